@@ -1,0 +1,70 @@
+# Everything starts here: each target sets up what it needs. `make help` lists them.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+# gcc drops the stores that fill the AMX tile configuration as dead, and llama.cpp then crashes at its
+# first token (ggml-org/llama.cpp issue 20824); clang does not know the flag and does not need it
+LLM_FLAGS := $(shell $(CC) --version 2>/dev/null | grep -qi clang || echo -fno-dse)
+# where it still crashes on x86-64, AMX is switched off
+NO_AMX_FLAGS := -mno-amx-tile -mno-amx-int8 -mno-amx-bf16
+LLM_REQUIREMENT := llama-cpp-python==0.3.36
+# pip would reuse a wheel that was built with other flags
+INSTALL_LLM := $(BIN)/pip install --quiet --no-cache-dir --force-reinstall --no-deps $(LLM_REQUIREMENT)
+
+.PHONY: bench bench-quick bench-seed report disagreements test test-fast lint setup clean-llm clean help
+
+bench: setup ## the default benchmark: encoder against local LLM on one split
+	$(BIN)/bench run default $(ARGS)
+
+bench-quick: setup ## a few minutes with the smallest models
+	$(BIN)/bench run quick $(ARGS)
+
+bench-seed: setup ## the blog post's setting: DistilBERT against Llama 3 8B (needs the Hub)
+	$(BIN)/bench run seed $(ARGS)
+
+report: setup ## print the newest run's tables again
+	$(BIN)/bench report $(ARGS)
+
+disagreements: setup ## every message of the newest run on which classifiers differ
+	$(BIN)/bench disagreements $(ARGS)
+
+test: setup ## all tests, on real models
+	$(BIN)/pytest $(ARGS)
+
+test-fast: setup ## the tests that need no model weights
+	$(BIN)/pytest -m "not slow" $(ARGS)
+
+lint: setup ## ruff, mypy and the import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+setup: $(VENV)/.ready ## make .venv with everything in it
+
+$(VENV)/.packages: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --constraint constraints.txt torch==2.13.0
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+$(VENV)/.ready: $(VENV)/.packages
+	$(BIN)/pip install --quiet --constraint constraints.txt diskcache jinja2 typing-extensions numpy
+	@echo "compiling llama.cpp, about 5 minutes on 2 cores"
+	CFLAGS="$(CFLAGS) $(LLM_FLAGS)" CXXFLAGS="$(CXXFLAGS) $(LLM_FLAGS)" $(INSTALL_LLM)
+	@$(BIN)/bench doctor --llm-only || { [ "$$(uname -m)" = x86_64 ] && echo "compiling again without AMX" && \
+	CFLAGS="$(CFLAGS) $(NO_AMX_FLAGS)" CXXFLAGS="$(CXXFLAGS) $(NO_AMX_FLAGS)" $(INSTALL_LLM) && \
+	$(BIN)/bench doctor --llm-only; }
+	touch $@
+
+clean-llm: ## forget that llama.cpp was built, so that setup builds it again
+	rm -f $(VENV)/.ready
+
+clean: ## remove the environment and caches; results stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16

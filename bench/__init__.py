@@ -1,0 +1,1 @@
+"""The harness: reads, splits, runs, measures, compares and reports; start with `bench.cli`."""

@@ -1,0 +1,127 @@
+"""Compare classifiers on the same messages: paired tests, and every message they differ on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+from bench.records import PredictionRecord, RunFolder
+from bench.scores import Interval, Row, score
+
+RESAMPLES = 5000
+Right = Literal["first", "second", "both", "neither"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two classifiers on the same n messages: accuracy of the first minus the second, and its chance."""
+
+    first: str
+    second: str
+    n: int
+    difference: float
+    interval: Interval
+    p_value: float
+    only_first_right: int
+    only_second_right: int
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """One test message with every classifier's answer, in the table's order."""
+
+    id: str
+    text: str
+    gold: tuple[str, ...]
+    answers: dict[str, PredictionRecord]
+
+    def is_right(self, classifier: str) -> bool:
+        """Tell whether a classifier gave exactly the gold labels."""
+        return is_right(self.answers[classifier])
+
+
+def is_right(record: PredictionRecord) -> bool:
+    """Tell whether an answer is valid and exactly the gold labels, in any order."""
+    return record.valid and set(record.predicted) == set(record.gold)
+
+
+def rows_of(run: RunFolder) -> list[Row]:
+    """Read and score every cell of a run, failed ones included."""
+    labels = [label["name"] for label in run.read().task["labels"]]
+    rows = []
+    for cell, folder in run.cells():
+        records = folder.predictions.read() if cell.status == "ok" else []
+        rows.append(Row(cell, tuple(records), score(records, labels)))
+    return rows
+
+
+def compare(first: Row, second: Row, *, seed: int = 0) -> Pair:
+    """Test the accuracy difference of two classifiers on the messages both answered.
+
+    The interval is a paired percentile bootstrap (scipy), the p-value McNemar's exact test
+    (statsmodels): the same messages were put to both, so an unpaired test would waste power.
+    """
+    import numpy as np
+    from scipy.stats import bootstrap
+    from statsmodels.stats.contingency_tables import mcnemar
+
+    theirs = {record.id: is_right(record) for record in second.records}
+    pairs = [(is_right(record), theirs[record.id]) for record in first.records if record.id in theirs]
+    a, b = np.array(pairs, dtype=float).T
+    only_a, only_b = int(((a == 1) & (b == 0)).sum()), int(((a == 0) & (b == 1)).sum())
+    both, neither = int(((a == 1) & (b == 1)).sum()), int(((a == 0) & (b == 0)).sum())
+    difference = float((a - b).mean())
+    interval = Interval(difference, difference)
+    if (a != b).any():
+        low, high = bootstrap(
+            (a - b,), np.mean, n_resamples=RESAMPLES, method="percentile", rng=np.random.default_rng(seed)
+        ).confidence_interval
+        interval = Interval(float(low), float(high))
+    p_value = float(mcnemar([[both, only_a], [only_b, neither]], exact=True).pvalue)
+    return Pair(
+        first.cell.classifier, second.cell.classifier, len(pairs), difference, interval, p_value, only_a, only_b
+    )
+
+
+def all_pairs(rows: Sequence[Row]) -> list[Pair]:
+    """Compare every two classifiers that have answers."""
+    return [compare(a, b) for a, b in combinations([row for row in rows if row.scores], 2)]
+
+
+def answers_by_message(rows: Sequence[Row]) -> Iterator[Disagreement]:
+    """Give every test message that all classifiers answered, with the answers side by side."""
+    scored = [row for row in rows if row.scores]
+    by_id = {row.cell.classifier: {record.id: record for record in row.records} for row in scored}
+    for record in scored[0].records if scored else ():
+        if all(record.id in answers for answers in by_id.values()):
+            answers = {name: found[record.id] for name, found in by_id.items()}
+            yield Disagreement(record.id, record.text, record.gold, answers)
+
+
+def disagreements(
+    rows: Sequence[Row],
+    *,
+    pair: tuple[str, str] | None = None,
+    label: str | None = None,
+    right: Right | None = None,
+) -> list[Disagreement]:
+    """Give the messages on which classifiers differ.
+
+    Args:
+        rows: the table's rows.
+        pair: look at these two only.
+        label: only messages with this gold label.
+        right: only where the first, the second, both or neither of the pair is right (needs a pair).
+    """
+    chosen = [row for row in rows if not pair or row.cell.classifier in pair]
+    found = (d for d in answers_by_message(chosen) if len({r.predicted for r in d.answers.values()}) > 1)
+    return [d for d in found if (not label or label in d.gold) and (not right or _who(d, pair) == right)]
+
+
+def _who(disagreement: Disagreement, pair: tuple[str, str] | None) -> Right:
+    first, second = (disagreement.is_right(name) for name in pair or tuple(disagreement.answers)[:2])
+    if first and second:
+        return "both"
+    return "first" if first else "second" if second else "neither"

@@ -1,0 +1,26 @@
+"""Tell whether a cell is the same cell: same config, task, split, seed and record version."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from bench.config import RunConfig
+from bench.records import SCHEMA
+from bench.split import Split
+from bench.task import LoadedTask
+
+
+def cell_fingerprint(config: RunConfig, name: str, loaded: LoadedTask, split: Split) -> str:
+    """Give a hash of everything a cell's answers are made from, 16 hexadecimal digits."""
+    row = [name, config.backend(name), config.settings(name), config.seed, config.threads]
+    return _hash([row, loaded.fingerprint, split.fingerprint, SCHEMA])
+
+
+def run_fingerprint(config: RunConfig, loaded: LoadedTask, split: Split) -> str:
+    """Give a hash of a whole run, 8 hexadecimal digits: part of its folder's name."""
+    return _hash([config.model_dump(mode="json"), loaded.fingerprint, split.fingerprint, SCHEMA])[:8]
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]

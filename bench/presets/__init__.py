@@ -1,0 +1,1 @@
+"""The shipped configs, one TOML file a preset."""

@@ -1,0 +1,312 @@
+"""The record types of a run and their files: the only reader and writer of results/.
+
+Observations are stored, scores are derived: everything a table shows can be rebuilt from these
+files alone. JSON Lines files are appended and flushed line by line; whole files are written beside
+and renamed. `schema` is the format's version; fields are only ever added.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any, Generic, Literal, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from classifiers.interface import Attempt, BenchError, ModelFile
+
+SCHEMA = 1
+Part = Literal["train", "validation", "test"]
+Status = Literal["ok", "failed", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class SplitLine:
+    """Which part a message belongs to."""
+
+    id: str
+    part: Part
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionRecord:
+    """One classifier's answer to one test message; `seconds` is its share of its batch's time."""
+
+    id: str
+    text: str
+    gold: tuple[str, ...]
+    predicted: tuple[str, ...]
+    valid: bool
+    probabilities: dict[str, float] | None = None
+    attempts: tuple[Attempt, ...] = ()
+    seconds: float = 0.0
+    truncated: bool = False
+    columns: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.seconds < 0:
+            raise ValueError("seconds must not be negative")
+        if not self.valid and self.predicted:
+            raise ValueError("an invalid prediction must not carry labels")
+
+    @property
+    def first_attempt(self) -> tuple[str, ...]:
+        """Give the labels of the first attempt, before any retry; empty where it was invalid."""
+        return self.attempts[0].labels if self.attempts else self.predicted
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRecord:
+    """One epoch of a fit: mean losses, shares right, and its wall time."""
+
+    epoch: int
+    train_loss: float | None = None
+    train_accuracy: float | None = None
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Milliseconds from one message to its answer, batch of one, after warm-up, over n messages."""
+
+    p50: float
+    p95: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Tokens read and written for all test messages, retries included."""
+
+    prompt: int = 0
+    completion: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CellRecord:
+    """What one classifier did on one split with one seed; times in seconds, sizes in bytes."""
+
+    classifier: str
+    backend: str
+    fingerprint: str
+    status: Status
+    seed: int = 0
+    cause: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    models: tuple[ModelFile, ...] = ()
+    notes: tuple[str, ...] = ()
+    facts: dict[str, str | int | float] = field(default_factory=dict)
+    load_seconds: float | None = None
+    fit_seconds: float | None = None
+    predict_seconds: float | None = None
+    latency_ms: Latency | None = None
+    throughput_per_s: float | None = None
+    peak_memory_bytes: int | None = None
+    predict_memory_bytes: int | None = None
+    n_parameters: int | None = None
+    bytes_on_disk: int | None = None
+    tokens: Tokens = field(default_factory=Tokens)
+    max_attempts: int = 1
+    schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        if self.status == "failed" and not self.cause:
+            raise ValueError("a failed cell must name its cause")
+        if any(s is not None and s < 0 for s in (self.load_seconds, self.fit_seconds, self.predict_seconds)):
+            raise ValueError("seconds must not be negative")
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run as it was asked for and the machine it ran on; `warnings` stand above every table."""
+
+    name: str
+    config: dict[str, Any]
+    task: dict[str, Any]
+    task_fingerprint: str
+    split_fingerprint: str
+    part_sizes: dict[str, int]
+    label_counts: dict[str, dict[str, int]]
+    machine: dict[str, str | int]
+    versions: dict[str, str]
+    warnings: tuple[str, ...] = ()
+    git_commit: str | None = None
+    started: str = ""
+    schema: int = SCHEMA
+
+
+R = TypeVar("R")
+
+
+class JsonLines(Generic[R]):
+    """One JSON Lines file of one record type."""
+
+    def __init__(self, path: Path, kind: type[R]) -> None:
+        self.path = path
+        self._adapter: TypeAdapter[R] = TypeAdapter(kind)
+
+    def read(self) -> list[R]:
+        """Read all records; a last line that was cut off in writing is left out.
+
+        Raises:
+            BenchError: naming file and line, if any other line is broken.
+        """
+        return list(self._records())
+
+    def repair(self) -> list[R]:
+        """Read all records and cut a broken last line off the file, so that it can be appended to."""
+        records = self.read()
+        if self.path.exists():
+            whole = self.path.read_bytes().splitlines(keepends=True)[: len(records)]
+            _replace(self.path, b"".join(whole))
+        return records
+
+    def append(self, records: Iterable[R], stream: IO[bytes]) -> None:
+        """Write records at the end of an open file and flush them to the system."""
+        stream.write(b"".join(self._adapter.dump_json(record) + b"\n" for record in records))
+        stream.flush()
+
+    def write(self, records: Iterable[R]) -> None:
+        """Write a whole new file beside the old one and rename it."""
+        _replace(self.path, b"".join(self._adapter.dump_json(record) + b"\n" for record in records))
+
+    def _records(self) -> Iterator[R]:
+        if not self.path.exists():
+            return
+        lines = self.path.read_bytes().splitlines(keepends=True)
+        for number, line in enumerate(lines, start=1):
+            try:
+                yield self._adapter.validate_json(line)
+            except ValidationError as error:
+                if number == len(lines) and not line.endswith(b"\n"):
+                    return
+                reason = error.errors()[0]["msg"]
+                raise BenchError(
+                    f"{self.path}:{number}: broken record ({reason}); delete the run and redo it"
+                ) from error
+
+
+def _replace(path: Path, data: bytes) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(data)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _write_object(path: Path, record: Any) -> None:
+    _replace(path, json.dumps(asdict(record), indent=1, ensure_ascii=False).encode() + b"\n")
+
+
+def _read_object(path: Path, kind: type[R]) -> R | None:
+    if not path.exists():
+        return None
+    try:
+        return TypeAdapter(kind).validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise BenchError(f"{path}: broken record ({error.errors()[0]['msg']}); delete it and run again") from error
+
+
+@dataclass(frozen=True, slots=True)
+class CellFolder:
+    """The files of one classifier in a run."""
+
+    path: Path
+
+    @property
+    def predictions(self) -> JsonLines[PredictionRecord]:
+        """Give the answers, in the order they came."""
+        return JsonLines(self.path / "predictions.jsonl", PredictionRecord)
+
+    @property
+    def epochs(self) -> JsonLines[EpochRecord]:
+        """Give the epochs of the fit; empty where it has none."""
+        return JsonLines(self.path / "fit.jsonl", EpochRecord)
+
+    @property
+    def model(self) -> Path:
+        """Give the folder the fitted classifier is saved in."""
+        return self.path / "model"
+
+    @property
+    def log(self) -> Path:
+        """Give the file that holds everything the worker printed."""
+        return self.path / "log.txt"
+
+    def read(self) -> CellRecord | None:
+        """Read cell.json; None where the cell never came to its end."""
+        return _read_object(self.path / "cell.json", CellRecord)
+
+    def write(self, record: CellRecord) -> None:
+        """Write cell.json, the last file of a cell."""
+        _write_object(self.path / "cell.json", record)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The files of a run."""
+
+    path: Path
+
+    @property
+    def split(self) -> JsonLines[SplitLine]:
+        """Give the part of every message."""
+        return JsonLines(self.path / "split.jsonl", SplitLine)
+
+    def cell(self, classifier: str) -> CellFolder:
+        """Give the folder of one classifier."""
+        return CellFolder(self.path / classifier)
+
+    def read(self) -> RunRecord:
+        """Read run.json.
+
+        Raises:
+            BenchError: if the folder holds no run.
+        """
+        record = _read_object(self.path / "run.json", RunRecord)
+        if record is None:
+            raise BenchError(f"{self.path} holds no run (no run.json); bench run makes one")
+        return record
+
+    def write(self, record: RunRecord) -> None:
+        """Write run.json."""
+        _write_object(self.path / "run.json", record)
+
+    def cells(self) -> list[tuple[CellRecord, CellFolder]]:
+        """Read all cells that have ended, in the order of the run's config."""
+        names = list(self.read().config["classifiers"])
+        found = [(self.cell(name).read(), self.cell(name)) for name in names]
+        return [(record, folder) for record, folder in found if record is not None]
+
+
+def all_runs(root: Path) -> list[RunFolder]:
+    """List the runs below a results folder, newest first."""
+    folders = [file.parent for file in root.glob("*/run.json")]
+    return [RunFolder(f) for f in sorted(folders, key=lambda f: (f / "run.json").stat().st_mtime, reverse=True)]
+
+
+def find_run(name: str | None, root: Path) -> RunFolder:
+    """Give a run by path, by name below `root`, or the newest for None.
+
+    Raises:
+        BenchError: if there is none of that name.
+    """
+    from classifiers.registry import nearest
+
+    if name and (Path(name) / "run.json").exists():
+        return RunFolder(Path(name))
+    runs = all_runs(root)
+    if name is None and runs:
+        return runs[0]
+    for run in runs:
+        if name and run.path.name == name:
+            return run
+    if name is None:
+        raise BenchError(f"there is no run in {root}; make one with: bench run")
+    raise BenchError(nearest(name, [run.path.name for run in runs], what="run"))

@@ -1,0 +1,1 @@
+"""Tables and files for people: these modules read records and scores and compute nothing."""

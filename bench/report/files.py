@@ -1,0 +1,55 @@
+"""Write the files a report consists of: report.md, scores.json and disagreements as CSV."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.compare import Disagreement, Pair
+from bench.records import RunRecord
+from bench.report.markdown import markdown, scores_json
+from bench.report.terminal import answer_text
+from bench.scores import Row
+from classifiers.interface import BenchError
+
+
+def write_report(folder: Path, run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> None:
+    """Write report.md and scores.json into a run's folder."""
+    texts = {
+        "report.md": markdown(run, rows, pairs),
+        "scores.json": json.dumps(scores_json(rows, pairs), indent=1, ensure_ascii=False) + "\n",
+    }
+    for name, text in texts.items():
+        _write(folder / name, text)
+
+
+def write_disagreements(path: Path, found: Sequence[Disagreement]) -> None:
+    """Write a line a message: id, text, gold, then each classifier's answer and whether it is right."""
+    names = list(found[0].answers) if found else []
+    head = ["id", "text", "gold", *(column for name in names for column in (name, f"{name} right", f"{name} raw"))]
+    try:
+        with path.open("w", newline="", encoding="utf-8") as stream:
+            lines = csv.writer(stream)
+            lines.writerow(head)
+            for one in found:
+                cells = [c for name in names for c in (*_cells(one, name),)]
+                lines.writerow([one.id, one.text, ", ".join(one.gold), *cells])
+    except OSError as error:
+        raise BenchError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _cells(one: Disagreement, name: str) -> tuple[str, str, str]:
+    record = one.answers[name]
+    raw = " ⏎ ".join(attempt.raw for attempt in record.attempts)
+    return answer_text(record), "yes" if one.is_right(name) else "no", raw
+
+
+def _write(path: Path, text: str) -> None:
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    except OSError as error:
+        raise BenchError(f"cannot write {path}: {error.strerror}") from error

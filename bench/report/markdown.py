@@ -1,0 +1,56 @@
+"""Write a run's report as Markdown and its scores as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from bench.compare import Pair
+from bench.records import RunRecord
+from bench.report.sections import Table, headline, loud, tables
+from bench.scores import Row
+
+
+def markdown(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> str:
+    """Give the whole report."""
+    lines = [f"# {run.name}", "", _plain(headline(run)), ""]
+    lines += [f"> **{_plain(line)}**\n" for line in loud(run, rows)]
+    for table in tables(run, rows, pairs):
+        lines += [f"## {table.title}", "", *table_lines(table), "", *map(_plain, table.notes), ""]
+    lines += [*_provenance(run, rows)]
+    return "\n".join(lines) + "\n"
+
+
+def table_lines(table: Table) -> Iterator[str]:
+    """Give a table's lines, the best figures in bold."""
+    yield "| " + " | ".join(map(_plain, table.head)) + " |"
+    yield "|" + " --- |" + " ---: |" * (len(table.head) - 1)
+    for i, cells in enumerate(table.body):
+        texts = (f"**{_plain(c)}**" if (i, j) in table.bold else _plain(c) for j, c in enumerate(cells))
+        yield "| " + " | ".join(texts) + " |"
+
+
+def scores_json(rows: Sequence[Row], pairs: Sequence[Pair]) -> dict[str, Any]:
+    """Give the derived figures for machines: every classifier's scores and every pair's test."""
+    return {
+        "classifiers": {r.cell.classifier: asdict(r.scores) if r.scores else None for r in rows},
+        "pairs": [asdict(pair) for pair in pairs],
+    }
+
+
+def _provenance(run: RunRecord, rows: Sequence[Row]) -> Iterator[str]:
+    yield "## What ran"
+    yield ""
+    for row in rows:
+        for file in row.cell.models:
+            yield f"- {row.cell.classifier}: `{_plain(file.name)}`, {file.bytes} bytes, SHA-256 `{file.sha256}`"
+    yield f"- split `{run.split_fingerprint}`, task `{run.task_fingerprint}`, commit `{run.git_commit or 'unknown'}`"
+    yield "- " + ", ".join(f"{name} {version}" for name, version in run.versions.items())
+
+
+def _plain(text: str) -> str:
+    """Keep a text from being read as Markdown or HTML."""
+    for sign in "\\|<>*_`[]":
+        text = text.replace(sign, f"\\{sign}" if sign not in "<>" else {"<": "&lt;", ">": "&gt;"}[sign])
+    return text

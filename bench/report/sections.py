@@ -1,0 +1,155 @@
+"""What a report says, as plain tables and lines: terminal and Markdown draw the same sections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bench.compare import Pair
+from bench.records import RunRecord
+from bench.report.format import COST, DASH, QUALITY, best_rows, cell_text, heading, share, shown_metrics
+from bench.scores import UNPARSED, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of texts; `bold` holds (row, column) places; the first column is left-aligned.
+
+    `can_turn` says that rows and columns may change places where the table is too wide.
+    """
+
+    title: str
+    head: tuple[str, ...]
+    body: tuple[tuple[str, ...], ...]
+    bold: frozenset[tuple[int, int]] = frozenset()
+    notes: tuple[str, ...] = ()
+    can_turn: bool = True
+
+
+def tables(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Iterator[Table]:
+    """Give a run's tables, the most important first."""
+    yield _metric_table("Scores", list(rows), QUALITY, notes=tuple(_under_scores(run, rows)))
+    yield _metric_table("Speed and size", list(rows), COST, notes=tuple(_under_cost(rows)))
+    if pairs:
+        yield _pairs(pairs)
+    for row in rows:
+        if row.cell.max_attempts > 1 and row.scores:
+            yield _retry(row)
+    yield from _per_label(rows)
+    yield from (_confusion(row) for row in rows if row.scores)
+
+
+def headline(run: RunRecord) -> str:
+    """Say in one line what was run on what."""
+    sizes = ", ".join(f"{part} {size}" for part, size in run.part_sizes.items())
+    machine = f"{run.machine['processor']}, {run.machine['threads']} threads"
+    return f"{run.task['name']}: {len(run.task['labels'])} labels, {sizes} messages · {machine}"
+
+
+def loud(run: RunRecord, rows: Sequence[Row]) -> list[str]:
+    """Give what must stand above the tables: odd splits, replaced models, failed rows."""
+    notes = [f"{row.cell.classifier}: {note}" for row in rows for note in row.cell.notes]
+    failures = [f"{row.cell.classifier} failed: {row.cell.cause}" for row in rows if row.cell.status != "ok"]
+    return [*run.warnings, *notes, *failures]
+
+
+def _metric_table(title: str, rows: list[Row], names: tuple[str, ...], *, notes: tuple[str, ...]) -> Table:
+    metrics = shown_metrics(rows, names)
+    body = tuple((row.cell.classifier, *(cell_text(metric, row) for metric in metrics)) for row in rows)
+    best = [best_rows(metric, rows) for metric in metrics]
+    places = ((i, j) for i, row in enumerate(rows) for j, names in enumerate(best, 1) if row.cell.classifier in names)
+    return Table(title, ("classifier", *map(heading, metrics)), body, frozenset(places), notes)
+
+
+def _under_scores(run: RunRecord, rows: Sequence[Row]) -> Iterator[str]:
+    n = run.part_sizes["test"]
+    widest = max((r.scores.accuracy_interval for r in rows if r.scores), key=lambda i: i.high - i.low, default=None)
+    if widest:
+        width = share(widest.high - widest.low)
+        yield f"n = {n} test messages; brackets are 95 % Wilson intervals, up to {width} points wide."
+    if any(row.cell.max_attempts > 1 for row in rows):
+        yield "An answer that is no label counts as wrong; 'before retry' counts first answers only."
+    for row in rows:
+        if row.scores and row.scores.truncated:
+            yield f"{row.cell.classifier}: {row.scores.truncated} messages were too long and were cut."
+
+
+def _under_cost(rows: Sequence[Row]) -> Iterator[str]:
+    for row in rows:
+        if model := row.cell.facts.get("model"):
+            yield f"{row.cell.classifier} ran {model}."
+    sizes = {row.cell.classifier: row.cell.bytes_on_disk for row in rows if row.cell.bytes_on_disk}
+    if len(sizes) > 1:
+        small, large = min(sizes, key=lambda n: sizes[n] or 0), max(sizes, key=lambda n: sizes[n] or 0)
+        ratio = (sizes[small] or 0) / (sizes[large] or 1)
+        yield f"{small} is {100 * ratio:.2g} % of {large}'s size on disk."
+    yield "p50 and p95: one message at a time, after warm-up; throughput: in batches; memory: peak of the process."
+
+
+def _pairs(pairs: Sequence[Pair]) -> Table:
+    head = ("pair", "difference", "95 % interval", "McNemar p", "only 1st right", "only 2nd right")
+    body = tuple(
+        (
+            f"{pair.first} − {pair.second}",
+            f"{100 * pair.difference:+.1f}",
+            f"[{100 * pair.interval.low:+.1f}, {100 * pair.interval.high:+.1f}]",
+            f"{pair.p_value:.2g}" if pair.p_value >= 1e-4 else "< 0.0001",
+            str(pair.only_first_right),
+            str(pair.only_second_right),
+        )
+        for pair in pairs
+    )
+    return Table("Differences in accuracy (points, paired on the same messages)", head, body)
+
+
+def _retry(row: Row) -> Table:
+    assert row.scores is not None
+    scores = row.scores
+    counts = [*scores.valid_at, *[0] * (row.cell.max_attempts - len(scores.valid_at))]
+    body = [(f"attempt {i}", str(n), share(n / scores.n)) for i, n in enumerate(counts, start=1)]
+    body.append(("never", str(scores.never), share(scores.never / scores.n)))
+    before, after = share(scores.first_attempt_accuracy), share(scores.accuracy)
+    unusable = share(scores.first_invalid_rate)
+    note = f"accuracy {before} % before retry, {after} % after; {unusable} % of first answers were no label."
+    return Table(f"{row.cell.classifier}: first valid answer", ("at", "messages", "%"), tuple(body), notes=(note,))
+
+
+def _per_label(rows: Sequence[Row]) -> Iterator[Table]:
+    scored = [row for row in rows if row.scores]
+    if not scored:
+        return
+    head = ("label", "messages", *(row.cell.classifier for row in scored))
+    columns = [row.scores.per_label for row in scored if row.scores]
+    body = tuple(
+        (first.label, str(first.support), *(_precision_recall_f1(column[i]) for column in columns))
+        for i, first in enumerate(columns[0])
+    )
+    yield Table("Per label: precision / recall / F1", head, body)
+
+
+def _precision_recall_f1(score: object) -> str:
+    p, r, f = (100 * getattr(score, name) for name in ("precision", "recall", "f1"))
+    return f"{p:.0f} / {r:.0f} / {f:.0f}"
+
+
+MATRIX_WIDTH = 60
+
+
+def _confusion(row: Row) -> Table:
+    """Give the matrix, or where its head is too wide to read only its largest errors."""
+    assert row.scores is not None
+    labels, matrix = row.scores.labels, row.scores.confusion
+    title = f"{row.cell.classifier}: gold label (row) against answer (column)"
+    if sum(map(len, labels)) <= MATRIX_WIDTH:
+        body = tuple((name, *map(str, counts)) for name, counts in zip(labels, matrix, strict=True))
+        return Table(title, ("gold", *labels, UNPARSED), body, can_turn=False)
+    names = (*labels, UNPARSED)
+    errors = [
+        (n, labels[i], names[j])
+        for i, line in enumerate(matrix)
+        for j, n in enumerate(line)
+        if n and names[j] != labels[i]
+    ]
+    worst = sorted(errors, reverse=True)[:10]
+    body = tuple((gold, answer, str(n)) for n, gold, answer in worst) or ((DASH, DASH, DASH),)
+    return Table(f"{row.cell.classifier}: commonest errors", ("gold", "answer", "messages"), body)

@@ -1,0 +1,114 @@
+"""Draw sections, disagreements and progress in the terminal with rich."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from bench.compare import Disagreement, Pair
+from bench.doctor import Finding
+from bench.records import PredictionRecord, RunRecord
+from bench.report.format import count, size
+from bench.report.sections import Table, headline, loud, tables
+from bench.scores import UNPARSED, Row
+from classifiers.models import Entry
+
+
+def print_report(console: Console, run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> None:
+    """Print warnings and all tables of a run."""
+    console.print(Text(headline(run), style="bold"))
+    for line in loud(run, rows):
+        console.print(Text(f"! {line}", style="bold yellow"))
+    for table in tables(run, rows, pairs):
+        console.print()
+        print_table(console, table)
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print one table; where it is too wide for the terminal it is turned on its side if that helps."""
+    turned = _turned(table)
+    helps = table.can_turn and _width(table) > console.width and _width(turned) < _width(table)
+    console.print(_draw(turned if helps else table))
+    for note in table.notes:
+        console.print(Text(note, style="dim"))
+
+
+def _width(table: Table) -> int:
+    columns = zip(table.head, *table.body, strict=True)
+    return sum(max(map(len, column)) + 2 for column in columns)
+
+
+def _draw(table: Table) -> RichTable:
+    drawn = RichTable(
+        title=Text(table.title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
+    )
+    for j, head in enumerate(table.head):
+        drawn.add_column(Text(head), justify="right" if j else "left", overflow="fold")
+    for i, cells in enumerate(table.body):
+        drawn.add_row(*(Text(cell, style="bold" if (i, j) in table.bold else "") for j, cell in enumerate(cells)))
+    return drawn
+
+
+def _turned(table: Table) -> Table:
+    head = (table.head[0], *(row[0] for row in table.body))
+    body = tuple((table.head[j], *(row[j] for row in table.body)) for j in range(1, len(table.head)))
+    bold = frozenset((j - 1, i + 1) for i, j in table.bold if j)
+    return Table(table.title, head, body, bold, table.notes)
+
+
+def print_disagreements(console: Console, shown: Sequence[Disagreement], n_found: int, total: int) -> None:
+    """Print messages with their gold label and every answer, an LLM's raw texts included."""
+    for one in shown:
+        console.print(Text(one.text, style="bold"))
+        console.print(Text(f"  {one.id}   gold: {', '.join(one.gold)}", style="cyan"))
+        for name, record in one.answers.items():
+            mark = Text("✓", style="green") if one.is_right(name) else Text("✗", style="red")
+            console.print(Text("  "), mark, Text(f" {name}: {answer_text(record)}"), sep="")
+            for i, attempt in enumerate(record.attempts if len(record.attempts) > 1 or not record.valid else ()):
+                console.print(Text(f"      attempt {i + 1}: {attempt.raw!r}", style="dim"))
+        console.print()
+    console.print(f"{n_found} of {total} test messages; {len(shown)} shown", style="bold")
+
+
+def answer_text(record: PredictionRecord) -> str:
+    """Give an answer's labels with the first one's probability where there is one."""
+    if not record.valid:
+        return UNPARSED
+    probability = (record.probabilities or {}).get(record.predicted[0]) if record.predicted else None
+    return ", ".join(record.predicted) + (f" ({probability:.0%})" if probability is not None else "")
+
+
+def print_answers(console: Console, answers: dict[str, PredictionRecord]) -> None:
+    """Print what each classifier says of one message."""
+    for name, record in answers.items():
+        console.print(Text(f"{name:>12}  {answer_text(record)}"))
+        if not record.valid:
+            console.print(Text(f"{'':>14}last answer: {record.attempts[-1].raw!r}", style="dim"))
+
+
+def print_models(console: Console, catalogue: Mapping[str, Entry], here: set[str]) -> None:
+    """Print the catalogue and which of its models lie in the cache."""
+    head = ("model", "kind", "parameters", "size", "licence", "sources", "cached")
+    body = tuple(
+        (
+            name,
+            entry.kind,
+            count(entry.parameters),
+            size(entry.bytes or None),
+            entry.licence,
+            "Hub, package index" if entry.wheel else "Hub",
+            "yes" if name in here else "no",
+        )
+        for name, entry in catalogue.items()
+    )
+    print_table(console, Table("Models", head, body))
+
+
+def print_finding(console: Console, finding: Finding) -> None:
+    """Print one line of the doctor's."""
+    mark, style = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("·", "yellow")}[finding.good]
+    console.print(Text.assemble((f"{mark} ", style), (f"{finding.what}: ", "bold"), finding.text), soft_wrap=True)

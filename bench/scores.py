@@ -1,0 +1,178 @@
+"""The metrics of one classifier, derived from its records; one table row a metric.
+
+An unanswered message is a wrong one: nothing is left out of any denominator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bench.records import CellRecord, PredictionRecord
+
+UNPARSED = "unparsed"
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A confidence interval of a share."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class LabelScore:
+    """Precision, recall and F1 of one label; `support` counts its gold messages."""
+
+    label: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Everything said of one classifier's answers.
+
+    `valid_at` counts the messages whose first valid answer came at attempt 1, 2, …; the rest,
+    `never`, have none. `confusion` has a row a gold label and a column a predicted one, with
+    *unparsed* as the last column.
+    """
+
+    n: int
+    accuracy: float
+    accuracy_interval: Interval
+    first_attempt_accuracy: float
+    macro_f1: float
+    invalid_rate: float
+    first_invalid_rate: float
+    valid_at: tuple[int, ...]
+    never: int
+    truncated: int
+    per_label: tuple[LabelScore, ...]
+    labels: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+
+def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> Interval:
+    """Give the Wilson score interval of a proportion (statsmodels).
+
+    Chosen over the normal approximation because accuracies here sit near 1, where that one
+    leaves [0, 1] (Brown, Cai & DasGupta 2001).
+
+    Raises:
+        ValueError: if n is 0; "no data" is never a score of 0.
+    """
+    from statsmodels.stats.proportion import proportion_confint
+
+    if n == 0:
+        raise ValueError("no interval without messages")
+    low, high = proportion_confint(successes, n, alpha=1 - level, method="wilson")
+    return Interval(float(low), float(high))
+
+
+def score(records: Sequence[PredictionRecord], labels: Sequence[str]) -> Scores | None:
+    """Score a classifier's answers on single-label messages; None where it has none."""
+    from sklearn.metrics import accuracy_score, f1_score
+
+    if not records:
+        return None
+    n = len(records)
+    gold = [record.gold[0] for record in records]
+    predicted = [record.predicted[0] if record.valid else UNPARSED for record in records]
+    first = [record.first_attempt[0] if record.first_attempt else UNPARSED for record in records]
+    accuracy = float(accuracy_score(gold, predicted))
+    valid_at = _valid_at(records)
+    return Scores(
+        n=n,
+        accuracy=accuracy,
+        accuracy_interval=wilson_interval(round(accuracy * n), n),
+        first_attempt_accuracy=float(accuracy_score(gold, first)),
+        macro_f1=float(f1_score(gold, predicted, labels=list(labels), average="macro", zero_division=0)),
+        invalid_rate=predicted.count(UNPARSED) / n,
+        first_invalid_rate=first.count(UNPARSED) / n,
+        valid_at=valid_at,
+        never=n - sum(valid_at),
+        truncated=sum(record.truncated for record in records),
+        per_label=_per_label(gold, predicted, labels),
+        labels=tuple(labels),
+        confusion=_confusion(gold, predicted, labels),
+    )
+
+
+def _valid_at(records: Sequence[PredictionRecord]) -> tuple[int, ...]:
+    most = max(max(len(record.attempts), 1) for record in records)
+    counts = [0] * most
+    for record in records:
+        if record.valid:
+            counts[max(len(record.attempts), 1) - 1] += 1
+    return tuple(counts)
+
+
+def _per_label(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> tuple[LabelScore, ...]:
+    from sklearn.metrics import precision_recall_fscore_support
+
+    columns = precision_recall_fscore_support(gold, predicted, labels=list(labels), zero_division=0)
+    rows = zip(labels, *columns, strict=True)
+    return tuple(LabelScore(name, float(p), float(r), float(f), int(s)) for name, p, r, f, s in rows)
+
+
+def _confusion(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+    from sklearn.metrics import confusion_matrix
+
+    matrix = confusion_matrix(gold, predicted, labels=[*labels, UNPARSED])
+    return tuple(tuple(int(count) for count in row) for row in matrix[: len(labels)])
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the main table: a cell, its answers and their scores (None for a failed cell)."""
+
+    cell: CellRecord
+    records: tuple[PredictionRecord, ...]
+    scores: Scores | None
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One column of the main table: its unit, which way is better, and where it comes from.
+
+    `value` gives None where there are no data, which is shown as a dash, never as 0.
+    """
+
+    name: str
+    unit: str
+    higher_is_better: bool | None
+    value: Callable[[Row], float | None]
+
+
+def _of_scores(name: str) -> Callable[[Row], float | None]:
+    return lambda row: None if row.scores is None else float(getattr(row.scores, name))
+
+
+def _of_cell(name: str) -> Callable[[Row], float | None]:
+    return lambda row: getattr(row.cell, name)
+
+
+def _before_retry(row: Row) -> float | None:
+    """Give the accuracy of first attempts, of a classifier that may make several."""
+    return row.scores.first_attempt_accuracy if row.scores and row.cell.max_attempts > 1 else None
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric("accuracy", "%", True, _of_scores("accuracy")),
+    Metric("before retry", "%", True, _before_retry),
+    Metric("invalid", "%", False, _of_scores("invalid_rate")),
+    Metric("macro F1", "%", True, _of_scores("macro_f1")),
+    Metric("p50", "ms", False, lambda row: row.cell.latency_ms.p50 if row.cell.latency_ms else None),
+    Metric("p95", "ms", False, lambda row: row.cell.latency_ms.p95 if row.cell.latency_ms else None),
+    Metric("throughput", "/s", True, _of_cell("throughput_per_s")),
+    Metric("load", "s", False, _of_cell("load_seconds")),
+    Metric("fit", "s", False, _of_cell("fit_seconds")),
+    Metric("predict", "s", False, _of_cell("predict_seconds")),
+    Metric("memory", "B", False, _of_cell("peak_memory_bytes")),
+    Metric("parameters", "", False, _of_cell("n_parameters")),
+    Metric("disk", "B", False, _of_cell("bytes_on_disk")),
+)

@@ -1,0 +1,145 @@
+"""Read messages from CSV, TSV, JSONL and Parquet files and from the Hub, with readers others keep.
+
+The message's id is `file:line`, so that every complaint about it can be looked up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from bench.config import DataConfig
+from bench.records import Part
+from classifiers.interface import BenchError, Message
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def read_table(path: Path, config: DataConfig) -> Iterator[Message]:
+    """Read one file's messages.
+
+    Raises:
+        BenchError: naming file and line.
+    """
+    frame = _frame(path)
+    for column in (config.text, config.label):
+        if column not in frame.columns:
+            raise BenchError(f"{path}:1: no column '{column}' (columns: {', '.join(map(str, frame.columns))})")
+    if frame.empty:
+        raise BenchError(f"{path}: is empty; it needs a header line and messages")
+    yield from _messages(frame, path.name, config)
+
+
+def read_hub(name: str, config: DataConfig) -> dict[Part, Iterator[Message]]:
+    """Read a data set of the Hub through `datasets`; class numbers become their names.
+
+    Raises:
+        BenchError: if it cannot be had or lacks the columns.
+    """
+    import datasets
+
+    from classifiers.models import hub_answers
+
+    if not hub_answers():
+        raise BenchError(f"hf:{name} cannot be had: the Hub cannot be reached; give the path of a local file")
+    try:
+        parts = datasets.load_dataset(name)
+    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+        raise BenchError(f"hf:{name} cannot be had: {str(error).splitlines()[0]}") from error
+    return {part: _hub_part(rows, f"{name}/{part}", config) for part, rows in parts.items() if part in get_args(Part)}
+
+
+def _hub_part(rows: object, name: str, config: DataConfig) -> Iterator[Message]:
+    frame: pd.DataFrame = rows.to_pandas()  # type: ignore[attr-defined]
+    names = getattr(rows.features.get(config.label), "names", None)  # type: ignore[attr-defined]
+    if config.text not in frame or config.label not in frame:
+        raise BenchError(f"hf:{name}: needs columns '{config.text}' and '{config.label}' ({', '.join(frame.columns)})")
+    if names:
+        frame[config.label] = [names[i] for i in frame[config.label]]
+    frame["__line__"] = range(1, len(frame) + 1)
+    return _messages(frame, name, config)
+
+
+def _messages(frame: pd.DataFrame, name: str, config: DataConfig) -> Iterator[Message]:
+    others = [c for c in frame.columns if c not in (config.text, config.label, "__line__")]
+    for row in frame.to_dict("records"):
+        id_ = f"{name}:{row['__line__']}"
+        text, label = _cell(row[config.text]), _cell(row[config.label])
+        if not text:
+            raise BenchError(f"{id_}: column '{config.text}' is empty")
+        if not label:
+            raise BenchError(f"{id_}: column '{config.label}' is empty")
+        yield Message(id_, text, (label,), {str(c): _cell(row[c]) for c in others})
+
+
+def _cell(value: object) -> str:
+    return "" if value is None or value != value else str(value).strip()
+
+
+def _frame(path: Path) -> pd.DataFrame:
+    import pandas as pd
+    import pyarrow as pa
+
+    readers = {".csv": _read_separated, ".tsv": _read_separated, ".jsonl": _read_jsonl, ".parquet": _read_parquet}
+    if path.suffix not in readers:
+        raise BenchError(f"{path}: unknown kind of file (known: {', '.join(readers)})")
+    try:
+        return readers[path.suffix](path)
+    except pd.errors.EmptyDataError as error:
+        raise BenchError(f"{path}: is empty; it needs a header line and messages") from error
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise BenchError(f"{path}:{line}: not UTF-8; save it as UTF-8") from error
+    except (pd.errors.ParserError, pa.ArrowException, ValueError) as error:
+        raise BenchError(f"{path}: cannot be read: {str(error).strip().splitlines()[0]}") from error
+    except OSError as error:
+        raise BenchError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _read_separated(path: Path) -> pd.DataFrame:
+    import io
+
+    import pandas as pd
+
+    text = path.read_bytes().decode("utf-8-sig")
+    frame = pd.read_csv(
+        io.StringIO(text),
+        sep="\t" if path.suffix == ".tsv" else ",",
+        dtype=str,
+        keep_default_na=False,
+        skip_blank_lines=False,
+    )
+    # a quoted cell may hold line breaks, so a row's line is counted, not computed
+    breaks = sum((frame[c].astype(str).str.count("\n") for c in frame.columns), start=0)
+    frame["__line__"] = 2 + pd.Series(range(len(frame))) + (pd.Series(breaks).cumsum() - breaks)
+    blank = (frame.drop(columns="__line__").fillna("") == "").all(axis=1)
+    return frame[~blank]
+
+
+def _read_jsonl(path: Path) -> pd.DataFrame:
+    import json
+
+    import pandas as pd
+
+    rows = []
+    for number, line in enumerate(path.read_bytes().decode("utf-8-sig").split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise BenchError(f"{path}:{number}: not JSON: {error}") from error
+        if not isinstance(row, dict):
+            raise BenchError(f"{path}:{number}: not a JSON object")
+        rows.append({**row, "__line__": number})
+    return pd.DataFrame(rows)
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    frame = pd.read_parquet(path)
+    frame["__line__"] = range(1, len(frame) + 1)
+    return frame

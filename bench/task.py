@@ -1,0 +1,190 @@
+"""Read a task: its labels, definitions and messages, from text files, tables or the Hub.
+
+Every complaint names file and line. Tables are read by pandas (CSV, TSV, JSONL), pyarrow (Parquet) and
+datasets (hf:NAME); a task.toml that names files can only name files inside its own folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import tomli
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bench.config import DataConfig
+from bench.records import Part
+from bench.tables import read_hub, read_table
+from classifiers.interface import BenchError, Label, Message, Task
+from classifiers.registry import explain
+
+PART_FILES: dict[Part, tuple[str, ...]] = {
+    "train": ("train",),
+    "validation": ("validation", "valid", "val", "dev"),
+    "test": ("test",),
+}
+ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet")
+
+
+class LabelEntry(BaseModel):
+    """One [[labels]] of a task.toml; `file` holds its messages, one a line."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str = Field(min_length=1)
+    definition: str = ""
+    file: str
+
+
+class TaskFile(BaseModel):
+    """The content of a task.toml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str
+    instruction: str = ""
+    rules: str = ""
+    challenge: str | None = None
+    labels: tuple[LabelEntry, ...] = Field(min_length=2)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedTask:
+    """A task with its messages; `parts` is given where the data set brings its own split."""
+
+    task: Task
+    messages: tuple[Message, ...]
+    parts: dict[str, Part] | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Give a hash of labels, definitions and every message, 16 hexadecimal digits."""
+        digest = hashlib.sha256(json.dumps([self.task.instruction, *map(str, self.task.labels)]).encode())
+        for message in self.messages:
+            digest.update(json.dumps([message.id, message.text, message.labels]).encode())
+        return digest.hexdigest()[:16]
+
+
+def load_task(config: DataConfig) -> LoadedTask:
+    """Read the messages a config names.
+
+    Raises:
+        BenchError: for every kind of unusable data; one line that names file and line.
+    """
+    loaded = _load(config)
+    _check(loaded)
+    return loaded
+
+
+def _load(config: DataConfig) -> LoadedTask:
+    named = {part: file for part, file in _named_parts(config) if file is not None}
+    if named:
+        return _from_parts({part: Path(file) for part, file in named.items()}, config, Path(config.path).name)
+    if config.path.startswith("hf:"):
+        name = config.path.removeprefix("hf:")
+        return _from_rows({part: list(rows) for part, rows in read_hub(name, config).items()}, config, name)
+    path = Path(config.path)
+    if (path / "task.toml").is_file():
+        return _from_folder(path)
+    if path.is_dir():
+        return _from_parts(_find_parts(path), config, path.name)
+    if path.is_file():
+        return _from_rows({None: list(read_table(path, config))}, config, path.stem)
+    raise BenchError(f"data '{path}' does not exist; give a folder with task.toml, a table or hf:NAME")
+
+
+def _named_parts(config: DataConfig) -> Iterator[tuple[Part, str | None]]:
+    yield "train", config.train
+    yield "validation", config.validation
+    yield "test", config.test
+
+
+def _find_parts(folder: Path) -> dict[Part, Path]:
+    found = {
+        part: file
+        for part, stems in PART_FILES.items()
+        for stem in stems
+        for ending in ENDINGS
+        if (file := folder / f"{stem}{ending}").is_file()
+    }
+    if "train" not in found:
+        raise BenchError(f"{folder}: holds neither task.toml nor train{'|'.join(ENDINGS)}; give the path of a file")
+    return found
+
+
+def _from_parts(files: dict[Part, Path], config: DataConfig, name: str) -> LoadedTask:
+    if "train" not in files or len(files) == 1:
+        raise BenchError("separate parts need a train file and a test file; name both, or one file to be split")
+    return _from_rows({part: list(read_table(file, config)) for part, file in files.items()}, config, name)
+
+
+def _from_rows(rows: dict[Any, list[Message]], config: DataConfig, name: str) -> LoadedTask:
+    """Make a task of table rows; parts without a name (one file) are split later."""
+    messages = tuple(message for part in rows.values() for message in part)
+    known = dict.fromkeys(label for message in rows.get("train", messages) for label in message.labels)
+    for message in messages:
+        if unknown := [label for label in message.labels if label not in known]:
+            raise BenchError(f"{message.id}: label '{unknown[0]}' does not occur in the training file")
+    labels = tuple(Label(label, config.definitions.get(label, "")) for label in sorted(known))
+    if strays := set(config.definitions) - set(known):
+        raise BenchError(f"definitions: label '{min(strays)}' has no messages")
+    parts = {m.id: cast("Part", part) for part, ms in rows.items() if part for m in ms}
+    return LoadedTask(Task(name, labels, config.instruction), messages, parts or None)
+
+
+def _from_folder(folder: Path) -> LoadedTask:
+    file = folder / "task.toml"
+    try:
+        content = TaskFile.model_validate(tomli.loads(_read_text(file)))
+    except tomli.TOMLDecodeError as error:
+        raise BenchError(f"{file}: not TOML: {error}") from error
+    except ValidationError as error:
+        raise BenchError(explain(error, TaskFile, where=str(file))) from error
+    messages = tuple(m for entry in content.labels for m in _lines(folder, entry, file))
+    labels = tuple(Label(entry.name, entry.definition) for entry in content.labels)
+    if len({label.name for label in labels}) < len(labels):
+        raise BenchError(f"{file}: two labels have the same name")
+    instruction = "\n".join(text for text in (content.instruction, content.rules) if text)
+    return LoadedTask(Task(content.name, labels, instruction), messages)
+
+
+def _lines(folder: Path, entry: LabelEntry, task_file: Path) -> Iterator[Message]:
+    path = folder / entry.file
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise BenchError(f"{task_file}: '{entry.file}' lies outside the task's folder")
+    lines = _read_text(path).split("\n")
+    if not any(line.strip() for line in lines):
+        raise BenchError(f"{path}: is empty, so label '{entry.name}' has no messages")
+    for number, line in enumerate(lines, start=1):
+        if text := line.strip():
+            yield Message(f"{entry.file}:{number}", text, (entry.name,))
+
+
+def _read_text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BenchError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise BenchError(f"{path}:{line}: not UTF-8 (byte 0x{data[error.start]:02x}); save it as UTF-8") from error
+
+
+def _check(loaded: LoadedTask) -> None:
+    if len(loaded.task.labels) < 2:
+        raise BenchError(f"{loaded.task.name}: all messages have one label; two or more are needed")
+    _check_contradictions(loaded.messages)
+
+
+def _check_contradictions(messages: Sequence[Message]) -> None:
+    """Refuse a text that stands twice with different labels: one of the two must be wrong."""
+    first: dict[str, Message] = {}
+    for message in messages:
+        other = first.setdefault(message.text, message)
+        if other.labels != message.labels:
+            both = f"'{', '.join(message.labels)}', but {other.id} gives it '{', '.join(other.labels)}'"
+            raise BenchError(f"{message.id}: the same text has label {both}; correct one of them")

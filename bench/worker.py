@@ -1,0 +1,277 @@
+"""Run one cell in its own process: `python -m bench.worker RUN_FOLDER CLASSIFIER`.
+
+A crash here takes nothing else down. Answers are appended as they come, so a killed worker's
+successor goes on where it stopped. Progress goes to the runner as JSON lines on the standard
+output; whatever libraries print goes to the cell's log instead.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench import meter
+from bench.config import RunConfig
+from bench.fingerprint import cell_fingerprint
+from bench.records import CellFolder, CellRecord, EpochRecord, Latency, PredictionRecord, RunFolder, Tokens
+from bench.split import Split
+from bench.task import LoadedTask, load_task
+from classifiers.interface import BenchError, Classifier, Epoch, Message, Prediction, Progress, Saveable
+from classifiers.registry import check_settings, find_backend
+
+FITTED = "fitted.ok"
+
+Clock = Callable[[], float]
+Tell = Callable[..., None]
+
+
+@dataclass(slots=True)
+class Cell:
+    """One classifier on one split: what it works on and where its records go."""
+
+    name: str
+    config: RunConfig
+    loaded: LoadedTask
+    split: Split
+    folder: CellFolder
+    tell: Tell
+    clock: Clock = time.perf_counter
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def messages(self, part: Any) -> list[Message]:
+        """Give the messages of one part."""
+        return self.split.select(self.loaded.messages, part)
+
+    @contextmanager
+    def timed(self, phase: str) -> Iterator[None]:
+        """Add the wall time of a block to a phase and tell the runner that it has begun."""
+        self.tell("phase", phase=phase)
+        started = self.clock()
+        yield
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + self.clock() - started
+
+
+def open_cell(run: RunFolder, name: str, tell: Tell) -> Cell:
+    """Read a cell's config, messages and split from its run.
+
+    Raises:
+        BenchError: if the data are no longer those the run was begun with.
+    """
+    record = run.read()
+    config = RunConfig.model_validate(record.config)
+    loaded = load_task(config.data)
+    if loaded.fingerprint != record.task_fingerprint:
+        raise BenchError("the data changed since the run was begun; start a new run")
+    split = Split({line.id: line.part for line in run.split.read()})
+    return Cell(name, config, loaded, split, run.cell(name), tell)
+
+
+def make_classifier(config: RunConfig, name: str) -> Classifier[Any]:
+    """Make the classifier of a row from its backend and settings."""
+    backend = find_backend(config.backend(name))
+    settings = check_settings(backend, config.settings(name), where=f"classifiers.{name}")
+    return backend(settings, seed=config.seed, threads=config.threads or os.cpu_count() or 1)
+
+
+def run_cell(cell: Cell) -> CellRecord:
+    """Fit, predict what is not yet predicted, measure, and give the record that is to be written."""
+    with make_classifier(cell.config, cell.name) as classifier:
+        reason = classifier.supports(cell.loaded.task)
+        if reason:
+            raise BenchError(f"'{cell.name}' cannot do this task: {reason}")
+        _prepare(cell, classifier)
+        fit_peak = meter.peak_memory_bytes()
+        forgets = meter.forget_peak()
+        warmup = _spare_messages(cell)
+        _predict(cell, classifier, warmup)
+        latency = _latency(cell, classifier, warmup)
+        predict_peak = meter.peak_memory_bytes()
+        return _describe(cell, classifier, latency, (fit_peak, predict_peak if forgets else None))
+
+
+def _prepare(cell: Cell, classifier: Classifier[Any]) -> None:
+    """Fit, or take up what an earlier worker of the same cell has fitted."""
+    model, kept = cell.folder.model, cell.folder.path / FITTED
+    if isinstance(classifier, Saveable) and kept.exists():
+        cell.seconds |= json.loads(kept.read_text())
+        cell.tell("phase", phase="load")
+        classifier.load_from(model, cell.loaded.task)
+        return
+    shutil.rmtree(model, ignore_errors=True)
+    with cell.timed("load"):
+        classifier.load()
+    cell.folder.epochs.write(())
+    with cell.folder.epochs.path.open("ab") as stream, cell.timed("fit"):
+        listen = _listener(cell, stream)
+        classifier.fit(cell.loaded.task, cell.messages("train"), cell.messages("validation"), listen=listen)
+    if isinstance(classifier, Saveable):
+        model.mkdir(parents=True)
+        classifier.save(model)
+        kept.write_text(json.dumps(cell.seconds))  # last, so that its existence means the model is whole
+
+
+def _listener(cell: Cell, stream: Any) -> Callable[[Epoch | Progress], None]:
+    """Record each epoch with the time since the last one; pass progress on to the runner."""
+    last = cell.clock()
+
+    def listen(event: Epoch | Progress) -> None:
+        nonlocal last
+        if isinstance(event, Progress):
+            cell.tell("progress", done=event.done, total=event.total)
+            return
+        now = cell.clock()
+        figures = (event.train_loss, event.train_accuracy, event.validation_loss, event.validation_accuracy)
+        record = EpochRecord(event.epoch, *figures, seconds=max(now - last, 0.0))
+        last = now
+        cell.folder.epochs.append([record], stream)
+        cell.tell("epoch", epoch=event.epoch, figures=figures)
+
+    return listen
+
+
+def _spare_messages(cell: Cell) -> list[str]:
+    """Give texts for warm-up and latency that are not test messages, which are seen only once."""
+    return [m.text for m in (cell.messages("validation") or cell.messages("train"))]
+
+
+def _predict(cell: Cell, classifier: Classifier[Any], spare: Sequence[str]) -> None:
+    """Answer every test message that has no record yet, batch by batch."""
+    file = cell.folder.predictions
+    finished = {record.id for record in file.repair()}
+    waiting = [m for m in cell.messages("test") if m.id not in finished]
+    cell.tell("phase", phase="predict")
+    if waiting:
+        list(classifier.predict(spare[: cell.config.warmup_messages]))
+    total = len(waiting) + len(finished)
+    with file.path.open("ab") as stream:
+        for start in range(0, len(waiting), classifier.batch_size):
+            batch = waiting[start : start + classifier.batch_size]
+            texts = [m.text for m in batch]
+            started = cell.clock()
+            predictions = list(classifier.predict(texts))
+            seconds = max(cell.clock() - started, 0.0)
+            _check_predictions(predictions, batch, cell)
+            rows = zip(batch, predictions, strict=True)
+            file.append([_record(m, p, seconds / len(batch)) for m, p in rows], stream)
+            cell.tell("progress", done=len(finished) + start + len(batch), total=total)
+
+
+def _check_predictions(predictions: Sequence[Prediction], batch: Sequence[Message], cell: Cell) -> None:
+    """See that there is one prediction a message and no label from outside the task."""
+    if len(predictions) != len(batch):
+        raise BenchError(
+            f"backend gave {len(predictions)} predictions for {len(batch)} messages; it must give one each"
+        )
+    known = set(cell.loaded.task.label_names)
+    for prediction in predictions:
+        if strays := set(prediction.labels) - known:
+            raise BenchError(f"backend gave label '{min(strays)}', which the task does not have")
+
+
+def _record(message: Message, prediction: Prediction, seconds: float) -> PredictionRecord:
+    probabilities = prediction.probabilities
+    return PredictionRecord(
+        id=message.id,
+        text=message.text,
+        gold=message.labels,
+        predicted=prediction.labels,
+        valid=prediction.valid,
+        probabilities=dict(probabilities) if probabilities is not None else None,
+        attempts=prediction.attempts,
+        seconds=seconds,
+        truncated=prediction.truncated,
+        columns=dict(message.columns),
+    )
+
+
+def _latency(cell: Cell, classifier: Classifier[Any], spare: Sequence[str]) -> Latency | None:
+    """Time one message at a time, after the warm-up, on messages outside the test part."""
+    texts = spare[: cell.config.latency_messages]
+    if len(texts) < 2:
+        return None
+    cell.tell("phase", phase="latency")
+    list(classifier.predict(texts[:1]))
+    taken: list[float] = []
+    for done, text in enumerate(texts, start=1):
+        started = cell.clock()
+        list(classifier.predict([text]))
+        taken.append(1000 * (cell.clock() - started))
+        cell.tell("progress", done=done, total=len(texts))
+    cuts = statistics.quantiles(taken, n=20, method="inclusive")
+    return Latency(p50=statistics.median(taken), p95=cuts[-1], n=len(taken))
+
+
+def _describe(
+    cell: Cell, classifier: Classifier[Any], latency: Latency | None, peaks: tuple[int, int | None]
+) -> CellRecord:
+    records = cell.folder.predictions.read()
+    predict_seconds = sum(record.seconds for record in records)
+    attempts = [attempt for record in records for attempt in record.attempts]
+    return CellRecord(
+        classifier=cell.name,
+        backend=cell.config.backend(cell.name),
+        fingerprint=cell_fingerprint(cell.config, cell.name, cell.loaded, cell.split),
+        status="ok",
+        seed=cell.config.seed,
+        settings=classifier.settings.model_dump(mode="json"),
+        models=classifier.models,
+        notes=classifier.notes,
+        facts=dict(classifier.facts),
+        load_seconds=cell.seconds.get("load"),
+        fit_seconds=cell.seconds.get("fit"),
+        predict_seconds=predict_seconds,
+        latency_ms=latency,
+        throughput_per_s=len(records) / predict_seconds if predict_seconds > 0 else None,
+        peak_memory_bytes=max(peak for peak in peaks if peak is not None),
+        predict_memory_bytes=peaks[1],
+        n_parameters=classifier.n_parameters,
+        bytes_on_disk=classifier.bytes_on_disk,
+        tokens=Tokens(sum(a.prompt_tokens for a in attempts), sum(a.completion_tokens for a in attempts)),
+        max_attempts=classifier.max_attempts,
+    )
+
+
+def _own_standard_output() -> Tell:
+    """Keep the real standard output for events and send everything else that is printed to the log."""
+    pipe = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
+    def tell(event: str, **figures: object) -> None:
+        pipe.write(json.dumps({"event": event, **figures}) + "\n")
+        pipe.flush()
+
+    return tell
+
+
+def main(folder: str, name: str) -> int:
+    """Run one cell; whatever goes wrong becomes its record."""
+    tell = _own_standard_output()
+    run = RunFolder(Path(folder))
+    cell_folder = run.cell(name)
+    try:
+        cell = open_cell(run, name, tell)
+        cell_folder.write(run_cell(cell))
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        # the one place where any error is taken: a cell's failure becomes its record
+        traceback.print_exc()
+        known = isinstance(error, BenchError)
+        cause = str(error) if known else f"{type(error).__name__}: {error}"
+        tell("failed", cause=" ".join(cause.split()))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2]))

@@ -1,0 +1,1 @@
+"""Classifiers of short texts behind one interface; start reading at `classifiers.interface`."""

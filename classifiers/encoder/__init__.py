@@ -1,0 +1,1 @@
+"""The fine-tuned encoder: settings, training and the backend itself."""

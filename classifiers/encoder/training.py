@@ -1,0 +1,154 @@
+"""Fine-tuning with transformers.Trainer: its own switches, plus training accuracy and progress.
+
+The Trainer does not report accuracy on the training part; it is added up here from the logits
+each step computes anyway, so it costs nothing and is the running accuracy of the epoch.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from transformers import DataCollatorWithPadding, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
+
+from classifiers.encoder.settings import EncoderSettings
+from classifiers.interface import Epoch, Listener, Progress
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Token ids of messages with their label's index, in the messages' order."""
+
+    input_ids: Sequence[Sequence[int]]
+    labels: Sequence[int]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Give one feature dictionary a message, as the Trainer's collator takes them."""
+        return [{"input_ids": ids, "label": y} for ids, y in zip(self.input_ids, self.labels, strict=True)]
+
+
+def train(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    parts: tuple[Encoded, Encoded],
+    settings: EncoderSettings,
+    *,
+    seed: int,
+    listen: Listener,
+) -> PreTrainedModel:
+    """Fine-tune `model` on the first part, watching the second, which may be empty; give it back."""
+    training, validation = parts
+    with tempfile.TemporaryDirectory(prefix="bench-fit-") as folder:
+        trainer = _CountingTrainer(
+            model=model,
+            args=_arguments(
+                settings, folder, model.config.hidden_size, bool(validation.labels), seed, model.device.type
+            ),
+            train_dataset=training.rows(),  # type: ignore[arg-type]
+            eval_dataset=validation.rows() if validation.labels else None,  # type: ignore[arg-type]
+            data_collator=_collator(tokenizer, settings),
+            compute_metrics=_accuracy,
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.remove_callback(ProgressCallback)
+        trainer.add_callback(_Teller(trainer, listen, has_validation=bool(validation.labels)))
+        trainer.train()
+    model.eval()  # type: ignore[no-untyped-call]
+    return model
+
+
+def _collator(tokenizer: PreTrainedTokenizerBase, settings: EncoderSettings) -> DataCollatorWithPadding:
+    fixed = settings.padding == "max_length"
+    return DataCollatorWithPadding(
+        tokenizer, padding=settings.padding, max_length=settings.max_length if fixed else None
+    )
+
+
+def _arguments(
+    settings: EncoderSettings, folder: str, hidden_size: int, has_validation: bool, seed: int, device: str
+) -> TrainingArguments:
+    keep_best = settings.best_epoch and has_validation
+    return TrainingArguments(
+        output_dir=folder,
+        num_train_epochs=settings.epochs_for(hidden_size),
+        learning_rate=settings.learning_rate_for(hidden_size),
+        per_device_train_batch_size=settings.batch_size,
+        per_device_eval_batch_size=64,
+        lr_scheduler_type=settings.schedule,
+        warmup_steps=settings.warmup,  # below 1 it is a share of all steps
+        weight_decay=settings.weight_decay,
+        train_sampling_strategy="group_by_length" if settings.group_by_length else "random",
+        eval_strategy="epoch" if has_validation else "no",
+        save_strategy="epoch" if keep_best else "no",
+        load_best_model_at_end=keep_best,
+        metric_for_best_model="loss" if keep_best else None,
+        greater_is_better=False if keep_best else None,
+        save_only_model=True,
+        save_total_limit=1,
+        logging_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=device == "cuda",
+        use_cpu=device == "cpu",
+        seed=seed,
+    )
+
+
+def _accuracy(prediction: Any) -> dict[str, float]:
+    return {"accuracy": float(np.mean(np.argmax(prediction.predictions, axis=-1) == prediction.label_ids))}
+
+
+class _CountingTrainer(Trainer):
+    """Adds up loss and hits of the training steps of the running epoch."""
+
+    seen = 0
+    hits = 0
+    loss_sum = 0.0
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
+        if model.training:
+            labels = inputs["labels"]
+            self.seen += len(labels)
+            self.hits += int((outputs.logits.detach().argmax(-1) == labels).sum())
+            self.loss_sum += float(loss.detach()) * len(labels)
+        return (loss, outputs) if return_outputs else loss
+
+    def take_counts(self) -> tuple[float, float]:
+        """Give mean loss and accuracy since the last call and start again at zero."""
+        counts = self.loss_sum / self.seen, self.hits / self.seen
+        self.seen, self.hits, self.loss_sum = 0, 0, 0.0
+        return counts
+
+
+class _Teller(TrainerCallback):
+    """Tells the listener of steps and epochs."""
+
+    def __init__(self, trainer: _CountingTrainer, listen: Listener, *, has_validation: bool) -> None:
+        self.trainer = trainer
+        self.listen = listen
+        self.has_validation = has_validation
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.listen(Progress(state.global_step, state.max_steps))
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if not self.has_validation:
+            self._tell(state, {})
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        self._tell(state, rest["metrics"])
+
+    def _tell(self, state: Any, metrics: dict[str, float]) -> None:
+        loss, accuracy = self.trainer.take_counts()
+        number = round(state.epoch)
+        self.listen(Epoch(number, loss, accuracy, metrics.get("eval_loss"), metrics.get("eval_accuracy")))

@@ -1,0 +1,255 @@
+"""What a classifier is: the page to read before writing a backend.
+
+A backend is one file with one class that derives from `Classifier`. It follows scikit-learn's
+words: the constructor only stores settings, `load` brings weights into memory, `fit` learns (or
+builds the prompt), `predict` answers. A backend knows nothing of runs, result files or tables,
+and never times itself for the tables: the runner owns the clock.
+
+All types here are plain, frozen and free of heavy imports, so that listing backends and checking
+a config needs no model and no framework.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict
+
+
+class BenchError(Exception):
+    """The project's one error for bad input: a single line that says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One label of a task; the definition is a sentence a person or an LLM can decide by."""
+
+    name: str
+    definition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is to be decided, without any message: enough to build a zero-shot prompt."""
+
+    name: str
+    labels: tuple[Label, ...]
+    instruction: str = ""
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Give the label names in the task's order, the order of every table and matrix."""
+        return tuple(label.name for label in self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One short text with its gold labels; `columns` holds the data set's other columns."""
+
+    id: str
+    text: str
+    labels: tuple[str, ...]
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """Give the only label; single-label code says so by using this.
+
+        Raises:
+            ValueError: if the message has none or several.
+        """
+        (label,) = self.labels
+        return label
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at one message: what came back and how it was understood.
+
+    `seconds` is this attempt's share of the wall time of the call it was part of.
+    """
+
+    raw: str
+    labels: tuple[str, ...]
+    valid: bool
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer to one message; an invalid one has no labels, and none is made up for it.
+
+    `truncated` says that the text did not fit the model and its end was cut off.
+    """
+
+    labels: tuple[str, ...]
+    valid: bool = True
+    probabilities: Mapping[str, float] | None = None
+    attempts: tuple[Attempt, ...] = ()
+    truncated: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.valid and self.labels:
+            raise ValueError("an invalid prediction must not carry labels")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """One file of weights that was run; `bytes` and `sha256` are of the file as it lay on disk."""
+
+    name: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What one pass over the training part gave; None where a figure was not measured."""
+
+    epoch: int
+    train_loss: float | None = None
+    train_accuracy: float | None = None
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Work done so far inside one call, in whatever unit `total` counts."""
+
+    done: float
+    total: float
+
+
+Listener = Callable[[Epoch | Progress], None]
+
+
+def silent(_: Epoch | Progress) -> None:
+    """Ignore what a classifier tells while it learns."""
+
+
+FetchReport = Callable[[str, int, int], None]
+"""Told (what, bytes done, bytes in all or 0) while a model is fetched."""
+
+
+def quiet(_what: str, _done: int, _total: int) -> None:
+    """Ignore how far a fetch has come."""
+
+
+class Settings(BaseModel):
+    """A backend's settings: typed and closed, so that a misspelt key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+S = TypeVar("S", bound=Settings)
+
+
+class Classifier(ABC, Generic[S]):
+    """Base of every backend; `fit` and `predict` are all that must be written.
+
+    Args:
+        settings: an instance of the class's `settings_type`.
+        seed: the seed of everything random in this classifier.
+        threads: processor threads it may use.
+    """
+
+    settings_type: ClassVar[type[Settings]] = Settings
+    batch_size: int = 64
+    """Messages the runner hands to one `predict` call when it measures throughput."""
+
+    def __init__(self, settings: S | None = None, *, seed: int = 0, threads: int = 1) -> None:
+        self.settings: S = settings or self.settings_type()  # type: ignore[assignment]
+        self.seed = seed
+        self.threads = threads
+
+    def supports(self, task: Task) -> str | None:
+        """Give the reason why this classifier cannot do `task`, or None where it can."""
+        return None
+
+    def fetch(self, report: FetchReport = quiet) -> None:
+        """Make every file it needs lie on this machine.
+
+        Raises:
+            BenchError: if one cannot be had; the line says which and what to do.
+        """
+
+    def load(self) -> None:
+        """Bring weights into memory; called once, before `fit` or after `load_from`'s settings."""
+
+    @abstractmethod
+    def fit(
+        self,
+        task: Task,
+        train: Sequence[Message],
+        validation: Sequence[Message],
+        *,
+        listen: Listener = silent,
+    ) -> None:
+        """Learn from `train`, tune on `validation`; either may be empty for a zero-shot backend."""
+
+    @abstractmethod
+    def predict(self, texts: Sequence[str]) -> Iterator[Prediction]:
+        """Give exactly one prediction a text, in order, as they come."""
+
+    def close(self) -> None:
+        """Free what `load` and `fit` took."""
+
+    @property
+    def models(self) -> tuple[ModelFile, ...]:
+        """Give the model files it ran, with hashes; known after `load`."""
+        return ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Give what a reader of the table must be told, such as a replaced model."""
+        return ()
+
+    @property
+    def max_attempts(self) -> int:
+        """Give how often it may try one message; 1 for all that do not retry."""
+        return 1
+
+    @property
+    def n_parameters(self) -> int | None:
+        """Give the number of parameters, or None where that has no meaning."""
+        return None
+
+    @property
+    def bytes_on_disk(self) -> int | None:
+        """Give the size of what must be shipped to classify, or None where that is nothing."""
+        return sum(file.bytes for file in self.models) or None
+
+    @property
+    def facts(self) -> Mapping[str, str | int | float]:
+        """Give what else should stand in the record, such as the device or how many were cut."""
+        return {}
+
+    def __enter__(self) -> Classifier[S]:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+@runtime_checkable
+class Saveable(Protocol):
+    """A classifier that can be written to a folder and taken up again without `fit`."""
+
+    def save(self, folder: Path) -> None:
+        """Write everything `load_from` needs into `folder`, which exists and is empty."""
+
+    def load_from(self, folder: Path, task: Task) -> None:
+        """Take up what `save` wrote; replaces `load` and `fit`."""

