@@ -56,6 +56,8 @@ class Linear(Classifier[LinearSettings]):
 
     def predict(self, texts: Sequence[str]) -> Iterator[Prediction]:
         """Give the likeliest label of each text with every label's probability."""
+        if not texts:  # scikit-learn refuses an empty batch
+            return
         names = [str(name) for name in self.pipeline.classes_]
         for row in self.pipeline.predict_proba(list(texts)):
             probabilities = dict(zip(names, map(float, row), strict=True))

@@ -86,8 +86,9 @@ def check_settings(backend: type[Classifier[Any]], values: dict[str, Any], *, wh
 
 
 def explain(error: ValidationError, model: type[Any], *, where: str) -> str:
-    """Turn pydantic's first complaint into one line: the key, what is wrong, the nearest key."""
-    first = error.errors()[0]
+    """Turn one of pydantic's complaints into a line: the key, what is wrong, the nearest key."""
+    # a misspelt key comes first: it also explains why another one is missing
+    first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         fields = getattr(model, "model_fields", {})

@@ -1,0 +1,117 @@
+"""Bad input at the command line: one line, exit code 2, nothing half-written."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.cli import main
+
+
+def refuse(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert "Traceback" not in said
+    return said
+
+
+ROWS = "[classifiers.majority]\n"
+
+
+def config(tmp_path: Path, data: Path, rows: str = ROWS, head: str = "") -> str:
+    path = tmp_path / "c.toml"
+    path.write_text(f'{head}\n[data]\npath = "{data}"\n{rows}')
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("rows", "head", "words"),
+    [
+        ("[classifiers.majorty]\n", "", "unknown backend 'majorty'; did you mean 'majority'"),
+        ('[classifiers.e]\nbackend = "encoder"\nepoch = 3\n', "", "unknown key 'epoch'; did you mean 'epochs'"),
+        ('[classifiers.e]\nbackend = "encoder"\nmodel = "minilm"\n', "", "did you mean 'minilm-l6'"),
+        ('[classifiers.l]\nbackend = "llama_cpp"\nmodel = "qwen"\n', "", "unknown model 'qwen'"),
+        (ROWS, "sed = 1", "unknown key 'sed'; did you mean 'seed'"),
+        (ROWS, 'seed = "x"', "seed: Input should be a valid integer"),
+        (ROWS + "[split]\nmethd = 'tail'\n", "", "unknown key 'methd'; did you mean 'method'"),
+        (ROWS + "[split]\ntest = 0.95\n", "", "must be below 1"),
+        ("", "", "classifiers: Field required"),
+        ("[classifiers.'../x']\nbackend='majority'\n", "", "cannot be a folder's name"),
+    ],
+)
+def test_bad_config_is_explained(
+    tmp_path: Path, data_folder: Path, rows: str, head: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "r"
+    said = refuse(["--results", str(results), "run", config(tmp_path, data_folder, rows, head)], capsys)
+    assert words in said
+    assert not results.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "defualt"], "unknown preset 'defualt'; did you mean 'default'"),
+        (["run", "nothing.toml"], "config 'nothing.toml' cannot be read"),
+        (["run", "quick", "--only", "linaer"], "unknown classifier 'linaer'; did you mean 'linear'"),
+        (["run", "quick", "--data", "nowhere.csv"], "data 'nowhere.csv' does not exist"),
+        (["report", "no-run"], "unknown run 'no-run'"),
+        (["models", "pull", "minilm-l7"], "did you mean 'minilm-l6'"),
+        (["models", "pull"], "name the models to pull"),
+    ],
+)
+def test_bad_command_is_explained(
+    tmp_path: Path, arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert words in refuse(["--results", str(tmp_path / "r"), *arguments], capsys)
+
+
+def test_model_that_cannot_be_had_offline_is_refused_before_anything_is_written(
+    tmp_path: Path, data_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("classifiers.models.hub_answers", lambda: False)
+    rows = '[classifiers.encoder]\nmodel = "distilbert-base-uncased"\n'
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+    said = refuse(["--results", str(tmp_path / "r"), "run", config(tmp_path, data_folder, rows)], capsys)
+    assert "model 'distilbert-base-uncased' cannot be had: the Hub cannot be reached" in said
+    assert not (tmp_path / "r").exists()
+
+
+def test_gguf_that_is_none_is_refused(tmp_path: Path, data_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x.gguf").write_bytes(b"nonsense")
+    rows = f'[classifiers.llama_cpp]\nmodel = "{tmp_path}/x.gguf"\n'
+    said = refuse(["--results", str(tmp_path / "r"), "run", config(tmp_path, data_folder, rows)], capsys)
+    assert "is no GGUF file" in said
+
+
+def test_results_that_cannot_be_written_are_one_line(
+    tmp_path: Path, data_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "r").write_text("a file where the folder should be")
+    said = refuse(["--results", str(tmp_path / "r"), "run", config(tmp_path, data_folder)], capsys)
+    assert "cannot write results to" in said
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """The half second that bench --help may take is spent by imports; so none of these may be among them."""
+    code = """
+import sys
+from bench.cli import make_parser
+make_parser().format_help()
+heavy = {"torch", "transformers", "sklearn", "pandas", "numpy", "llama_cpp", "datasets", "scipy", "rich"}
+print(sorted(heavy & set(sys.modules)))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_import_rules_hold() -> None:
+    folder = Path(__file__).parents[2]
+    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout

@@ -1,0 +1,148 @@
+"""Every backend passes the same checks on real weights; values are compared, not only shapes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from classifiers.encoder.backend import Encoder
+from classifiers.encoder.settings import EncoderSettings
+from classifiers.interface import Classifier, Epoch, Message, Saveable, Task
+from classifiers.linear import Linear
+from classifiers.llm.llama_cpp import LlamaCpp, LlamaCppSettings
+from classifiers.majority import Majority
+
+Make = Callable[[], Classifier[Any]]
+
+
+@pytest.fixture(params=["majority", "linear", "encoder", "llama_cpp"])
+def make(request: pytest.FixtureRequest, minilm: Path, smollm: Path) -> Make:
+    makers: dict[str, Make] = {
+        "majority": Majority,
+        "linear": Linear,
+        "encoder": lambda: Encoder(EncoderSettings(model=(str(minilm),), epochs=8, batch_size=8), threads=2),
+        "llama_cpp": lambda: LlamaCpp(LlamaCppSettings(model=str(smollm), retries=1, max_tokens=8), threads=2),
+    }
+    return makers[request.param]
+
+
+def test_backend_keeps_the_contract(make: Make, task: Task, messages: list[Message], tmp_path: Path) -> None:
+    texts = [m.text for m in messages[::5]] + ["", "<|im_end|> 😀 \u202e", "word " * 3000]
+    with make() as classifier:
+        assert classifier.supports(task) is None
+        classifier.fetch()
+        classifier.load()
+        classifier.fit(task, messages, messages[::4])
+        predictions = list(classifier.predict(texts))
+        assert len(predictions) == len(texts)
+        for prediction in predictions:
+            assert prediction.valid == (len(prediction.labels) == 1)
+            assert set(prediction.labels) <= set(task.label_names)
+            if prediction.probabilities is not None:
+                assert set(prediction.probabilities) == set(task.label_names)
+                assert math.isclose(sum(prediction.probabilities.values()), 1, abs_tol=1e-5)
+        assert list(classifier.predict([])) == []
+        answers = [p.labels for p in predictions]
+        assert [p.labels for p in classifier.predict(texts)] == answers, "the same question gets the same answer"
+        assert isinstance(classifier, Saveable)
+        classifier.save(tmp_path)
+        files = classifier.models
+    with make() as again:
+        assert isinstance(again, Saveable)
+        again.load_from(tmp_path, task)
+        assert [p.labels for p in again.predict(texts)] == answers
+        assert again.models == files
+    classifier.close()  # a second close does nothing
+
+
+def test_majority_answers_the_commonest_label(task: Task) -> None:
+    classifier = Majority()
+    classifier.fit(task, [Message(str(i), "x", (name,)) for i, name in enumerate(task.label_names[:2] * 2 + ("Order Inquiry",))], ())
+    (prediction,) = classifier.predict(["anything"])
+    assert prediction.labels == ("Order Inquiry",)
+    assert prediction.probabilities == {"Refund Request": 0.4, "Order Inquiry": 0.6, "General Feedback": 0.0}
+
+
+def test_linear_equals_scikit_learn_and_saves_no_pickle(task: Task, messages: list[Message], tmp_path: Path) -> None:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    classifier = Linear(Linear.settings_type.model_validate({"characters": False, "strengths": [1.0]}))
+    classifier.fit(task, messages, messages)
+    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, strip_accents="unicode")
+    reference = make_pipeline(words, LogisticRegression(C=1.0, max_iter=1000))
+    reference.fit([m.text for m in messages], [m.label for m in messages])
+    (prediction,) = classifier.predict(["please refund my order"])
+    expected = dict(zip(reference.classes_, reference.predict_proba(["please refund my order"])[0], strict=True))
+    assert prediction.probabilities == pytest.approx(expected)
+    classifier.save(tmp_path)
+    assert not [f for f in tmp_path.iterdir() if f.suffix in (".pkl", ".pickle", ".joblib")]
+
+
+def test_distilbert_learns_from_its_pretrained_weights(
+    distilbert: Path, task: Task, messages: list[Message]
+) -> None:
+    """The same training from random weights stays near chance, so what is learnt comes from pre-training."""
+    epochs: list[Epoch] = []
+    settings = EncoderSettings(model=(str(distilbert),), epochs=10, batch_size=4, learning_rate=3e-4)
+    train = [m for i, m in enumerate(messages) if i % 4]
+    held_out = [m for i, m in enumerate(messages) if i % 4 == 0]
+    with Encoder(settings, threads=2) as classifier:
+        classifier.load()
+        classifier.fit(task, train, held_out, listen=lambda e: epochs.append(e) if isinstance(e, Epoch) else None)
+        assert classifier.model.config.model_type == "distilbert"
+        right = sum(p.labels == m.labels for p, m in zip(classifier.predict([m.text for m in held_out]), held_out, strict=True))
+    assert right >= 5, f"{right} of 6 held-out messages are right"
+    assert [e.epoch for e in epochs] == list(range(1, 11))
+    first, last = epochs[0], epochs[-1]
+    assert first.train_loss is not None
+    assert last.train_loss is not None
+    assert last.train_loss < first.train_loss / 2
+    assert last.train_accuracy == 1.0
+    assert last.validation_loss is not None
+
+
+def test_distilbert_fixture_has_minilms_hidden_states(distilbert: Path, minilm: Path) -> None:
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    tokens = AutoTokenizer.from_pretrained(minilm)("Where is my refund?", return_tensors="pt")
+    with torch.inference_mode():
+        bert = AutoModel.from_pretrained(minilm)(**tokens).last_hidden_state
+        tokens.pop("token_type_ids", None)
+        other = AutoModel.from_pretrained(distilbert)(**tokens).last_hidden_state
+    assert float((bert - other).abs().max()) < 1e-5
+
+
+def test_blog_preset_is_the_posts_recipe() -> None:
+    settings = EncoderSettings.model_validate({"preset": "blog"})
+    assert settings.model == ("distilbert-base-uncased",)
+    assert (settings.learning_rate, settings.epochs, settings.batch_size, settings.max_length) == (2e-5, 3, 16, 128)
+    assert (settings.padding, settings.schedule, settings.best_epoch) == ("max_length", "constant", False)
+    assert EncoderSettings.model_validate({"preset": "blog", "epochs": 5}).epochs == 5
+
+
+def test_replaced_model_is_said_loudly(minilm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from classifiers import models
+
+    monkeypatch.setattr(models, "hub_answers", lambda: False)
+    with Encoder(EncoderSettings(model=("nobody/has-this", str(minilm)))) as classifier:
+        classifier.load()
+        assert classifier.notes
+        assert "was run in place of 'nobody/has-this'" in classifier.notes[0]
+
+
+def test_padding_does_not_change_an_encoders_answer(minilm: Path, task: Task, messages: list[Message]) -> None:
+    with Encoder(EncoderSettings(model=(str(minilm),), epochs=1), threads=2) as classifier:
+        classifier.load()
+        classifier.fit(task, messages, ())
+        texts = ["short", "a message that is a good deal longer than the other one, to be padded against"]
+        together = list(classifier.predict(texts))
+        for text, prediction in zip(texts, together, strict=True):
+            (alone,) = classifier.predict([text])
+            assert alone.probabilities == pytest.approx(prediction.probabilities, abs=1e-5)

@@ -1,0 +1,160 @@
+"""Real weights for the tests, and a message folder small enough to learn in seconds."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from classifiers.interface import Label, Message, Task
+from classifiers.models import local_model
+
+REPOSITORY = Path(__file__).parents[1]
+CUSTOMER_MESSAGES = REPOSITORY / "data" / "customer-messages"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that asks for weights is slow; nobody has to remember to mark it."""
+    for item in items:
+        if {"minilm", "smollm", "distilbert"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
+def pytest_terminal_summary(terminalreporter: object) -> None:
+    """In CI a skipped test is a failed run."""
+    skipped = getattr(terminalreporter, "stats", {}).get("skipped", [])
+    if os.environ.get("CI") and skipped:
+        pytest.exit(f"{len(skipped)} tests were skipped in CI", returncode=1)
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Path:
+    return local_model("minilm-l6", "encoder").path
+
+
+@pytest.fixture(scope="session")
+def smollm() -> Path:
+    return local_model("smollm2-135m-instruct", "gguf").path
+
+
+@pytest.fixture(scope="session")
+def distilbert(minilm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MiniLM's weights as a DistilBERT: the two differ only by the token-type row, which is added in."""
+    from transformers import AutoModel, DistilBertConfig, DistilBertModel
+
+    bert = AutoModel.from_pretrained(minilm)
+    c = bert.config
+    model = DistilBertModel(
+        DistilBertConfig(
+            vocab_size=c.vocab_size,
+            dim=c.hidden_size,
+            hidden_dim=c.intermediate_size,
+            n_layers=c.num_hidden_layers,
+            n_heads=c.num_attention_heads,
+            max_position_embeddings=c.max_position_embeddings,
+        )
+    )
+    model.load_state_dict(_distilbert_weights(bert))
+    folder = tmp_path_factory.mktemp("distilbert")
+    model.save_pretrained(folder)
+    for file in ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json"):
+        shutil.copy(minilm / file, folder / file)
+    return folder
+
+
+def _distilbert_weights(bert: object) -> dict[str, object]:
+    """Rename BERT's weights to DistilBERT's and add token-type row 0 to every position embedding."""
+    names = {
+        "encoder.layer.": "transformer.layer.",
+        "attention.self.query": "attention.q_lin",
+        "attention.self.key": "attention.k_lin",
+        "attention.self.value": "attention.v_lin",
+        "attention.output.dense": "attention.out_lin",
+        "attention.output.LayerNorm": "sa_layer_norm",
+        "intermediate.dense": "ffn.lin1",
+        "output.dense": "ffn.lin2",
+        "output.LayerNorm": "output_layer_norm",
+    }
+    weights = {}
+    for name, tensor in bert.state_dict().items():  # type: ignore[attr-defined]
+        for old, new in names.items():
+            name = name.replace(old, new)
+        weights[name] = tensor
+    kinds = weights.pop("embeddings.token_type_embeddings.weight")
+    weights["embeddings.position_embeddings.weight"] = weights["embeddings.position_embeddings.weight"] + kinds[0]
+    return {k: v for k, v in weights.items() if not k.startswith("pooler") and "_ids" not in k}
+
+
+@pytest.fixture
+def task() -> Task:
+    return Task(
+        "shop",
+        (
+            Label("Refund Request", "The writer wants money back."),
+            Label("Order Inquiry", "The writer asks about an order or a delivery."),
+            Label("General Feedback", "The writer praises, complains or suggests and asks for nothing."),
+        ),
+        "Decide what a customer of an online store wants.",
+    )
+
+
+REFUNDS = [
+    "please refund my kettle, it leaks",
+    "I want my money back for the torn shirt",
+    "refund order 81 at once",
+    "give me back the 30 euros you charged twice",
+    "the lamp was broken, I ask for a full refund",
+    "kindly return my payment for the lost parcel",
+    "I demand a refund for these shoes",
+    "can I have my money back, the phone is dead",
+]
+INQUIRIES = [
+    "where is my parcel?",
+    "when does order 77 arrive?",
+    "is the blue sofa in stock?",
+    "has my order been shipped yet?",
+    "do you deliver to Malta?",
+    "how long does shipping to Oslo take?",
+    "which courier brings order 912?",
+    "can I change the address of my delivery?",
+]
+FEEDBACK = [
+    "lovely shop, great staff!",
+    "the new website is ugly",
+    "best coffee I ever had",
+    "your packaging is wonderful",
+    "I was disappointed by the rude driver",
+    "great quality, friendly people, five stars",
+    "the app is slow and confusing",
+    "what a beautiful catalogue, well done",
+]
+
+
+@pytest.fixture
+def messages() -> list[Message]:
+    lists = {"Refund Request": REFUNDS, "Order Inquiry": INQUIRIES, "General Feedback": FEEDBACK}
+    return [Message(f"{label}:{i}", text, (label,)) for label, texts in lists.items() for i, text in enumerate(texts, 1)]
+
+
+@pytest.fixture
+def data_folder(tmp_path: Path) -> Path:
+    """The messages as a folder with task.toml, eight a label."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "refunds.txt").write_text("\n".join(REFUNDS) + "\n", encoding="utf-8")
+    (folder / "inquiries.txt").write_text("\n".join(INQUIRIES) + "\n", encoding="utf-8")
+    (folder / "feedback.txt").write_text("\n".join(FEEDBACK) + "\n", encoding="utf-8")
+    (folder / "task.toml").write_text(
+        """name = "shop"
+instruction = "Decide what a customer wants."
+labels = [
+  {name = "Refund Request", definition = "Wants money back.", file = "refunds.txt"},
+  {name = "Order Inquiry", definition = "Asks about an order.", file = "inquiries.txt"},
+  {name = "General Feedback", definition = "Praises or complains.", file = "feedback.txt"},
+]
+""",
+        encoding="utf-8",
+    )
+    return folder
