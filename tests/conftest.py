@@ -135,7 +135,9 @@ FEEDBACK = [
 @pytest.fixture
 def messages() -> list[Message]:
     lists = {"Refund Request": REFUNDS, "Order Inquiry": INQUIRIES, "General Feedback": FEEDBACK}
-    return [Message(f"{label}:{i}", text, (label,)) for label, texts in lists.items() for i, text in enumerate(texts, 1)]
+    return [
+        Message(f"{label}:{i}", text, (label,)) for label, texts in lists.items() for i, text in enumerate(texts, 1)
+    ]
 
 
 @pytest.fixture

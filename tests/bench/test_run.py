@@ -16,7 +16,7 @@ import pytest
 from bench.cli import main
 from bench.records import RunFolder
 
-BREAKING = '''
+BREAKING = """
 import ctypes, os, signal
 from classifiers.majority import Majority
 
@@ -47,7 +47,7 @@ class Slow(Majority):
         import time
         time.sleep(0.3)
         return super().predict(texts)
-'''
+"""
 
 
 @pytest.fixture

@@ -84,7 +84,10 @@ BAD_TABLES = {
     "empty label": (b"text,label\na,x\nb,\n", r"data.csv:3: column 'label' is empty"),
     "not UTF-8": ("text,label\na,x\nb\u00e9,y\n".encode("latin-1"), r"data.csv:3: not UTF-8"),
     "one label": (b"text,label\na,x\nb,x\n", r"all messages have one label"),
-    "two labels for a text": (b"text,label\na,x\nb,y\na,y\n", r"data.csv:4: the same text has label 'y', but data.csv:2"),
+    "two labels for a text": (
+        b"text,label\na,x\nb,y\na,y\n",
+        r"data.csv:4: the same text has label 'y', but data.csv:2",
+    ),
     "ragged": (b"text,label\na,x,z,q\nb,y\nc,y,k,l,m\n", r"data.csv: cannot be read"),
 }
 

