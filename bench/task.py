@@ -45,7 +45,6 @@ class TaskFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
     instruction: str = ""
-    rules: str = ""
     challenge: str | None = None
     labels: tuple[LabelEntry, ...] = Field(min_length=2)
 
@@ -146,8 +145,7 @@ def _from_folder(folder: Path) -> LoadedTask:
     labels = tuple(Label(entry.name, entry.definition) for entry in content.labels)
     if len({label.name for label in labels}) < len(labels):
         raise BenchError(f"{file}: two labels have the same name")
-    instruction = "\n".join(text for text in (content.instruction, content.rules) if text)
-    return LoadedTask(Task(content.name, labels, instruction), messages)
+    return LoadedTask(Task(content.name, labels, content.instruction), messages)
 
 
 def _lines(folder: Path, entry: LabelEntry, task_file: Path) -> Iterator[Message]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.compare import Disagreement, Pair
 from bench.records import RunRecord
-from bench.report.markdown import markdown, scores_json
+from bench.report.markdown import markdown, replace_block, results_block, scores_json
 from bench.report.terminal import answer_text
 from bench.scores import Row
 from classifiers.interface import BenchError
@@ -23,6 +23,15 @@ def write_report(folder: Path, run: RunRecord, rows: Sequence[Row], pairs: Seque
     }
     for name, text in texts.items():
         _write(folder / name, text)
+
+
+def write_block(path: Path, run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> None:
+    """Put a run's main tables between the results markers of a document."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise BenchError(f"cannot read {path}: {error.strerror}") from error
+    _write(path, replace_block(text, results_block(run, rows, pairs)))
 
 
 def write_disagreements(path: Path, found: Sequence[Disagreement]) -> None:

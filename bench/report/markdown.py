@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from itertools import islice
 from typing import Any
 
 from bench.compare import Pair
 from bench.records import RunRecord
 from bench.report.sections import Table, headline, loud, tables
 from bench.scores import Row
+from classifiers.interface import BenchError
+
+BEGIN = "<!-- results -->"
+END = "<!-- /results -->"
 
 
 def markdown(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> str:
@@ -20,6 +25,28 @@ def markdown(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> str:
         lines += [f"## {table.title}", "", *table_lines(table), "", *map(_plain, table.notes), ""]
     lines += [*_provenance(run, rows)]
     return "\n".join(lines) + "\n"
+
+
+def results_block(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> str:
+    """Give the part of a report that stands in a README: headline, warnings, the first three tables."""
+    lines = [f"{_plain(headline(run))}.", ""]
+    lines += [f"> {_plain(line)}\n" for line in loud(run, rows)]
+    for table in islice(tables(run, rows, pairs), 3):
+        lines += [f"**{table.title}**", "", *table_lines(table), "", *map(_plain, table.notes), ""]
+    return "\n".join(lines).strip()
+
+
+def replace_block(text: str, block: str) -> str:
+    """Put a results block between a document's markers.
+
+    Raises:
+        BenchError: if the document has no such markers.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise BenchError(f"the document has no lines {BEGIN} and {END} to put results between")
+    return f"{before}{begin}\n{block}\n{end}{after}"
 
 
 def table_lines(table: Table) -> Iterator[str]:

@@ -67,12 +67,5 @@ class Chat:
 
     def _render(self, turns: Sequence[Turn]) -> str:
         places = [t.text + (f"\u2983{i}\u2984" if t.message or not t.text else "") for i, t in enumerate(turns)]
-        roles = [turn.role for turn in turns]
-        try:
-            return self._apply(roles, places)
-        except (ValueError, TypeError):  # some templates refuse a system turn
-            return self._apply(["user", *roles[2:]], [f"{places[0]}\n\n{places[1]}", *places[2:]])
-
-    def _apply(self, roles: Sequence[str], texts: Sequence[str]) -> str:
-        messages: list[Any] = [{"role": role, "content": text} for role, text in zip(roles, texts, strict=True)]
+        messages: list[Any] = [{"role": t.role, "content": text} for t, text in zip(turns, places, strict=True)]
         return str(self._format(messages=messages).prompt)

@@ -24,17 +24,16 @@ class Turn:
     message: str = ""
 
 
-def instruction(task: Task) -> str:
-    """Give the system text: the task's instruction, its labels with definitions, the answer's form."""
-    labels = [f"- {label.name}: {label.definition}" if label.definition else f"- {label.name}" for label in task.labels]
-    opening = task.instruction or "Decide which label fits the message."
-    closing = "Answer with exactly one of the label names above and nothing else."
-    return "\n".join([opening, "", "Labels:", *labels, "", closing])
-
-
 def question(task: Task, text: str) -> tuple[Turn, ...]:
-    """Give the opening conversation about one message."""
-    return Turn("system", instruction(task)), Turn("user", "Message: ", text)
+    """Give the opening conversation about one message: instruction, labels with definitions, message.
+
+    All of it is one user turn: some templates refuse a system turn, and of ten wordings tried on
+    validation messages with Qwen2.5-Coder 1.5B this did best (67 %; the others 39 to 66 %).
+    """
+    opening = task.instruction or "Decide which label fits the message."
+    labels = [f"- {label.name}: {label.definition}" if label.definition else f"- {label.name}" for label in task.labels]
+    lines = [f"{opening} Labels:", *labels, "", "Answer with exactly one label name.", "", "Message: "]
+    return (Turn("user", "\n".join(lines), text),)
 
 
 def objection(problem: str, names: Sequence[str]) -> Turn:

