@@ -16,8 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import llama_cpp.llama_cpp as lib
+import numpy as np
+from numpy.typing import NDArray
 
 from classifiers.interface import BenchError
+from classifiers.llm.label_tree import Node
+
+# a row of logits is one float a vocabulary entry: 64 rows of Qwen's 151,936 are 39 MB
+MOST_LOGITS = 64
 
 _log_lines: deque[str] = deque(maxlen=20)
 
@@ -30,12 +36,26 @@ def _keep_log(level: int, text: bytes, _user: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A prompt to be continued by at most `max_tokens`; temperature 0 takes the likeliest token."""
+    """A prompt to be continued by at most `max_tokens`; temperature 0 takes the likeliest token.
+
+    `grammar` is GBNF that the answer must keep to, or empty.
+    """
 
     tokens: Sequence[int]
     max_tokens: int
     temperature: float = 0.0
     seed: int = 0
+    grammar: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One token to decode: its place, the sequences it belongs to, and whether its logits are wanted."""
+
+    token: int
+    position: int
+    sequences: tuple[int, ...]
+    logits: bool = False
 
 
 @dataclass(slots=True)
@@ -80,7 +100,8 @@ class Engine:
         self._memory = lib.llama_get_memory(self._context)
         self._vocab = lib.llama_model_get_vocab(self._model)
         self._batch_size = batch
-        self._batch = lib.llama_batch_init(batch, 0, 1)
+        self._batch = lib.llama_batch_init(batch, 0, parallel + 1)
+        self._vocabulary_size = int(lib.llama_vocab_n_tokens(self._vocab))
         self._prefix: list[int] = []
 
     def close(self) -> None:
@@ -144,7 +165,7 @@ class Engine:
         rest = list(prefix[kept:])
         for start in range(0, len(rest), self._batch_size):
             piece = rest[start : start + self._batch_size]
-            self._decode([(token, kept + start + i, 0, False) for i, token in enumerate(piece)])
+            self._decode([_Row(token, kept + start + i, (0,)) for i, token in enumerate(piece)])
         self._prefix = list(prefix)
 
     def generate(self, requests: Sequence[Request]) -> list[list[int]]:
@@ -171,12 +192,92 @@ class Engine:
                 self._drop(slot)
         return results
 
+    def score(self, prompts: Sequence[Sequence[int]], tree: Sequence[Node]) -> NDArray[np.float64]:
+        """Give each label's log-probability as the answer to each prompt; shape (prompts, labels).
+
+        A prompt and the whole label tree behind it are decoded together: the prompt's tokens belong to
+        one sequence a label, a tree node to the sequences of the labels below it, so each label sees its
+        own past only. Nothing is generated.
+
+        Raises:
+            BenchError: if a prompt does not fit the context, or there are more labels than sequences.
+        """
+        n_labels = len(tree[0].labels)
+        if n_labels > self.parallel:
+            raise BenchError(f"{n_labels} labels need as many sequences, but parallel is {self.parallel}")
+        scores = np.zeros((len(prompts), n_labels))
+        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+        while order:
+            chosen = self._pack(order, prompts, tree)
+            self._score_together(chosen, prompts, tree, scores)
+            order = order[len(chosen) :]
+        return scores
+
+    def _pack(self, order: Sequence[int], prompts: Sequence[Sequence[int]], tree: Sequence[Node]) -> Sequence[int]:
+        """Take as many prompts, shortest first, as one batch, the sequences and the cells hold; at least one."""
+        n_labels = len(tree[0].labels)
+        most_rows = min(self._batch_size, self.context - len(self._prefix))
+        rows = logits = taken = 0
+        for i in order:
+            rows += len(prompts[i]) - self._shared(prompts[i]) + len(tree) - 1
+            logits += len(tree)
+            full = rows > most_rows or (taken + 1) * n_labels > self.parallel or logits > MOST_LOGITS
+            if taken and full:
+                break
+            taken += 1
+        return order[:taken]
+
+    def _score_together(
+        self, chosen: Sequence[int], prompts: Sequence[Sequence[int]], tree: Sequence[Node], scores: NDArray[np.float64]
+    ) -> None:
+        """Decode some prompts with a tree each, and add every node's token log-probabilities to its labels."""
+        n_labels = len(tree[0].labels)
+        rows: list[_Row] = []
+        wanted: dict[int, tuple[int, Node]] = {}
+        for place, i in enumerate(chosen):
+            first = 1 + place * n_labels
+            shared = self._shared(prompts[i])
+            everyone = tuple(range(first, first + n_labels))
+            for sequence in everyone if shared else ():
+                lib.llama_memory_seq_cp(self._memory, 0, sequence, 0, shared)
+            end = len(prompts[i]) - 1
+            rows += [_Row(t, shared + j, everyone, shared + j == end) for j, t in enumerate(prompts[i][shared:])]
+            wanted[len(rows) - 1] = (i, tree[0])
+            for node in tree[1:]:
+                wanted[len(rows)] = (i, node)
+                rows.append(_Row(node.token, end + node.depth, tuple(first + x for x in node.labels), True))
+        if len(rows) + len(self._prefix) > self.context:
+            raise BenchError(
+                f"a prompt with {n_labels} labels needs {len(rows)} tokens; the context has {self.context}"
+            )
+        for index, logits in self._logits(rows):
+            i, node = wanted[index]
+            total = _log_sum_exp(logits)
+            for branch in node.branches:
+                scores[i, list(branch.labels)] += logits[branch.token] - total
+        for sequence in range(1, len(chosen) * n_labels + 1):
+            lib.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+
+    def _logits(self, rows: Sequence[_Row]) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Decode rows batch by batch; give the index and the logits of every row that wants them."""
+        for start in range(0, len(rows), self._batch_size):
+            piece = rows[start : start + self._batch_size]
+            self._decode(piece)
+            for i, row in enumerate(piece):
+                if row.logits:
+                    pointer = lib.llama_get_logits_ith(self._context, i)
+                    yield start + i, np.ctypeslib.as_array(pointer, shape=(self._vocabulary_size,))
+
+    def _shared(self, tokens: Sequence[int]) -> int:
+        """Count the tokens a prompt takes from the held prefix; its last one is always its own."""
+        return min(common_length(self._prefix, tokens), len(tokens) - 1)
+
     def _admit(self, requests: Sequence[Request], order: deque[int], free: list[int], running: list[_Slot]) -> None:
         """Start waiting prompts while there are sequences and cells for them."""
         taken = len(self._prefix) + sum(slot.cells for slot in running)
         while order and free:
             request = requests[order[0]]
-            shared = min(common_length(self._prefix, request.tokens), len(request.tokens) - 1)
+            shared = self._shared(request.tokens)
             needed = len(request.tokens) - shared + request.max_tokens
             if taken + needed > self.context:
                 if not running:
@@ -189,7 +290,8 @@ class Engine:
             if shared:
                 lib.llama_memory_seq_cp(self._memory, 0, sequence, 0, shared)
             waiting = deque(request.tokens[shared:])
-            running.append(_Slot(order.popleft(), sequence, request, needed, shared, waiting, _sampler(request)))
+            sampler = _sampler(self._vocab, request)
+            running.append(_Slot(order.popleft(), sequence, request, needed, shared, waiting, sampler))
 
     def _drop(self, slot: _Slot) -> None:
         lib.llama_memory_seq_rm(self._memory, slot.sequence, -1, -1)
@@ -197,12 +299,12 @@ class Engine:
 
     def _step(self, running: Sequence[_Slot]) -> list[_Slot]:
         """Decode one batch over all running sequences, sample where a prompt is through; give the finished."""
-        entries: list[tuple[int, int, int, bool]] = []
+        entries: list[_Row] = []
         sampling: list[tuple[int, _Slot]] = []
         for slot in running:
             while slot.waiting and len(entries) < self._batch_size:
                 token = slot.waiting.popleft()
-                entries.append((token, slot.position, slot.sequence, not slot.waiting))
+                entries.append(_Row(token, slot.position, (slot.sequence,), not slot.waiting))
                 slot.position += 1
                 if not slot.waiting:
                     sampling.append((len(entries) - 1, slot))
@@ -218,19 +320,26 @@ class Engine:
         slot.waiting.append(token)
         return len(slot.written) >= slot.request.max_tokens
 
-    def _decode(self, entries: Sequence[tuple[int, int, int, bool]]) -> None:
-        """Run the model on (token, position, sequence, wants logits) rows."""
+    def _decode(self, rows: Sequence[_Row]) -> None:
+        """Run the model on at most one batch of rows."""
         batch = self._batch
-        batch.n_tokens = len(entries)
-        for i, (token, position, sequence, logits) in enumerate(entries):
-            batch.token[i] = token
-            batch.pos[i] = position
-            batch.n_seq_id[i] = 1
-            batch.seq_id[i][0] = sequence
-            batch.logits[i] = logits
+        batch.n_tokens = len(rows)
+        for i, row in enumerate(rows):
+            batch.token[i] = row.token
+            batch.pos[i] = row.position
+            batch.n_seq_id[i] = len(row.sequences)
+            for j, sequence in enumerate(row.sequences):
+                batch.seq_id[i][j] = sequence
+            batch.logits[i] = row.logits
         status = lib.llama_decode(self._context, batch)
         if status != 0:
             raise RuntimeError(f"llama_decode gave {status}: {_last_log()}")
+
+
+def _log_sum_exp(logits: NDArray[np.float32]) -> float:
+    """Give log Σ exp; scipy's does the same at several times the cost for one long row."""
+    top = float(logits.max())
+    return top + float(np.log(np.exp(logits - top).sum(dtype=np.float64)))
 
 
 def common_length(a: Sequence[int], b: Sequence[int]) -> int:
@@ -249,14 +358,19 @@ def _context_params(context: int, parallel: int, batch: int, threads: int) -> An
     return params
 
 
-def _sampler(request: Request) -> Any:
+def _sampler(vocab: Any, request: Request) -> Any:
     chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
-    for stage in _stages(request):
+    for stage in _stages(vocab, request):
         lib.llama_sampler_chain_add(chain, stage)
     return chain
 
 
-def _stages(request: Request) -> Iterator[Any]:
+def _stages(vocab: Any, request: Request) -> Iterator[Any]:
+    if request.grammar:
+        stage = lib.llama_sampler_init_grammar(vocab, request.grammar.encode(), b"root")
+        if not stage:
+            raise BenchError(f"llama.cpp refuses the grammar: {_last_log()}")
+        yield stage
     if request.temperature == 0:
         yield lib.llama_sampler_init_greedy()
         return

@@ -1,0 +1,52 @@
+"""Choose the training messages that are shown in the prompt as worked examples."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.interface import Message, Task
+
+
+def draw_per_label(task: Task, train: Sequence[Message], k: int, seed: int) -> list[Message]:
+    """Draw k messages a label, the same for every question, in an order that mixes the labels.
+
+    A label with fewer messages gives all it has; no label that has any is missed.
+    """
+    chance = random.Random(seed)
+    drawn: list[Message] = []
+    for name in task.label_names:
+        own = [m for m in train if m.label == name]
+        drawn += chance.sample(own, min(k, len(own)))
+    chance.shuffle(drawn)
+    return drawn
+
+
+class SimilarMessages:
+    """Finds the training messages nearest to a text by a sentence encoder's cosine similarity."""
+
+    def __init__(self, train: Sequence[Message], folder: Path, *, threads: int) -> None:
+        import torch
+        from sentence_transformers import SentenceTransformer
+        from sentence_transformers.models import Normalize, Pooling, Transformer
+
+        torch.set_num_threads(threads)
+        words = Transformer(str(folder))
+        size = words.get_word_embedding_dimension()
+        self._encoder: Any = SentenceTransformer(modules=[words, Pooling(size), Normalize()], device="cpu")
+        self._train = list(train)
+        self._vectors = self._encode([m.text for m in train])
+
+    def nearest(self, texts: Sequence[str], k: int) -> list[list[Message]]:
+        """Give the k nearest training messages of each text, the most similar last."""
+        similarity = self._encode(texts) @ self._vectors.T
+        order = np.argsort(similarity, axis=1, kind="stable")[:, -k:]
+        return [[self._train[i] for i in row] for row in order]
+
+    def _encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return np.asarray(self._encoder.encode(list(texts), batch_size=64, show_progress_bar=False))

@@ -1,0 +1,61 @@
+"""The labels' token sequences as a prefix tree, so that shared first tokens are evaluated once.
+
+A label's probability is that of its whole token sequence, its end token included; without the end,
+"card" could never lose to "card arrival". The end token itself is never decoded: its probability is
+read where the sequence before it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One possible next token at a node and the labels (by index) whose sequences go that way."""
+
+    token: int
+    labels: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A token that must be decoded; the root is the prompt's last token and has depth 0.
+
+    `labels` are those whose sequences pass through it, `branches` what may follow it.
+    """
+
+    token: int
+    depth: int
+    labels: tuple[int, ...]
+    branches: tuple[Branch, ...]
+
+
+def grow(sequences: Sequence[Sequence[int]]) -> list[Node]:
+    """Build the tree of label token sequences; nodes in depth-first order, the root first.
+
+    Args:
+        sequences: one a label, all different, each ending with the end token.
+
+    Raises:
+        ValueError: if a sequence is empty or begins another one.
+    """
+    nodes: list[Node] = []
+    _grow(nodes, sequences, tuple(range(len(sequences))), token=-1, depth=0)
+    return nodes
+
+
+def _grow(
+    nodes: list[Node], sequences: Sequence[Sequence[int]], labels: tuple[int, ...], *, token: int, depth: int
+) -> None:
+    groups: dict[int, list[int]] = {}
+    for label in labels:
+        if len(sequences[label]) <= depth:
+            raise ValueError("a label's tokens must not begin another label's; end each with an end token")
+        groups.setdefault(sequences[label][depth], []).append(label)
+    branches = tuple(Branch(next_token, tuple(below)) for next_token, below in groups.items())
+    nodes.append(Node(token, depth, labels, branches))
+    for branch in branches:
+        if any(len(sequences[label]) > depth + 1 for label in branch.labels):
+            _grow(nodes, sequences, branch.labels, token=branch.token, depth=depth + 1)
