@@ -42,7 +42,7 @@ lint: setup ## ruff, mypy and the import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-setup: $(VENV)/.ready ## make .venv with everything in it
+setup: $(VENV)/.packages $(VENV)/.llm ## make .venv with everything in it
 
 $(VENV)/.packages: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -51,7 +51,8 @@ $(VENV)/.packages: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $@
 
-$(VENV)/.ready: $(VENV)/.packages
+# built once, not again for every change of pyproject.toml
+$(VENV)/.llm: | $(VENV)/.packages
 	$(BIN)/pip install --quiet --constraint constraints.txt diskcache jinja2 typing-extensions numpy
 	@echo "compiling llama.cpp, about 5 minutes on 2 cores"
 	CFLAGS="$(CFLAGS) $(LLM_FLAGS)" CXXFLAGS="$(CXXFLAGS) $(LLM_FLAGS)" $(INSTALL_LLM)
@@ -61,7 +62,7 @@ $(VENV)/.ready: $(VENV)/.packages
 	touch $@
 
 clean-llm: ## forget that llama.cpp was built, so that setup builds it again
-	rm -f $(VENV)/.ready
+	rm -f $(VENV)/.llm
 
 clean: ## remove the environment and caches; results stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

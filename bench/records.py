@@ -16,7 +16,7 @@ from typing import IO, Any, Generic, Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from classifiers.interface import Attempt, BenchError, ModelFile
+from classifiers.interface import Attempt, BenchError, ModelFile, Trial
 
 SCHEMA = 1
 Part = Literal["train", "validation", "test"]
@@ -112,6 +112,7 @@ class CellRecord:
     bytes_on_disk: int | None = None
     tokens: Tokens = field(default_factory=Tokens)
     max_attempts: int = 1
+    trials: tuple[Trial, ...] = ()
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:

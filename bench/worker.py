@@ -238,6 +238,7 @@ def _describe(
         bytes_on_disk=classifier.bytes_on_disk,
         tokens=Tokens(sum(a.prompt_tokens for a in attempts), sum(a.completion_tokens for a in attempts)),
         max_attempts=classifier.max_attempts,
+        trials=classifier.trials,
     )
 
 

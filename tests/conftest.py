@@ -18,7 +18,7 @@ CUSTOMER_MESSAGES = REPOSITORY / "data" / "customer-messages"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test that asks for weights is slow; nobody has to remember to mark it."""
     for item in items:
-        if {"minilm", "smollm", "distilbert"} & set(getattr(item, "fixturenames", ())):
+        if {"minilm", "smollm", "distilbert", "engine"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
 
 

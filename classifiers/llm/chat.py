@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from classifiers.interface import BenchError
@@ -16,6 +17,14 @@ from classifiers.llm.engine import Engine
 from classifiers.llm.prompt import Turn
 
 PLACE = re.compile("\u2983([0-9]+)\u2984")
+
+
+@dataclass(slots=True)
+class _Piece:
+    """Tokens of template text, or of the message of a turn."""
+
+    tokens: list[int]
+    turn: Turn | None = None
 
 
 class Chat:
@@ -32,40 +41,51 @@ class Chat:
             raise BenchError("the GGUF has no chat template; choose an instruction-tuned model")
         self.engine = engine
         self._bos = engine.special_text("bos")
-        self._format = Jinja2ChatFormatter(engine.chat_template, engine.special_text("eos"), self._bos)
+        eos = engine.special_text("eos")
+        self._open = Jinja2ChatFormatter(engine.chat_template, eos, self._bos)
+        self._closed = Jinja2ChatFormatter(engine.chat_template, eos, self._bos, add_generation_prompt=False)
 
     def tokens(self, turns: Sequence[Turn], *, room: int) -> tuple[list[int], bool]:
-        """Give the prompt's token ids and whether the first message was cut to fit `room` tokens.
+        """Give the prompt's token ids and whether the question was cut to fit `room` tokens.
 
         Raises:
-            BenchError: if the prompt does not fit even without the message.
+            BenchError: if the prompt does not fit even without its question.
         """
         pieces = self._pieces(turns)
-        excess = sum(len(ids) for ids, _ in pieces) - room
+        excess = sum(len(piece.tokens) for piece in pieces) - room
         if excess > 0:
-            longest = max((ids for ids, is_message in pieces if is_message), key=len, default=[])
-            if len(longest) < excess:
+            question = next(piece.tokens for piece in pieces if piece.turn and piece.turn.is_question)
+            if len(question) < excess:
                 raise BenchError(
-                    f"the prompt needs {room + excess - len(longest)} tokens without its message, "
-                    f"but only {room} fit; set a larger context or shorten the label definitions"
+                    f"the prompt needs {room + excess - len(question)} tokens without its message, "
+                    f"but only {room} fit; set a larger context, fewer labels or shorter definitions"
                 )
-            del longest[len(longest) - excess :]
-        return [token for ids, _ in pieces for token in ids], excess > 0
+            del question[len(question) - excess :]
+        return [token for piece in pieces for token in piece.tokens], excess > 0
 
-    def _pieces(self, turns: Sequence[Turn]) -> list[tuple[list[int], bool]]:
-        """Tokenise template text and messages apart; True marks a message."""
-        rendered = self._render(turns)
+    def answer_tokens(self, answer: str) -> list[int]:
+        """Give the tokens by which the model would say exactly this answer and end its turn."""
+        rendered = self._render([Turn("user", "x"), Turn("assistant", "", "x")], self._closed)
+        end = self.engine.tokenize(PLACE.split(rendered)[2], special=True)
+        return [*self.engine.tokenize(answer, special=False), *end[:1]]
+
+    def _pieces(self, turns: Sequence[Turn]) -> list[_Piece]:
+        """Tokenise template text and messages apart."""
+        rendered = self._render(turns, self._open)
         if self.engine.wants_bos and not rendered.startswith(self._bos):
             rendered = self._bos + rendered
-        pieces: list[tuple[list[int], bool]] = []
+        pieces: list[_Piece] = []
         for i, part in enumerate(PLACE.split(rendered)):
             if i % 2:
-                pieces.append((self.engine.tokenize(turns[int(part)].message, special=False), True))
+                turn = turns[int(part)]
+                pieces.append(_Piece(self.engine.tokenize(turn.message, special=False), turn))
             else:
-                pieces.append((self.engine.tokenize(part, special=True), False))
+                pieces.append(_Piece(self.engine.tokenize(part, special=True)))
         return pieces
 
-    def _render(self, turns: Sequence[Turn]) -> str:
-        places = [t.text + (f"\u2983{i}\u2984" if t.message or not t.text else "") for i, t in enumerate(turns)]
-        messages: list[Any] = [{"role": t.role, "content": text} for t, text in zip(turns, places, strict=True)]
-        return str(self._format(messages=messages).prompt)
+    def _render(self, turns: Sequence[Turn], form: Any) -> str:
+        messages: list[Any] = [
+            {"role": turn.role, "content": turn.text + ("" if turn.text and not turn.message else f"\u2983{i}\u2984")}
+            for i, turn in enumerate(turns)
+        ]
+        return str(form(messages=messages).prompt)

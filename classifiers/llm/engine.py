@@ -24,6 +24,8 @@ from classifiers.llm.label_tree import Node
 
 # a row of logits is one float a vocabulary entry: 64 rows of Qwen's 151,936 are 39 MB
 MOST_LOGITS = 64
+# llama.cpp holds 256 sequences; they share one pool of cells, so unused ones cost nothing
+MOST_SEQUENCES = 255
 
 _log_lines: deque[str] = deque(maxlen=20)
 
@@ -76,13 +78,19 @@ class _Slot:
 
 
 class Engine:
-    """A GGUF model in memory with `parallel` sequences that share `context` KV cells.
+    """A GGUF model in memory with `parallel` generations at a time that share `context` KV cells.
+
+    With `exact`, keys and values are kept as 32-bit floats and flash attention is off: slower, and with an
+    unquantised model answers then do not depend on what else is in the batch. (A quantised model rounds
+    activations to 8 bits, which turns the last bit of a float into differences of 0.1 in a log-probability.)
 
     Raises:
         BenchError: if llama.cpp cannot read the file or make a context of that size.
     """
 
-    def __init__(self, path: Path, *, context: int, parallel: int, batch: int, threads: int) -> None:
+    def __init__(
+        self, path: Path, *, context: int, parallel: int, batch: int, threads: int, exact: bool = False
+    ) -> None:
         lib.llama_log_set(_keep_log, ctypes.c_void_p(0))
         lib.llama_backend_init()
         _log_lines.clear()
@@ -91,7 +99,7 @@ class Engine:
         self._model: Any = lib.llama_model_load_from_file(str(path).encode(), model_params)
         if not self._model:
             raise BenchError(f"llama.cpp cannot read '{path.name}': {_last_log()}; fetch the file again")
-        self._context: Any = lib.llama_init_from_model(self._model, _context_params(context, parallel, batch, threads))
+        self._context: Any = lib.llama_init_from_model(self._model, _context_params(context, batch, threads, exact))
         if not self._context:
             lib.llama_model_free(self._model)
             raise BenchError(f"no memory for a context of {context} tokens: {_last_log()}; set a smaller context")
@@ -100,7 +108,7 @@ class Engine:
         self._memory = lib.llama_get_memory(self._context)
         self._vocab = lib.llama_model_get_vocab(self._model)
         self._batch_size = batch
-        self._batch = lib.llama_batch_init(batch, 0, parallel + 1)
+        self._batch = lib.llama_batch_init(batch, 0, MOST_SEQUENCES)
         self._vocabulary_size = int(lib.llama_vocab_n_tokens(self._vocab))
         self._prefix: list[int] = []
 
@@ -203,8 +211,10 @@ class Engine:
             BenchError: if a prompt does not fit the context, or there are more labels than sequences.
         """
         n_labels = len(tree[0].labels)
-        if n_labels > self.parallel:
-            raise BenchError(f"{n_labels} labels need as many sequences, but parallel is {self.parallel}")
+        if n_labels > MOST_SEQUENCES:
+            raise BenchError(
+                f"{n_labels} labels are more than the {MOST_SEQUENCES} that can be scored; use mode = 'generate'"
+            )
         scores = np.zeros((len(prompts), n_labels))
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
         while order:
@@ -221,7 +231,7 @@ class Engine:
         for i in order:
             rows += len(prompts[i]) - self._shared(prompts[i]) + len(tree) - 1
             logits += len(tree)
-            full = rows > most_rows or (taken + 1) * n_labels > self.parallel or logits > MOST_LOGITS
+            full = rows > most_rows or (taken + 1) * n_labels > MOST_SEQUENCES or logits > MOST_LOGITS
             if taken and full:
                 break
             taken += 1
@@ -347,14 +357,17 @@ def common_length(a: Sequence[int], b: Sequence[int]) -> int:
     return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
-def _context_params(context: int, parallel: int, batch: int, threads: int) -> Any:
+def _context_params(context: int, batch: int, threads: int, exact: bool) -> Any:
     params = lib.llama_context_default_params()
     params.n_ctx = context
-    params.n_batch = params.n_ubatch = batch
-    params.n_seq_max = parallel + 1  # sequence 0 keeps the prefix
+    params.n_batch = params.n_ubatch = max(batch, MOST_SEQUENCES + 1)  # llama.cpp aborts below
+    params.n_seq_max = MOST_SEQUENCES + 1  # sequence 0 keeps the prefix
     params.n_threads = params.n_threads_batch = threads
     params.kv_unified = True
     params.no_perf = True
+    if exact:
+        params.type_k = params.type_v = lib.GGML_TYPE_F32
+        params.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
     return params
 
 

@@ -33,12 +33,9 @@ class SimilarMessages:
     def __init__(self, train: Sequence[Message], folder: Path, *, threads: int) -> None:
         import torch
         from sentence_transformers import SentenceTransformer
-        from sentence_transformers.models import Normalize, Pooling, Transformer
 
         torch.set_num_threads(threads)
-        words = Transformer(str(folder))
-        size = words.get_word_embedding_dimension()
-        self._encoder: Any = SentenceTransformer(modules=[words, Pooling(size), Normalize()], device="cpu")
+        self._encoder: Any = SentenceTransformer(str(folder), local_files_only=True, trust_remote_code=False)
         self._train = list(train)
         self._vectors = self._encode([m.text for m in train])
 
@@ -49,4 +46,5 @@ class SimilarMessages:
         return [[self._train[i] for i in row] for row in order]
 
     def _encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return np.asarray(self._encoder.encode(list(texts), batch_size=64, show_progress_bar=False))
+        options = {"batch_size": 64, "show_progress_bar": False, "normalize_embeddings": True}
+        return np.asarray(self._encoder.encode(list(texts), **options))

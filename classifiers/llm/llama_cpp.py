@@ -1,13 +1,13 @@
-"""Prompts a GGUF model in this process with llama.cpp; retries answers that are no label."""
+"""Prompts a GGUF model in this process with llama.cpp; how it is asked can be tuned on validation."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from pydantic import Field
 
 from classifiers.interface import (
     BenchError,
@@ -17,42 +17,22 @@ from classifiers.interface import (
     Message,
     ModelFile,
     Prediction,
-    Settings,
     Task,
+    Trial,
     quiet,
     silent,
 )
 from classifiers.llm.gguf_file import check_gguf
-from classifiers.llm.parse import parse_answer
-from classifiers.llm.prompt import question
-from classifiers.llm.retry import Conversation, Reply, ask_with_retries
+from classifiers.llm.settings import Choice, LlamaCppSettings
 from classifiers.models import local_model
 
 if TYPE_CHECKING:
+    from classifiers.llm.asker import Asker
     from classifiers.llm.chat import Chat
     from classifiers.llm.engine import Engine
+    from classifiers.llm.examples import SimilarMessages
 
-
-class LlamaCppSettings(Settings):
-    """How the model is prompted.
-
-    `context` is the KV cells all sequences share and `parallel` the sequences decoded together;
-    `temperatures` is one a try: the first, then each retry's.
-    """
-
-    model: str = "qwen2.5-coder-1.5b-instruct"
-    context: int = Field(4096, ge=256)
-    parallel: int = Field(16, ge=1, le=255)
-    batch: int = Field(512, ge=16)
-    max_tokens: int = Field(48, gt=0)
-    retries: int = Field(3, ge=0, le=10)
-    retry_temperatures: tuple[float, ...] = Field((0.3, 0.6, 0.9), min_length=1)
-
-    @property
-    def temperatures(self) -> tuple[float, ...]:
-        """Give the temperature of each try; the last retry temperature serves any further ones."""
-        rising = self.retry_temperatures
-        return (0.0, *(rising[min(i, len(rising) - 1)] for i in range(self.retries)))
+FILE = "prompt.json"
 
 
 class LlamaCpp(Classifier[LlamaCppSettings]):
@@ -62,6 +42,10 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
     batch_size = 32
     engine: Engine
     chat: Chat
+    asker: Asker
+    _models: tuple[ModelFile, ...] = ()
+    _trials: tuple[Trial, ...] = ()
+    _train: tuple[Message, ...] = ()
 
     def fetch(self, report: FetchReport = quiet) -> None:
         """Have the GGUF on this machine, and see that it is one.
@@ -70,6 +54,8 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
             BenchError: if it cannot be had, is no GGUF or is cut off.
         """
         check_gguf(local_model(self.settings.model, "gguf", report=report).path)
+        if self.settings.uses_similar:
+            local_model(self.settings.encoder, "encoder", report=report)
 
     def load(self) -> None:
         """Read the weights and make the context.
@@ -98,36 +84,37 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
         *,
         listen: Listener = silent,
     ) -> None:
-        """Build the prompt and decode the part of it that all messages share."""
-        self.task = task
-        first, second = (self._tokens(question(task, text))[0] for text in ("A", "1"))
-        from classifiers.llm.engine import common_length
+        """Choose how to ask where the settings say so, and decode the part of the prompt all messages share."""
+        from classifiers.llm.tuning import tune
 
-        self.engine.hold(first[: common_length(first, second)])
+        self.task, self._train = task, tuple(train)
+        tuned = tune(self.settings.choice(self.seed), self._make_asker, train, validation, self.settings, listen)
+        self._trials = tuned.trials
+        self.asker = self._make_asker(tuned.choice)
 
     def predict(self, texts: Sequence[str]) -> Iterator[Prediction]:
-        """Ask about all texts together, and again where the answer was no label."""
-        names = self.task.label_names
-        conversations = [question(self.task, text) for text in texts]
-        cut = [self._tokens(conversation)[1] for conversation in conversations]
-        ledger = ask_with_retries(
-            conversations,
-            self._ask,
-            partial(parse_answer, names=names),
-            names,
-            temperatures=self.settings.temperatures,
-        )
-        for attempts, truncated in zip(ledger, cut, strict=True):
-            last = attempts[-1]
-            yield Prediction(last.labels, last.valid, attempts=attempts, truncated=truncated)
+        """Ask about all texts together."""
+        yield from self.asker.predict(texts, seed=self.seed)
 
     def save(self, folder: Path) -> None:
-        """Write nothing: the prompt is made of the task and the settings."""
+        """Write the chosen way of asking, what was tried, and the training messages it draws from."""
+        choice = self.asker.choice
+        draws = choice.examples != "none" or choice.calibration == "batch"
+        body = {
+            "choice": asdict(choice),
+            "trials": [asdict(trial) for trial in self._trials],
+            "train": [[m.id, m.text, m.label] for m in self._train] if draws else [],
+        }
+        (folder / FILE).write_text(json.dumps(body, ensure_ascii=False), encoding="utf-8")
 
     def load_from(self, folder: Path, task: Task) -> None:
-        """Load the weights and build the prompt again."""
+        """Load the weights and build the chosen prompt again."""
+        body = json.loads((folder / FILE).read_text(encoding="utf-8"))
         self.load()
-        self.fit(task, (), ())
+        self.task = task
+        self._train = tuple(Message(id_, text, (label,)) for id_, text, label in body["train"])
+        self._trials = tuple(Trial(**trial) for trial in body["trials"])
+        self.asker = self._make_asker(Choice(**body["choice"]))
 
     def close(self) -> None:
         """Free the model."""
@@ -140,9 +127,14 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
         return self._models
 
     @property
+    def trials(self) -> tuple[Trial, ...]:
+        """Give every way of asking that was tried on validation."""
+        return self._trials
+
+    @property
     def max_attempts(self) -> int:
-        """Count the first try and the retries."""
-        return 1 + self.settings.retries
+        """Count the first try and the retries; only free text is retried."""
+        return 1 + self.settings.retries if self.settings.mode == "generate" and not self.settings.tune else 1
 
     @property
     def n_parameters(self) -> int | None:
@@ -151,29 +143,28 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
 
     @property
     def facts(self) -> Mapping[str, str | int | float]:
-        """Name what answers at temperature 0 can still depend on: batch, sequences, build."""
+        """Name the chosen way of asking, and what answers at temperature 0 can still depend on."""
         from llama_cpp import __version__
 
         chosen = self.settings
         return {
             "model": self._models[0].name,
+            **self.asker.choice.describe(),
+            "examples_cut": self.asker.examples_cut,
             "llama_cpp_python": __version__,
             "parallel": chosen.parallel,
             "batch": chosen.batch,
             "shared_prompt_tokens": self.engine.prefix_length,
         }
 
-    def _tokens(self, conversation: Conversation) -> tuple[list[int], bool]:
-        room = min(self.engine.context, self.engine.trained_context) - self.settings.max_tokens
-        return self.chat.tokens(conversation, room=room)
+    def _make_asker(self, choice: Choice) -> Asker:
+        from classifiers.llm.asker import Asker
 
-    def _ask(self, conversations: Sequence[Conversation], *, temperature: float) -> list[Reply]:
-        from classifiers.llm.engine import Request
+        return Asker(self.chat, self.task, self._train, choice, self.settings, lambda: self._similar)
 
-        prompts = [self._tokens(conversation)[0] for conversation in conversations]
-        requests = [Request(p, self.settings.max_tokens, temperature, self.seed) for p in prompts]
-        written = self.engine.generate(requests)
-        return [
-            Reply(self.engine.detokenize(answer), len(prompt), len(answer))
-            for prompt, answer in zip(prompts, written, strict=True)
-        ]
+    @cached_property
+    def _similar(self) -> SimilarMessages:
+        from classifiers.llm.examples import SimilarMessages
+
+        folder = local_model(self.settings.encoder, "encoder").path
+        return SimilarMessages(self._train, folder, threads=self.threads)

@@ -1,0 +1,205 @@
+"""Puts messages to an engine in one chosen way and turns what comes back into predictions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.interface import Attempt, BenchError, Message, Prediction, Task
+from classifiers.llm.calibration import CONTENT_FREE, calibrate, prior_of
+from classifiers.llm.chat import Chat
+from classifiers.llm.engine import Engine, Request, common_length
+from classifiers.llm.examples import SimilarMessages, draw_per_label
+from classifiers.llm.grammar import label_grammar
+from classifiers.llm.label_tree import grow
+from classifiers.llm.parse import parse_answer
+from classifiers.llm.prompt import conversation, readable_names
+from classifiers.llm.retry import Conversation, Reply, ask_with_retries
+from classifiers.llm.settings import Choice, LlamaCppSettings
+
+QUESTION_ROOM = 256
+"""Tokens kept free for the message when examples that all questions share are cut to the context."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt's tokens, whether its message was cut, and how many examples were left out for room."""
+
+    tokens: list[int]
+    truncated: bool
+    examples_cut: int
+
+
+class Asker:
+    """One way of asking about one task, ready to answer.
+
+    Args:
+        find_similar: gives the finder of similar training messages; called only where they are wanted.
+
+    Raises:
+        BenchError: if the labels alone do not fit the context, or there are no messages to show.
+    """
+
+    def __init__(
+        self,
+        chat: Chat,
+        task: Task,
+        train: Sequence[Message],
+        choice: Choice,
+        settings: LlamaCppSettings,
+        find_similar: Callable[[], SimilarMessages],
+    ) -> None:
+        self.chat = chat
+        self.engine: Engine = chat.engine
+        self.task = task
+        self.choice = choice
+        self.settings = settings
+        self.names = readable_names(task)
+        self.examples_cut = 0
+        if choice.examples != "none" and not train:
+            raise BenchError(f"examples = '{choice.examples}' needs training messages, and there are none")
+        self._similar = find_similar() if choice.examples == "similar" else None
+        self._fixed: list[Message] = []
+        if choice.examples == "per_label":
+            self._fixed = draw_per_label(task, train, choice.n_examples, choice.example_seed)
+        self._cut_fixed_examples()
+        self._hold_shared_prompt(train)
+        if choice.mode == "score":
+            self.tree = grow([chat.answer_tokens(name) for name in self.names])
+            self.prior = self._prior(train)
+
+    def predict(self, texts: Sequence[str], *, seed: int = 0) -> list[Prediction]:
+        """Answer all texts together."""
+        shown = self._examples(texts)
+        prompts = [self._prompt(text, examples) for text, examples in zip(texts, shown, strict=True)]
+        self.examples_cut += sum(prompt.examples_cut for prompt in prompts)
+        if self.choice.mode == "score":
+            return self._scored(prompts)
+        if self.choice.mode == "grammar":
+            return self._held_to_grammar(prompts, seed)
+        kept = [examples[prompt.examples_cut :] for examples, prompt in zip(shown, prompts, strict=True)]
+        return self._generated(texts, kept, [prompt.truncated for prompt in prompts], seed)
+
+    def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Give every label's log-probability before calibration; shape (texts, labels)."""
+        prompts = [self._prompt(text, examples) for text, examples in zip(texts, self._examples(texts), strict=True)]
+        return self.engine.score([prompt.tokens for prompt in prompts], self.tree)
+
+    def find_prior(self, calibration: str, train: Sequence[Message]) -> NDArray[np.float64] | None:
+        """Give the label prior of a calibration method, shape (labels,), or None for `none`."""
+        if calibration == "contextual":
+            return prior_of(self.scores(CONTENT_FREE))
+        if calibration == "batch" and train:
+            chance = np.random.default_rng(self.choice.example_seed)
+            size = min(self.settings.calibration_messages, len(train))
+            drawn = chance.choice(len(train), size=size, replace=False)
+            return prior_of(self.scores([train[i].text for i in drawn]))
+        return None
+
+    def _prior(self, train: Sequence[Message]) -> NDArray[np.float64] | None:
+        return self.find_prior(self.choice.calibration, train)
+
+    def _room(self) -> int:
+        """Give the tokens a prompt may have: the context less what comes after the prompt."""
+        behind = self.settings.max_tokens
+        if self.choice.mode == "score":
+            behind = sum(len(self.chat.answer_tokens(name)) for name in self.names)
+        return min(self.engine.context, self.engine.trained_context) - behind
+
+    def _examples(self, texts: Sequence[str]) -> list[list[Message]]:
+        if self._similar is None:
+            return [self._fixed] * len(texts)
+        return self._similar.nearest(texts, self.choice.n_examples)
+
+    def _conversation(self, text: str, examples: Sequence[Message]) -> Conversation:
+        return conversation(self.task, text, wording=self.choice.wording, examples=examples)
+
+    def _prompt(self, text: str, examples: Sequence[Message]) -> Prompt:
+        """Give a prompt that fits: whole examples go first, from the front; only then is the message cut."""
+        for cut in range(len(examples) + 1):
+            turns = self._conversation(text, examples[cut:])
+            if cut == len(examples):
+                tokens, truncated = self.chat.tokens(turns, room=self._room())
+                return Prompt(tokens, truncated, cut)
+            try:
+                tokens, truncated = self.chat.tokens(turns, room=self._room())
+            except BenchError:
+                continue
+            if not truncated:
+                return Prompt(tokens, truncated, cut)
+        raise AssertionError("a prompt without examples either fits or raises")
+
+    def _cut_fixed_examples(self) -> None:
+        """Leave out examples for all questions alike, so that a message of usual length finds room."""
+        probe = "word " * QUESTION_ROOM
+        cut = self._prompt(probe, self._fixed).examples_cut if self._fixed else 0
+        self._fixed, self.examples_cut = self._fixed[cut:], cut
+
+    def _hold_shared_prompt(self, train: Sequence[Message]) -> None:
+        """Decode once what two prompts about different messages (and similar examples) have in common."""
+        shown: list[Sequence[Message]] = [self._fixed, self._fixed]
+        if self._similar is not None:
+            shown = [[Message("", text, train[0].labels)] for text in ("A", "1")]
+        first, second = (self._prompt(t, examples).tokens for t, examples in zip(("A", "1"), shown, strict=True))
+        self.engine.hold(first[: common_length(first, second)])
+
+    def _scored(self, prompts: Sequence[Prompt]) -> list[Prediction]:
+        if not prompts:
+            return []
+        started = time.perf_counter()
+        scores = self.engine.score([prompt.tokens for prompt in prompts], self.tree)
+        seconds = (time.perf_counter() - started) / len(prompts)
+        return [
+            self._from_row(prompt, row, seconds)
+            for prompt, row in zip(prompts, calibrate(scores, self.prior), strict=True)
+        ]
+
+    def _from_row(self, prompt: Prompt, row: NDArray[np.float64], seconds: float) -> Prediction:
+        best = (self.task.label_names[int(row.argmax())],)
+        attempt = Attempt(self.names[int(row.argmax())], best, True, len(prompt.tokens), 0, seconds)
+        probabilities = dict(zip(self.task.label_names, map(float, row), strict=True))
+        return Prediction(best, True, probabilities, (attempt,), prompt.truncated)
+
+    def _held_to_grammar(self, prompts: Sequence[Prompt], seed: int) -> list[Prediction]:
+        """Generate under a grammar of the labels, and see that it took effect: some engines drop it silently."""
+        started = time.perf_counter()
+        longest = max(len(name.encode()) for name in self.names)  # a token may be as short as one byte
+        grammar = label_grammar(self.names)
+        written = self.engine.generate([Request(p.tokens, longest + 1, 0.0, seed, grammar) for p in prompts])
+        seconds = (time.perf_counter() - started) / max(len(prompts), 1)
+        by_name = dict(zip(self.names, self.task.label_names, strict=True))
+        predictions = []
+        for prompt, tokens in zip(prompts, written, strict=True):
+            raw = self.engine.detokenize(tokens)
+            if raw not in by_name:
+                raise BenchError(f"the grammar did not take effect: the model wrote {raw!r}; use mode = 'score'")
+            attempt = Attempt(raw, (by_name[raw],), True, len(prompt.tokens), len(tokens), seconds)
+            predictions.append(Prediction((by_name[raw],), attempts=(attempt,), truncated=prompt.truncated))
+        return predictions
+
+    def _generated(
+        self, texts: Sequence[str], examples: Sequence[Sequence[Message]], truncated: Sequence[bool], seed: int
+    ) -> list[Prediction]:
+        conversations = [self._conversation(t, shown) for t, shown in zip(texts, examples, strict=True)]
+        parse = partial(parse_answer, names=self.task.label_names)
+        temperatures = self.settings.temperatures
+        ledger = ask_with_retries(
+            conversations, partial(self._reply, seed), parse, self.names, temperatures=temperatures
+        )
+        return [
+            Prediction(attempts[-1].labels, attempts[-1].valid, attempts=attempts, truncated=cut)
+            for attempts, cut in zip(ledger, truncated, strict=True)
+        ]
+
+    def _reply(self, seed: int, conversations: Sequence[Conversation], *, temperature: float) -> list[Reply]:
+        prompts = [self.chat.tokens(turns, room=self._room())[0] for turns in conversations]
+        written = self.engine.generate([Request(p, self.settings.max_tokens, temperature, seed) for p in prompts])
+        return [
+            Reply(self.engine.detokenize(answer), len(prompt), len(answer))
+            for prompt, answer in zip(prompts, written, strict=True)
+        ]
