@@ -13,7 +13,7 @@ LLM_REQUIREMENT := llama-cpp-python==0.3.36
 # pip would reuse a wheel that was built with other flags
 INSTALL_LLM := $(BIN)/pip install --quiet --no-cache-dir --force-reinstall --no-deps $(LLM_REQUIREMENT)
 
-.PHONY: bench bench-quick bench-seed report disagreements test test-fast lint setup clean-llm clean help
+.PHONY: bench bench-quick bench-seed bench-speed report disagreements test test-fast lint setup clean-llm clean help
 
 bench: setup ## the default benchmark: encoder against local LLM on one split
 	$(BIN)/bench run default $(ARGS)
@@ -23,6 +23,9 @@ bench-quick: setup ## a few minutes with the smallest models
 
 bench-seed: setup ## the blog post's setting: DistilBERT against Llama 3 8B (needs the Hub)
 	$(BIN)/bench run seed $(ARGS)
+
+bench-speed: setup ## time the LLM backend against a plain chat loop, as ratios of medians
+	$(BIN)/bench speed $(ARGS)
 
 report: setup ## print the newest run's tables again
 	$(BIN)/bench report $(ARGS)

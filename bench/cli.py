@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bench.records import RunFolder
 
 RESULTS = Path("results")
+SPEED_MODELS = ["smollm2-135m-instruct", "qwen2.5-coder-0.5b-instruct", "qwen2.5-coder-1.5b-instruct"]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,6 +45,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_disagreements(commands)
     _add_try(commands)
     _add_models(commands)
+    _add_speed(commands)
     doctor = commands.add_parser("doctor", help="see whether this machine can run the benchmark")
     doctor.add_argument("--llm-only", action="store_true", help="only see whether llama.cpp runs")
     doctor.set_defaults(command=_doctor)
@@ -94,6 +96,16 @@ def _add_models(commands: Any) -> None:
     parser.add_argument("action", nargs="?", choices=["list", "pull"], default="list")
     parser.add_argument("name", nargs="*", help="with pull: the models to fetch")
     parser.set_defaults(command=_models)
+
+
+def _add_speed(commands: Any) -> None:
+    parser = commands.add_parser("speed", help="time the LLM backend against a plain chat loop, as ratios")
+    parser.add_argument("model", nargs="*", default=SPEED_MODELS, help="GGUF models by name or path")
+    parser.add_argument("--data", default="data/customer-messages", metavar="PATH", help="where messages come from")
+    parser.add_argument("--messages", type=int, default=200, help="messages a round (default: 200)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds; medians are reported (default: 5)")
+    parser.add_argument("--server", action="store_true", help="also llama_cpp.server with 8 clients")
+    parser.set_defaults(command=_speed)
 
 
 def _console() -> Console:
@@ -242,6 +254,30 @@ def _models(chosen: argparse.Namespace) -> int:
                 raise BenchError(nearest(name, list(catalogue()), what="model"))
             model = local_model(name, catalogue()[name].kind, report=watcher.fetched)
             console.print(f"{name}: {model.path}", markup=False, soft_wrap=True)
+    return 0
+
+
+def _speed(chosen: argparse.Namespace) -> int:
+    import os
+
+    from bench.report.speed_table import speed_table
+    from bench.report.terminal import print_table
+    from bench.speed import matrix_rate, run_speed, summarise, write_speed
+
+    console = _console()
+    flops = matrix_rate(os.cpu_count() or 1)
+    for model in chosen.model:
+        found = []
+        options = {"messages": chosen.messages, "rounds": chosen.rounds, "with_server": chosen.server}
+        for one in run_speed(model, chosen.data, **options):
+            found.append(one)
+            milliseconds = 1000 * one["seconds"] / len(one["answers"])
+            console.print(
+                f"{model} round {one['round'] + 1}: {one['variant']} {milliseconds:.0f} ms a message", style="dim"
+            )
+        rows = summarise(found, flops)
+        print_table(console, speed_table(model, rows, flops))
+        write_speed(chosen.results / "speed" / f"{Path(model).stem}.json", model, rows, found)
     return 0
 
 

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
+from typing_extensions import Self
 
 
 class BenchError(Exception):
@@ -247,7 +248,7 @@ class Classifier(ABC, Generic[S]):
         """Give what else should stand in the record, such as the device or how many were cut."""
         return {}
 
-    def __enter__(self) -> Classifier[S]:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

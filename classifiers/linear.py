@@ -23,9 +23,9 @@ FILE = "linear.skops"
 class LinearSettings(Settings):
     """`strengths` are the inverse regularisation strengths C that are tried on validation."""
 
-    strengths: tuple[float, ...] = Field((1.0, 10.0, 100.0), min_length=1)
+    strengths: tuple[float, ...] = Field(default=(1.0, 10.0, 100.0), min_length=1)
     characters: bool = True
-    max_iterations: int = Field(1000, gt=0)
+    max_iterations: int = Field(default=1000, gt=0)
 
 
 class Linear(Classifier[LinearSettings]):

@@ -34,15 +34,15 @@ class EncoderSettings(Settings):
     """
 
     preset: Literal["blog"] | None = None
-    model: tuple[str, ...] = Field(("distilbert-base-uncased", "minilm-l6"), min_length=1)
-    epochs: int | None = Field(None, gt=0)
-    learning_rate: float | None = Field(None, gt=0)
-    batch_size: int = Field(16, gt=0)
-    max_length: int = Field(128, ge=8)
+    model: tuple[str, ...] = Field(default=("distilbert-base-uncased", "minilm-l6"), min_length=1)
+    epochs: int | None = Field(default=None, gt=0)
+    learning_rate: float | None = Field(default=None, gt=0)
+    batch_size: int = Field(default=16, gt=0)
+    max_length: int = Field(default=128, ge=8)
     padding: Literal["longest", "max_length"] = "longest"
     schedule: Literal["linear", "cosine", "constant"] = "linear"
-    warmup: float = Field(0.1, ge=0, lt=1)
-    weight_decay: float = Field(0.01, ge=0)
+    warmup: float = Field(default=0.1, ge=0, lt=1)
+    weight_decay: float = Field(default=0.01, ge=0)
     best_epoch: bool = True
     group_by_length: bool = True
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"

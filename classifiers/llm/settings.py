@@ -51,21 +51,21 @@ class LlamaCppSettings(Settings):
     mode: Mode = "generate"
     wording: str = "plain"
     examples: Examples = "none"
-    n_examples: int = Field(2, ge=1)
+    n_examples: int = Field(default=2, ge=1)
     calibration: Calibration | Literal["auto"] = "none"
-    calibration_messages: int = Field(48, ge=1)
+    calibration_messages: int = Field(default=48, ge=1)
     tune: bool = False
-    tune_seconds: float = Field(300, gt=0)
-    tune_messages: int = Field(60, ge=1)
+    tune_seconds: float = Field(default=300, gt=0)
+    tune_messages: int = Field(default=60, ge=1)
     prompt_variants: bool = False
-    example_draws: int = Field(1, ge=1, le=10)
-    encoder: str = Field("minilm-l6", description="the sentence encoder that finds similar messages")
-    context: int = Field(4096, ge=256)
-    parallel: int = Field(16, ge=1, le=255)
-    batch: int = Field(512, ge=16)
-    max_tokens: int = Field(48, gt=0)
-    retries: int = Field(3, ge=0, le=10)
-    retry_temperatures: tuple[float, ...] = Field((0.3, 0.6, 0.9), min_length=1)
+    example_draws: int = Field(default=1, ge=1, le=10)
+    encoder: str = Field(default="minilm-l6", description="the sentence encoder that finds similar messages")
+    context: int = Field(default=4096, ge=256)
+    parallel: int = Field(default=16, ge=1, le=255)
+    batch: int = Field(default=512, ge=16)
+    max_tokens: int = Field(default=48, gt=0)
+    retries: int = Field(default=3, ge=0, le=10)
+    retry_temperatures: tuple[float, ...] = Field(default=(0.3, 0.6, 0.9), min_length=1)
 
     @field_validator("wording")
     @classmethod

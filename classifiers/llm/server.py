@@ -1,0 +1,223 @@
+"""Prompts a model behind any OpenAI-compatible endpoint: vLLM, llama-server, Ollama.
+
+This is how a big model or many machines are used: the server is the engine, batching included, and
+this backend only keeps `concurrency` questions under way. Time-outs and back-off are the official
+client's. The key is read from the environment and stands in no record, log or error text.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field
+
+from classifiers.interface import (
+    BenchError,
+    Classifier,
+    FetchReport,
+    Listener,
+    Message,
+    Prediction,
+    Settings,
+    Task,
+    quiet,
+    silent,
+)
+from classifiers.llm.examples import draw_per_label
+from classifiers.llm.parse import parse_answer
+from classifiers.llm.prompt import conversation, readable_names
+from classifiers.llm.retry import Conversation, Reply, ask_with_retries
+
+if TYPE_CHECKING:
+    from openai import OpenAI
+
+FILE = "prompt.json"
+TOP_TOKENS = 20
+
+
+class ServerSettings(Settings):
+    """Where the server is and how it is asked.
+
+    `answers`: free text with retries; `json`, held to a JSON schema of the labels by the server;
+    `logprobs`, free text and label probabilities from the first token's alternatives. `connection_retries`
+    counts tries after a time-out, a dropped connection, 429 or 5xx; `retries` those after an unusable answer.
+    """
+
+    base_url: str
+    model: str = Field(default="default", description="the name the server knows the model by")
+    key_variable: str = "OPENAI_API_KEY"
+    answers: Literal["text", "json", "logprobs"] = "text"
+    examples_per_label: int = Field(default=0, ge=0)
+    wording: str = "plain"
+    concurrency: int = Field(default=8, ge=1)
+    timeout_seconds: float = Field(default=120, gt=0)
+    connection_retries: int = Field(default=8, ge=0)
+    max_tokens: int = Field(default=48, gt=0)
+    temperatures: tuple[float, ...] = Field(default=(0.0, 0.3, 0.6, 0.9), min_length=1)
+
+
+class Server(Classifier[ServerSettings]):
+    """A language model that somebody serves."""
+
+    settings_type = ServerSettings
+    batch_size = 64
+
+    def fetch(self, report: FetchReport = quiet) -> None:
+        """See that the server answers.
+
+        Raises:
+            BenchError: if it does not.
+        """
+        report(self._address, 0, 0)
+        self._call(lambda client: client.with_options(max_retries=0, timeout=10).models.list())
+
+    def fit(
+        self,
+        task: Task,
+        train: Sequence[Message],
+        validation: Sequence[Message],
+        *,
+        listen: Listener = silent,
+    ) -> None:
+        """Draw the worked examples, if any are wanted."""
+        self.task = task
+        self.examples = draw_per_label(task, train, self.settings.examples_per_label, self.seed)
+
+    def predict(self, texts: Sequence[str]) -> Iterator[Prediction]:
+        """Ask about all texts, `concurrency` at a time, and again where the answer was no label."""
+        names = self.task.label_names
+        self._first_tokens: dict[str, Mapping[str, float]] = {}
+        conversations = [
+            conversation(self.task, text, wording=self.settings.wording, examples=self.examples) for text in texts
+        ]
+        ledger = ask_with_retries(
+            conversations,
+            self._ask,
+            partial(parse_answer, names=names),
+            readable_names(self.task),
+            temperatures=self.settings.temperatures,
+        )
+        for text, attempts in zip(texts, ledger, strict=True):
+            probabilities = self._probabilities(self._first_tokens.get(text, {}))
+            yield Prediction(attempts[-1].labels, attempts[-1].valid, probabilities, attempts)
+
+    def save(self, folder: Path) -> None:
+        """Write the examples."""
+        rows = [[m.id, m.text, m.label] for m in self.examples]
+        (folder / FILE).write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+
+    def load_from(self, folder: Path, task: Task) -> None:
+        """Read the examples again."""
+        rows = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        self.task, self.examples = task, [Message(id_, text, (label,)) for id_, text, label in rows]
+
+    @property
+    def max_attempts(self) -> int:
+        """Count the first try and the retries."""
+        return len(self.settings.temperatures)
+
+    @property
+    def facts(self) -> Mapping[str, str | int | float]:
+        """Name server and model; which files the server runs cannot be known from here."""
+        return {"server": self._address, "model": self.settings.model, "concurrency": self.settings.concurrency}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Say what cannot be vouched for."""
+        return (f"answered by the server at {self._address}: its files, memory and machine are not measured",)
+
+    @property
+    def _address(self) -> str:
+        """Give the server's address without any user name or password in it."""
+        parts = urlsplit(self.settings.base_url)
+        return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "") + parts.path
+
+    def _call(self, ask: Any) -> Any:
+        """Call the server through the official client; raises BenchError without the key in it."""
+        try:
+            import openai
+        except ImportError as error:
+            raise BenchError("backend 'server' needs the openai package; install it with: make setup") from error
+        key = os.environ.get(self.settings.key_variable, "")
+        client: OpenAI = openai.OpenAI(
+            base_url=self.settings.base_url,
+            api_key=key or "none",
+            timeout=self.settings.timeout_seconds,
+            max_retries=self.settings.connection_retries,
+        )
+        try:
+            with client:
+                return ask(client)
+        except openai.OpenAIError as error:
+            reason = " ".join(str(error).split())[:300]
+            reason = reason.replace(key, "***") if key else reason
+            # `from None`: the original error carries the request with its headers
+            raise BenchError(f"the server at {self._address} failed: {reason or type(error).__name__}") from None
+
+    def _ask(self, conversations: Sequence[Conversation], *, temperature: float) -> list[Reply]:
+        def all_of_them(client: OpenAI) -> list[Reply]:
+            one = partial(self._ask_one, client, temperature)
+            with ThreadPoolExecutor(self.settings.concurrency) as pool:
+                return list(pool.map(one, conversations))
+
+        replies: list[Reply] = self._call(all_of_them)
+        return replies
+
+    def _ask_one(self, client: OpenAI, temperature: float, turns: Conversation) -> Reply:
+        options: dict[str, Any] = {}
+        if self.settings.answers == "json":
+            options["response_format"] = self._schema()
+        if self.settings.answers == "logprobs":
+            options |= {"logprobs": True, "top_logprobs": TOP_TOKENS}
+        messages: Any = [{"role": turn.role, "content": turn.text + turn.message} for turn in turns]
+        answer = client.chat.completions.create(
+            model=self.settings.model,
+            messages=messages,
+            temperature=temperature,
+            max_tokens=self.settings.max_tokens,
+            seed=self.seed,
+            **options,
+        )
+        choice = answer.choices[0]
+        if choice.logprobs and choice.logprobs.content and temperature == self.settings.temperatures[0]:
+            question = next(turn.message for turn in reversed(turns) if turn.is_question)
+            top = choice.logprobs.content[0].top_logprobs
+            self._first_tokens[question] = {token.token: math.exp(token.logprob) for token in top}
+        usage = answer.usage
+        return Reply(
+            choice.message.content or "",
+            usage.prompt_tokens if usage else 0,
+            usage.completion_tokens if usage else 0,
+        )
+
+    def _schema(self) -> dict[str, Any]:
+        label = {"type": "string", "enum": list(readable_names(self.task))}
+        schema = {
+            "type": "object",
+            "properties": {"label": label},
+            "required": ["label"],
+            "additionalProperties": False,
+        }
+        return {"type": "json_schema", "json_schema": {"name": "label", "strict": True, "schema": schema}}
+
+    def _probabilities(self, first_tokens: Mapping[str, float]) -> dict[str, float] | None:
+        """Share out the first token's alternatives among the labels that begin so; None where that is ambiguous."""
+        shares = dict.fromkeys(self.task.label_names, 0.0)
+        readable = dict(zip(self.task.label_names, readable_names(self.task), strict=True))
+        for token, share in first_tokens.items():
+            start = token.strip().casefold()
+            begun = [name for name, text in readable.items() if start and text.casefold().startswith(start)]
+            if len(begun) > 1:
+                return None
+            for name in begun:
+                shares[name] += share
+        total = sum(shares.values())
+        return {name: share / total for name, share in shares.items()} if total > 0 else None
