@@ -28,11 +28,12 @@ REBUILD = (
 SMOKE_CODE = """
 import sys
 from pathlib import Path
-from classifiers.llm.engine import Engine, Request
+from classifiers.llm.engine import Engine
+from classifiers.llm.sampler import Request
 engine = Engine(Path(sys.argv[1]), context=512, parallel=2, batch=64, threads=2)
-tokens = engine.tokenize("The capital of France is", special=True)
+tokens = engine.model.tokenize("The capital of France is", special=True)
 written = engine.generate([Request(tokens, 1), Request(tokens, 1)])
-print(engine.detokenize(written[0]).strip())
+print(engine.model.detokenize(written[0]).strip())
 engine.close()
 """
 

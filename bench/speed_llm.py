@@ -88,7 +88,7 @@ def _backend(job: Job, loaded: LoadedTask, texts: Sequence[str]) -> Measurement:
         tree = len(classifier.asker.tree) - 1 if mode == "score" else 0
         answers = [p.labels[0] if p.valid else "" for p in found]
         tokens = sum(read) / len(read) + tree
-        return Measurement(seconds, answers, meter.peak_memory_bytes(), tokens, classifier.engine.n_parameters)
+        return Measurement(seconds, answers, meter.peak_memory_bytes(), tokens, classifier.engine.model.n_parameters)
 
 
 def _messages(loaded: LoadedTask, text: str) -> list[dict[str, str]]:

@@ -72,7 +72,8 @@ class Message:
 class Attempt:
     """One try at one message: what came back and how it was understood.
 
-    `seconds` is this attempt's share of the wall time of the call it was part of.
+    `seconds` is this attempt's share of the wall time of the call it was part of; `thinking_tokens` are
+    those of the completion that stand in a <think> block, which is left out when the answer is read.
     """
 
     raw: str
@@ -81,6 +82,7 @@ class Attempt:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0
+    thinking_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,25 @@ class Trial:
     accuracy: float
     n: int
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of answering, such as reading prompts: wall seconds and, where it has any, tokens."""
+
+    seconds: float = 0.0
+    tokens: int = 0
+
+    def __add__(self, other: Stage) -> Stage:
+        return Stage(self.seconds + other.seconds, self.tokens + other.tokens)
+
+    def __sub__(self, other: Stage) -> Stage:
+        return Stage(self.seconds - other.seconds, self.tokens - other.tokens)
+
+    @property
+    def tokens_per_s(self) -> float | None:
+        """Give tokens a second, or None for a stage without tokens or time."""
+        return self.tokens / self.seconds if self.tokens and self.seconds > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +263,11 @@ class Classifier(ABC, Generic[S]):
     def bytes_on_disk(self) -> int | None:
         """Give the size of what must be shipped to classify, or None where that is nothing."""
         return sum(file.bytes for file in self.models) or None
+
+    @property
+    def stages(self) -> Mapping[str, Stage]:
+        """Give where the time of its calls went so far, by stage; what is not told apart is left out."""
+        return {}
 
     @property
     def facts(self) -> Mapping[str, str | int | float]:

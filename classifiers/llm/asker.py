@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from classifiers.interface import Attempt, BenchError, Message, Prediction, Task
 from classifiers.llm.calibration import CONTENT_FREE, calibrate, prior_of
 from classifiers.llm.chat import Chat
-from classifiers.llm.engine import Engine, Request, common_length
+from classifiers.llm.engine import Engine, common_length
 from classifiers.llm.examples import SimilarMessages, draw_per_label
 from classifiers.llm.grammar import label_grammar
 from classifiers.llm.label_tree import grow
 from classifiers.llm.parse import parse_answer
 from classifiers.llm.prompt import conversation, readable_names
 from classifiers.llm.retry import Conversation, Reply, ask_with_retries
+from classifiers.llm.sampler import Request
 from classifiers.llm.settings import Choice, LlamaCppSettings
 
 QUESTION_ROOM = 256
@@ -109,7 +110,7 @@ class Asker:
         behind = self.settings.max_tokens
         if self.choice.mode == "score":
             behind = sum(len(self.chat.answer_tokens(name)) for name in self.names)
-        return min(self.engine.context, self.engine.trained_context) - behind
+        return min(self.engine.context, self.engine.model.trained_context) - behind
 
     def _examples(self, texts: Sequence[str]) -> list[list[Message]]:
         if self._similar is None:
@@ -175,7 +176,7 @@ class Asker:
         by_name = dict(zip(self.names, self.task.label_names, strict=True))
         predictions = []
         for prompt, tokens in zip(prompts, written, strict=True):
-            raw = self.engine.detokenize(tokens)
+            raw = self.engine.model.detokenize(tokens)
             if raw not in by_name:
                 raise BenchError(f"the grammar did not take effect: the model wrote {raw!r}; use mode = 'score'")
             attempt = Attempt(raw, (by_name[raw],), True, len(prompt.tokens), len(tokens), seconds)
@@ -200,6 +201,6 @@ class Asker:
         prompts = [self.chat.tokens(turns, room=self._room())[0] for turns in conversations]
         written = self.engine.generate([Request(p, self.settings.max_tokens, temperature, seed) for p in prompts])
         return [
-            Reply(self.engine.detokenize(answer), len(prompt), len(answer))
+            Reply(self.engine.model.detokenize(answer), len(prompt), len(answer))
             for prompt, answer in zip(prompts, written, strict=True)
         ]

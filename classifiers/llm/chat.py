@@ -37,13 +37,13 @@ class Chat:
     def __init__(self, engine: Engine) -> None:
         from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
-        if not engine.chat_template:
+        if not engine.model.chat_template:
             raise BenchError("the GGUF has no chat template; choose an instruction-tuned model")
         self.engine = engine
-        self._bos = engine.special_text("bos")
-        eos = engine.special_text("eos")
-        self._open = Jinja2ChatFormatter(engine.chat_template, eos, self._bos)
-        self._closed = Jinja2ChatFormatter(engine.chat_template, eos, self._bos, add_generation_prompt=False)
+        self._bos = engine.model.special_text("bos")
+        eos = engine.model.special_text("eos")
+        self._open = Jinja2ChatFormatter(engine.model.chat_template, eos, self._bos)
+        self._closed = Jinja2ChatFormatter(engine.model.chat_template, eos, self._bos, add_generation_prompt=False)
 
     def tokens(self, turns: Sequence[Turn], *, room: int) -> tuple[list[int], bool]:
         """Give the prompt's token ids and whether the question was cut to fit `room` tokens.
@@ -66,21 +66,21 @@ class Chat:
     def answer_tokens(self, answer: str) -> list[int]:
         """Give the tokens by which the model would say exactly this answer and end its turn."""
         rendered = self._render([Turn("user", "x"), Turn("assistant", "", "x")], self._closed)
-        end = self.engine.tokenize(PLACE.split(rendered)[2], special=True)
-        return [*self.engine.tokenize(answer, special=False), *end[:1]]
+        end = self.engine.model.tokenize(PLACE.split(rendered)[2], special=True)
+        return [*self.engine.model.tokenize(answer, special=False), *end[:1]]
 
     def _pieces(self, turns: Sequence[Turn]) -> list[_Piece]:
         """Tokenise template text and messages apart."""
         rendered = self._render(turns, self._open)
-        if self.engine.wants_bos and not rendered.startswith(self._bos):
+        if self.engine.model.wants_bos and not rendered.startswith(self._bos):
             rendered = self._bos + rendered
         pieces: list[_Piece] = []
         for i, part in enumerate(PLACE.split(rendered)):
             if i % 2:
                 turn = turns[int(part)]
-                pieces.append(_Piece(self.engine.tokenize(turn.message, special=False), turn))
+                pieces.append(_Piece(self.engine.model.tokenize(turn.message, special=False), turn))
             else:
-                pieces.append(_Piece(self.engine.tokenize(part, special=True)))
+                pieces.append(_Piece(self.engine.model.tokenize(part, special=True)))
         return pieces
 
     def _render(self, turns: Sequence[Turn], form: Any) -> str:

@@ -59,3 +59,12 @@ def _grow(
     for branch in branches:
         if any(len(sequences[label]) > depth + 1 for label in branch.labels):
             _grow(nodes, sequences, branch.labels, token=branch.token, depth=depth + 1)
+
+
+def chain_of(tree: Sequence[Node], label: int) -> list[Node]:
+    """Give the path of one label through the tree as a tree of its own, for engines that score one at a time."""
+    return [
+        Node(node.token, node.depth, (label,), tuple(Branch(b.token, (label,)) for b in node.branches if label in b.labels))
+        for node in tree
+        if label in node.labels
+    ]

@@ -139,7 +139,7 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
     @property
     def n_parameters(self) -> int | None:
         """Count the model's parameters."""
-        return self.engine.n_parameters
+        return self.engine.model.n_parameters
 
     @property
     def facts(self) -> Mapping[str, str | int | float]:

@@ -23,8 +23,9 @@ from bench.task import LoadedTask, load_task
 from classifiers.interface import BenchError
 from classifiers.llm.asker import Asker
 from classifiers.llm.chat import Chat
-from classifiers.llm.engine import Engine, Request, common_length
+from classifiers.llm.engine import Engine, common_length
 from classifiers.llm.label_tree import grow
+from classifiers.llm.sampler import Request
 from classifiers.llm.prompt import conversation
 from classifiers.llm.settings import Choice, LlamaCppSettings
 
@@ -149,7 +150,7 @@ def test_labels_that_do_not_fit_say_how_many_tokens_they_need(smollm: Path, load
 )
 def test_no_message_closes_its_turn_or_crashes(engine: Engine, loaded: LoadedTask, texts: list[str]) -> None:
     chat = Chat(engine)
-    end = engine.tokenize("<|im_end|>", special=True)[0]
+    end = engine.model.tokenize("<|im_end|>", special=True)[0]
     for text in texts:
         tokens, _ = chat.tokens(conversation(loaded.task, text), room=3000)
         assert tokens.count(end) == 2
