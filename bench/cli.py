@@ -54,7 +54,8 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _add_run(commands: Any) -> None:
     parser = commands.add_parser("run", help="train, prompt and score every classifier on one split")
-    parser.add_argument("config", nargs="?", default="default", help="a preset (default, quick, seed) or FILE.toml")
+    parser.add_argument("config", nargs="?", help="a preset (default: default) or FILE.toml")
+    parser.add_argument("--preset", metavar="NAME", help="a preset by name; the same as naming it as CONFIG")
     parser.add_argument("--data", metavar="PATH", help="your messages: folder, CSV, TSV, JSONL, Parquet or hf:NAME")
     parser.add_argument("--text", metavar="COLUMN", help="the column of texts (default: text)")
     parser.add_argument("--label", metavar="COLUMN", help="the column of labels (default: label)")
@@ -125,7 +126,10 @@ def _config(chosen: argparse.Namespace) -> RunConfig:
     from bench.config import load_config, make_config
     from classifiers.registry import nearest
 
-    values = load_config(chosen.config).model_dump(exclude_unset=True)
+    if chosen.config and chosen.preset:
+        raise BenchError("give CONFIG or --preset, not both")
+    name = chosen.config or chosen.preset or "default"
+    values = load_config(name).model_dump(exclude_unset=True)
     data = {"path": chosen.data, "text": chosen.text, "label": chosen.label}
     values["data"] = {**values.get("data", {}), **{k: v for k, v in data.items() if v is not None}}
     if chosen.split:
@@ -137,7 +141,7 @@ def _config(chosen: argparse.Namespace) -> RunConfig:
             if name not in values["classifiers"]:
                 raise BenchError(nearest(name, list(values["classifiers"]), what="classifier"))
         values["classifiers"] = {name: values["classifiers"][name] for name in names}
-    return make_config(values, where=chosen.config)
+    return make_config(values, where=name)
 
 
 def _run(chosen: argparse.Namespace) -> int:

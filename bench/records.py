@@ -16,7 +16,7 @@ from typing import IO, Any, Generic, Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from classifiers.interface import Attempt, BenchError, ModelFile, Trial
+from classifiers.interface import Attempt, BenchError, ModelFile, Stage, Trial
 
 SCHEMA = 1
 Part = Literal["train", "validation", "test"]
@@ -81,15 +81,19 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Tokens read and written for all test messages, retries included."""
+    """Tokens read and written for all test messages, retries included; of the written, those spent thinking."""
 
     prompt: int = 0
     completion: int = 0
+    thinking: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class CellRecord:
-    """What one classifier did on one split with one seed; times in seconds, sizes in bytes."""
+    """What one classifier did on one split with one seed; times in seconds, sizes in bytes.
+
+    `stages` says where the prediction time of the latest worker went.
+    """
 
     classifier: str
     backend: str
@@ -113,6 +117,7 @@ class CellRecord:
     tokens: Tokens = field(default_factory=Tokens)
     max_attempts: int = 1
     trials: tuple[Trial, ...] = ()
+    stages: dict[str, Stage] = field(default_factory=dict)
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bench.records import CellRecord, PredictionRecord
+from classifiers.interface import Trial
 
 UNPARSED = "unparsed"
 
@@ -133,6 +134,26 @@ class Row:
     cell: CellRecord
     records: tuple[PredictionRecord, ...]
     scores: Scores | None
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How far accuracy on validation moved when one setting alone took its n values."""
+
+    setting: str
+    n: int
+    low: float
+    high: float
+
+
+def spreads(trials: Sequence[Trial]) -> list[Spread]:
+    """Give the spread over every setting that took several values while all others stayed the same."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for trial in trials:
+        for setting in trial.settings:
+            others = sorted((k, str(v)) for k, v in trial.settings.items() if k != setting)
+            found.setdefault((setting, str(others)), []).append(trial.accuracy)
+    return [Spread(setting, len(a), min(a), max(a)) for (setting, _), a in found.items() if len(a) > 1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from bench.fingerprint import cell_fingerprint
 from bench.records import CellFolder, CellRecord, EpochRecord, Latency, PredictionRecord, RunFolder, Tokens
 from bench.split import Split
 from bench.task import LoadedTask, load_task
-from classifiers.interface import BenchError, Classifier, Epoch, Message, Prediction, Progress, Saveable
+from classifiers.interface import BenchError, Classifier, Epoch, Message, Prediction, Progress, Saveable, Stage
 from classifiers.registry import check_settings, find_backend
 
 FITTED = "fitted.ok"
@@ -47,6 +47,7 @@ class Cell:
     tell: Tell
     clock: Clock = time.perf_counter
     seconds: dict[str, float] = field(default_factory=dict)
+    stages: dict[str, Stage] = field(default_factory=dict)
 
     def messages(self, part: Any) -> list[Message]:
         """Give the messages of one part."""
@@ -153,6 +154,7 @@ def _predict(cell: Cell, classifier: Classifier[Any], spare: Sequence[str]) -> N
     if waiting:
         list(classifier.predict(spare[: cell.config.warmup_messages]))
     total = len(waiting) + len(finished)
+    before = classifier.stages
     with file.path.open("ab") as stream:
         for start in range(0, len(waiting), classifier.batch_size):
             batch = waiting[start : start + classifier.batch_size]
@@ -164,6 +166,7 @@ def _predict(cell: Cell, classifier: Classifier[Any], spare: Sequence[str]) -> N
             rows = zip(batch, predictions, strict=True)
             file.append([_record(m, p, seconds / len(batch)) for m, p in rows], stream)
             cell.tell("progress", done=len(finished) + start + len(batch), total=total)
+    cell.stages = {name: stage - before.get(name, Stage()) for name, stage in classifier.stages.items()}
 
 
 def _check_predictions(predictions: Sequence[Prediction], batch: Sequence[Message], cell: Cell) -> None:
@@ -236,7 +239,12 @@ def _describe(
         predict_memory_bytes=peaks[1],
         n_parameters=classifier.n_parameters,
         bytes_on_disk=classifier.bytes_on_disk,
-        tokens=Tokens(sum(a.prompt_tokens for a in attempts), sum(a.completion_tokens for a in attempts)),
+        tokens=Tokens(
+            sum(a.prompt_tokens for a in attempts),
+            sum(a.completion_tokens for a in attempts),
+            sum(a.thinking_tokens for a in attempts),
+        ),
+        stages=cell.stages,
         max_attempts=classifier.max_attempts,
         trials=classifier.trials,
     )

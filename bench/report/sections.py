@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from bench.compare import Pair
 from bench.records import RunRecord
-from bench.report.format import COST, DASH, QUALITY, best_rows, cell_text, heading, share, shown_metrics
-from bench.scores import UNPARSED, Row
+from bench.report.format import COST, DASH, QUALITY, best_rows, cell_text, heading, number, share, shown_metrics
+from bench.scores import UNPARSED, Row, spreads
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,9 @@ def tables(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Iterat
     for row in rows:
         if row.cell.max_attempts > 1 and row.scores:
             yield _retry(row)
+    if any(row.cell.stages for row in rows):
+        yield _stages(rows)
+    yield from (_trials(row) for row in rows if row.cell.trials)
     yield from _per_label(rows)
     yield from (_confusion(row) for row in rows if row.scores)
 
@@ -112,6 +115,51 @@ def _retry(row: Row) -> Table:
     unusable = share(scores.first_invalid_rate)
     note = f"accuracy {before} % before retry, {after} % after; {unusable} % of first answers were no label."
     return Table(f"{row.cell.classifier}: first valid answer", ("at", "messages", "%"), tuple(body), notes=(note,))
+
+
+def _stages(rows: Sequence[Row]) -> Table:
+    head = ("classifier", "stage", "tokens", "s", "tokens /s")
+    body = tuple(
+        (
+            row.cell.classifier,
+            name,
+            f"{stage.tokens:,}" if stage.tokens else DASH,
+            number(stage.seconds),
+            number(stage.tokens_per_s),
+        )
+        for row in rows
+        for name, stage in row.cell.stages.items()
+        if stage.seconds
+    )
+    notes = ["One decode call serves prompts and answers together; its time is divided by their tokens."]
+    notes += [
+        f"{row.cell.classifier}: {row.cell.tokens.thinking:,} of {row.cell.tokens.completion:,} tokens were thinking."
+        for row in rows
+        if row.cell.tokens.thinking
+    ]
+    return Table("Where prediction time went", head, body, notes=tuple(notes), can_turn=False)
+
+
+def _trials(row: Row) -> Table:
+    """Give everything that was tried on validation, each by what sets it apart from the first, plain one."""
+    trials = row.cell.trials
+    plain = trials[0].settings
+    body = []
+    for trial in trials:
+        is_chosen = all(row.cell.facts.get(name) == value for name, value in trial.settings.items())
+        changed = [f"{name} {value}" for name, value in trial.settings.items() if plain.get(name) != value]
+        how = ", ".join(changed) or "as configured"
+        body.append((how + (" (chosen)" if is_chosen else ""), share(trial.accuracy), number(trial.seconds)))
+    bold = frozenset((i, j) for i, cells in enumerate(body) if cells[0].endswith("(chosen)") for j in range(3))
+    notes = [f"{trials[0].n} validation messages; test messages played no part."]
+    notes += [
+        f"{s.setting} alone: from {share(s.low)} to {share(s.high)} % over {s.n} values."
+        for s in spreads(trials)
+        if s.setting in ("wording", "example_seed")
+    ]
+    head = ("way of asking", "accuracy %", "s")
+    title = f"{row.cell.classifier}: tried on validation"
+    return Table(title, head, tuple(body), bold, tuple(notes), can_turn=False)
 
 
 def _per_label(rows: Sequence[Row]) -> Iterator[Table]:

@@ -10,14 +10,14 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from classifiers.interface import Attempt, BenchError, Message, Prediction, Task
+from classifiers.interface import Attempt, BenchError, Message, Prediction, Stage, Task
 from classifiers.llm.calibration import CONTENT_FREE, calibrate, prior_of
 from classifiers.llm.chat import Chat
 from classifiers.llm.engine import Engine, common_length
 from classifiers.llm.examples import SimilarMessages, draw_per_label
 from classifiers.llm.grammar import label_grammar
 from classifiers.llm.label_tree import grow
-from classifiers.llm.parse import parse_answer
+from classifiers.llm.parse import parse_answer, thinking_in
 from classifiers.llm.prompt import conversation, readable_names
 from classifiers.llm.retry import Conversation, Reply, ask_with_retries
 from classifiers.llm.sampler import Request
@@ -62,6 +62,7 @@ class Asker:
         self.settings = settings
         self.names = readable_names(task)
         self.examples_cut = 0
+        self.stages = {"find examples": Stage(), "write prompts": Stage()}
         if choice.examples != "none" and not train:
             raise BenchError(f"examples = '{choice.examples}' needs training messages, and there are none")
         self._similar = find_similar() if choice.examples == "similar" else None
@@ -76,8 +77,7 @@ class Asker:
 
     def predict(self, texts: Sequence[str], *, seed: int = 0) -> list[Prediction]:
         """Answer all texts together."""
-        shown = self._examples(texts)
-        prompts = [self._prompt(text, examples) for text, examples in zip(texts, shown, strict=True)]
+        shown, prompts = self._prompts(texts)
         self.examples_cut += sum(prompt.examples_cut for prompt in prompts)
         if self.choice.mode == "score":
             return self._scored(prompts)
@@ -88,7 +88,7 @@ class Asker:
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Give every label's log-probability before calibration; shape (texts, labels)."""
-        prompts = [self._prompt(text, examples) for text, examples in zip(texts, self._examples(texts), strict=True)]
+        _, prompts = self._prompts(texts)
         return self.engine.score([prompt.tokens for prompt in prompts], self.tree)
 
     def find_prior(self, calibration: str, train: Sequence[Message]) -> NDArray[np.float64] | None:
@@ -111,6 +111,16 @@ class Asker:
         if self.choice.mode == "score":
             behind = sum(len(self.chat.answer_tokens(name)) for name in self.names)
         return min(self.engine.context, self.engine.model.trained_context) - behind
+
+    def _prompts(self, texts: Sequence[str]) -> tuple[list[list[Message]], list[Prompt]]:
+        """Find examples and write prompts, and keep how long each took."""
+        started = time.perf_counter()
+        shown = self._examples(texts)
+        found = time.perf_counter()
+        prompts = [self._prompt(text, examples) for text, examples in zip(texts, shown, strict=True)]
+        self.stages["find examples"] += Stage(found - started)
+        self.stages["write prompts"] += Stage(time.perf_counter() - found)
+        return shown, prompts
 
     def _examples(self, texts: Sequence[str]) -> list[list[Message]]:
         if self._similar is None:
@@ -200,7 +210,10 @@ class Asker:
     def _reply(self, seed: int, conversations: Sequence[Conversation], *, temperature: float) -> list[Reply]:
         prompts = [self.chat.tokens(turns, room=self._room())[0] for turns in conversations]
         written = self.engine.generate([Request(p, self.settings.max_tokens, temperature, seed) for p in prompts])
-        return [
-            Reply(self.engine.model.detokenize(answer), len(prompt), len(answer))
-            for prompt, answer in zip(prompts, written, strict=True)
-        ]
+        return [self._read(prompt, answer) for prompt, answer in zip(prompts, written, strict=True)]
+
+    def _read(self, prompt: Sequence[int], answer: Sequence[int]) -> Reply:
+        text = self.engine.model.detokenize(answer)
+        thought = thinking_in(text)
+        n_thought = len(self.engine.model.tokenize(thought, special=False)) if thought else 0
+        return Reply(text, len(prompt), len(answer), n_thought)

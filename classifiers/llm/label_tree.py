@@ -64,7 +64,12 @@ def _grow(
 def chain_of(tree: Sequence[Node], label: int) -> list[Node]:
     """Give the path of one label through the tree as a tree of its own, for engines that score one at a time."""
     return [
-        Node(node.token, node.depth, (label,), tuple(Branch(b.token, (label,)) for b in node.branches if label in b.labels))
+        Node(
+            node.token,
+            node.depth,
+            (label,),
+            tuple(Branch(b.token, (label,)) for b in node.branches if label in b.labels),
+        )
         for node in tree
         if label in node.labels
     ]

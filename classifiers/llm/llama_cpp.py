@@ -17,6 +17,7 @@ from classifiers.interface import (
     Message,
     ModelFile,
     Prediction,
+    Stage,
     Task,
     Trial,
     quiet,
@@ -134,12 +135,30 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
     @property
     def max_attempts(self) -> int:
         """Count the first try and the retries; only free text is retried."""
-        return 1 + self.settings.retries if self.settings.mode == "generate" and not self.settings.tune else 1
+        mode = self.asker.choice.mode if "asker" in vars(self) else self.settings.mode
+        return 1 + self.settings.retries if mode == "generate" else 1
 
     @property
     def n_parameters(self) -> int | None:
         """Count the model's parameters."""
         return self.engine.model.n_parameters
+
+    @property
+    def stages(self) -> Mapping[str, Stage]:
+        """Give the time for examples, prompts and decoding, and the tokens decoded."""
+        return {**self.asker.stages, **self.engine.stages}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Say beside a tuned row what the plain one gives, on the validation messages both were tried on."""
+        asked = {name: self._trial_of(choice) for name, choice in self._choices.items()} if self.settings.tune else {}
+        plain, chosen = asked.get("plain"), asked.get("chosen")
+        if plain is None or chosen is None:
+            return ()
+        return (
+            f"tuned on {chosen.n} validation messages: {chosen.accuracy:.1%} right there as tuned, "
+            f"{plain.accuracy:.1%} as configured; test messages played no part",
+        )
 
     @property
     def facts(self) -> Mapping[str, str | int | float]:
@@ -156,6 +175,13 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
             "batch": chosen.batch,
             "shared_prompt_tokens": self.engine.prefix_length,
         }
+
+    @property
+    def _choices(self) -> dict[str, Choice]:
+        return {"plain": self.settings.choice(self.seed), "chosen": self.asker.choice}
+
+    def _trial_of(self, choice: Choice) -> Trial | None:
+        return next((trial for trial in self._trials if trial.settings == choice.describe()), None)
 
     def _make_asker(self, choice: Choice) -> Asker:
         from classifiers.llm.asker import Asker

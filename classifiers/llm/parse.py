@@ -33,6 +33,11 @@ class Parsed:
         return not self.problem
 
 
+def thinking_in(raw: str) -> str:
+    """Give the text of an answer's <think> blocks, closed or cut off; empty where it has none."""
+    return "".join(found.group(0) for found in THINKING.finditer(raw))
+
+
 def parse_answer(raw: str, names: Sequence[str]) -> Parsed:
     """Find the one label of `names` that an answer gives.
 

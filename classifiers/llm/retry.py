@@ -21,11 +21,12 @@ Conversation = tuple[Turn, ...]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the model wrote, with counts of tokens read and written."""
+    """What the model wrote, with counts of tokens read and written, and of the written those of its thinking."""
 
     text: str
     prompt_tokens: int
     completion_tokens: int
+    thinking_tokens: int = 0
 
 
 class Ask(Protocol):
@@ -74,4 +75,5 @@ def _attempt(reply: Reply, parsed: Parsed, seconds: float) -> Attempt:
         prompt_tokens=reply.prompt_tokens,
         completion_tokens=reply.completion_tokens,
         seconds=seconds,
+        thinking_tokens=reply.thinking_tokens,
     )

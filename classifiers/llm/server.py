@@ -60,7 +60,7 @@ class ServerSettings(Settings):
     concurrency: int = Field(default=8, ge=1)
     timeout_seconds: float = Field(default=120, gt=0)
     connection_retries: int = Field(default=8, ge=0)
-    max_tokens: int = Field(default=48, gt=0)
+    max_tokens: int = Field(default=32, gt=0)
     temperatures: tuple[float, ...] = Field(default=(0.0, 0.3, 0.6, 0.9), min_length=1)
 
 

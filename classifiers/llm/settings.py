@@ -62,8 +62,8 @@ class LlamaCppSettings(Settings):
     encoder: str = Field(default="minilm-l6", description="the sentence encoder that finds similar messages")
     context: int = Field(default=4096, ge=256)
     parallel: int = Field(default=16, ge=1, le=255)
-    batch: int = Field(default=512, ge=16)
-    max_tokens: int = Field(default=48, gt=0)
+    batch: int = Field(default=256, ge=16)
+    max_tokens: int = Field(default=32, gt=0)
     retries: int = Field(default=3, ge=0, le=10)
     retry_temperatures: tuple[float, ...] = Field(default=(0.3, 0.6, 0.9), min_length=1)
 

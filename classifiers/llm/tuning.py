@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +23,8 @@ from classifiers.llm.settings import Choice, LlamaCppSettings
 CALIBRATIONS: tuple[Calibration, ...] = ("none", "contextual", "batch")
 PER_LABEL = 2
 SIMILAR = 6
+PIECE = 16
+"""Messages asked about between two looks at the clock."""
 
 MakeAsker = Callable[[Choice], Asker]
 
@@ -55,60 +58,80 @@ def tune(
 ) -> Tuned:
     """Try what the settings ask for and give the choice that was right most often on validation.
 
-    Ties go to the one tried first, the cheaper. Without anything to try, `start` is the choice.
+    Ties go to the one tried first, `start` coming last. A try the budget runs out on is broken off and does
+    not count. Without anything to try, `start` is the choice.
     """
     messages = _draw(validation, settings.tune_messages, start.example_seed)
     waiting = list(_choices(start, settings)) if messages else []
-    deadline = time.monotonic() + settings.tune_seconds
+    with_calibrations = settings.tune or settings.calibration == "auto"
+    race = _Race(make, train, messages, deadline=time.monotonic() + settings.tune_seconds)
     trials: list[tuple[Choice, Trial]] = []
-    for done, choice in enumerate(waiting):
-        if trials and time.monotonic() > deadline:
-            break
-        trials += _try(choice, make, train, messages, with_calibrations=settings.tune or settings.calibration == "auto")
-        listen(Progress(done + 1, len(waiting)))
+    with suppress(_OutOfTimeError):
+        for done, choice in enumerate(waiting, start=1):
+            trials.extend(race.run(choice, with_calibrations=with_calibrations))
+            listen(Progress(done, len(waiting)))
     # variants measure a spread; only tuning and `auto` calibration may change the choice
     eligible = [pair for pair in trials if settings.tune or _differs_in_calibration_only(pair[0], start)]
-    chosen = max(eligible, key=lambda pair: pair[1].accuracy)[0] if eligible else start
+    chosen = max(eligible, key=lambda pair: (pair[1].accuracy, pair[0] != start))[0] if eligible else start
     return Tuned(chosen, tuple(trial for _, trial in trials))
 
 
 def _choices(start: Choice, settings: LlamaCppSettings) -> Iterator[Choice]:
-    tried = [start] if settings.calibration == "auto" or settings.prompt_variants or settings.example_draws > 1 else []
+    tried = [start]
     if settings.tune:
         tried += declared_choices(start)
     if settings.prompt_variants:
         tried += [replace(start, wording=name) for name in wordings()]
     if settings.example_draws > 1:
         tried += [replace(start, example_seed=start.example_seed + i) for i in range(settings.example_draws)]
-    yield from dict.fromkeys(tried)
+    compares = len(tried) > 1 or settings.calibration == "auto"
+    yield from dict.fromkeys(tried if compares else ())
 
 
-def _try(
-    choice: Choice, make: MakeAsker, train: Sequence[Message], messages: Sequence[Message], *, with_calibrations: bool
-) -> list[tuple[Choice, Trial]]:
-    started = time.monotonic()
-    asker = make(choice)
-    gold = [message.labels for message in messages]
-    texts = [message.text for message in messages]
-    if choice.mode != "score" or not with_calibrations:
-        answers = [prediction.labels for prediction in asker.predict(texts)]
-        return [(choice, _trial(choice, answers, gold, started))]
-    scores = asker.scores(texts)
-    found = []
-    for calibration in CALIBRATIONS:
-        rows = calibrate(scores, asker.find_prior(calibration, train))
-        answers = [(asker.task.label_names[i],) for i in np.argmax(rows, axis=1)]
-        variant = replace(choice, calibration=calibration)
-        found.append((variant, _trial(variant, answers, gold, started)))
+class _OutOfTimeError(Exception):
+    """The budget is spent."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Race:
+    """Puts the same validation messages to one choice after another until the deadline."""
+
+    make: MakeAsker
+    train: Sequence[Message]
+    messages: Sequence[Message]
+    deadline: float
+
+    def run(self, choice: Choice, *, with_calibrations: bool) -> Iterator[tuple[Choice, Trial]]:
+        """Give what a choice scores, a score also with every calibration; raises _OutOfTimeError."""
         started = time.monotonic()
-    return found
+        asker = self.make(choice)
+        if choice.mode != "score" or not with_calibrations:
+            answers = [p.labels for texts in self._pieces() for p in asker.predict(texts)]
+            yield choice, self._trial(choice, answers, started)
+            return
+        scores = np.concatenate([asker.scores(texts) for texts in self._pieces()])
+        for calibration in CALIBRATIONS:
+            self._check_time()
+            rows = calibrate(scores, asker.find_prior(calibration, self.train))
+            answers = [(asker.task.label_names[i],) for i in np.argmax(rows, axis=1)]
+            variant = replace(choice, calibration=calibration)
+            yield variant, self._trial(variant, answers, started)
+            started = time.monotonic()
 
+    def _pieces(self) -> Iterator[list[str]]:
+        texts = [message.text for message in self.messages]
+        for start in range(0, len(texts), PIECE):
+            self._check_time()
+            yield texts[start : start + PIECE]
 
-def _trial(
-    choice: Choice, answers: Sequence[tuple[str, ...]], gold: Sequence[tuple[str, ...]], started: float
-) -> Trial:
-    right = sum(a == g for a, g in zip(answers, gold, strict=True))
-    return Trial(choice.describe(), right / len(gold), len(gold), time.monotonic() - started)
+    def _check_time(self) -> None:
+        if time.monotonic() > self.deadline:
+            raise _OutOfTimeError
+
+    def _trial(self, choice: Choice, answers: Sequence[tuple[str, ...]], started: float) -> Trial:
+        right = sum(answer == message.labels for answer, message in zip(answers, self.messages, strict=True))
+        n = len(self.messages)
+        return Trial(choice.describe(), right / n, n, time.monotonic() - started)
 
 
 def _differs_in_calibration_only(choice: Choice, start: Choice) -> bool:

@@ -10,8 +10,8 @@ import pytest
 from classifiers.interface import BenchError
 from classifiers.llm.chat import Chat
 from classifiers.llm.engine import Engine
-from classifiers.llm.sampler import Request
 from classifiers.llm.prompt import Turn
+from classifiers.llm.sampler import Request
 
 
 @pytest.fixture(scope="module")

@@ -25,8 +25,8 @@ from classifiers.llm.asker import Asker
 from classifiers.llm.chat import Chat
 from classifiers.llm.engine import Engine, common_length
 from classifiers.llm.label_tree import grow
-from classifiers.llm.sampler import Request
 from classifiers.llm.prompt import conversation
+from classifiers.llm.sampler import Request
 from classifiers.llm.settings import Choice, LlamaCppSettings
 
 
