@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import json
 import os
-import socket
-import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from bench import meter
 from bench.config import DataConfig
+from bench.local_server import LocalServer
 from bench.task import LoadedTask, load_task
 from classifiers.llm.llama_cpp import LlamaCpp
 from classifiers.llm.parse import parse_answer
@@ -33,7 +30,6 @@ Variant = Literal["chat", "generate", "score", "server"]
 CLIENTS = 8
 CONTEXT = 4096
 MAX_TOKENS = 16
-WAIT_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +111,8 @@ def _chat(job: Job, loaded: LoadedTask, texts: Sequence[str]) -> Measurement:
 def _server(job: Job, loaded: LoadedTask, texts: Sequence[str]) -> Measurement:
     from openai import OpenAI
 
-    path = str(local_model(job.model, "gguf").path)
-    with _running_server(path, job.threads) as (process, url):
-        client: Any = OpenAI(base_url=f"{url}/v1", api_key="none", timeout=600)
+    with LocalServer(local_model(job.model, "gguf").path, context=CONTEXT, threads=job.threads) as server:
+        client: Any = OpenAI(base_url=server.url, api_key="none", timeout=600)
 
         def ask(text: str) -> Any:
             options = {"model": "default", "temperature": 0.0, "max_tokens": MAX_TOKENS}
@@ -129,46 +124,12 @@ def _server(job: Job, loaded: LoadedTask, texts: Sequence[str]) -> Measurement:
         with ThreadPoolExecutor(CLIENTS) as pool:
             replies = list(pool.map(ask, texts))
         seconds = time.perf_counter() - started
-        return _of_replies(loaded, replies, seconds, _peak_of(process.pid))
+        return _of_replies(loaded, replies, seconds, server.peak_memory_bytes)
 
 
 def _of_replies(loaded: LoadedTask, replies: Sequence[Any], seconds: float, peak: int) -> Measurement:
     parsed = [parse_answer(reply["choices"][0]["message"]["content"], loaded.task.label_names) for reply in replies]
     return Measurement(seconds, [p.labels[0] if p.valid else "" for p in parsed], peak, 0.0, 0)
-
-
-@contextmanager
-def _running_server(path: str, threads: int) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = ["--model", path, "--n_ctx", str(CONTEXT), "--n_threads", str(threads), "--port", str(port)]
-    command = [sys.executable, "-m", "llama_cpp.server", *options]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        _wait_for(port, process)
-        yield process, f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(WAIT_SECONDS * 10):
-        if process.poll() is not None:
-            raise RuntimeError(f"the server ended with code {process.returncode}")
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise RuntimeError("the server did not answer in time")
-
-
-def _peak_of(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status")
-    lines = status.read_text().splitlines() if status.exists() else []
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
 
 
 if __name__ == "__main__":

@@ -75,12 +75,17 @@ class Chat:
         if self.engine.model.wants_bos and not rendered.startswith(self._bos):
             rendered = self._bos + rendered
         pieces: list[_Piece] = []
-        for i, part in enumerate(PLACE.split(rendered)):
+        parts = PLACE.split(rendered)
+        for i, part in enumerate(parts):
             if i % 2:
                 turn = turns[int(part)]
-                pieces.append(_Piece(self.engine.model.tokenize(turn.message, special=False), turn))
+                # a word's token begins with the space before it: a prompt that ended in a space would be one
+                # the model has hardly ever seen, so the space goes to the message
+                space = " " * (len(parts[i - 1]) - len(parts[i - 1].rstrip(" ")))
+                pieces.append(_Piece(self.engine.model.tokenize(space + turn.message, special=False), turn))
             else:
-                pieces.append(_Piece(self.engine.model.tokenize(part, special=True)))
+                text = part.rstrip(" ") if i + 1 < len(parts) else part
+                pieces.append(_Piece(self.engine.model.tokenize(text, special=True)))
         return pieces
 
     def _render(self, turns: Sequence[Turn], form: Any) -> str:

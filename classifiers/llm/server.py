@@ -46,7 +46,8 @@ TOP_TOKENS = 20
 class ServerSettings(Settings):
     """Where the server is and how it is asked.
 
-    `answers`: free text with retries; `json`, held to a JSON schema of the labels by the server;
+    `answers`: free text with retries; `json`, held to a JSON schema of the labels by the server (said in the
+    way of `schema_form`: OpenAI, vLLM, llama-server and Ollama take json_schema, llama_cpp.server json_object);
     `logprobs`, free text and label probabilities from the first token's alternatives. `connection_retries`
     counts tries after a time-out, a dropped connection, 429 or 5xx; `retries` those after an unusable answer.
     """
@@ -55,6 +56,7 @@ class ServerSettings(Settings):
     model: str = Field(default="default", description="the name the server knows the model by")
     key_variable: str = "OPENAI_API_KEY"
     answers: Literal["text", "json", "logprobs"] = "text"
+    schema_form: Literal["json_schema", "json_object"] = "json_schema"
     examples_per_label: int = Field(default=0, ge=0)
     wording: str = "plain"
     concurrency: int = Field(default=8, ge=1)
@@ -105,6 +107,8 @@ class Server(Classifier[ServerSettings]):
             readable_names(self.task),
             temperatures=self.settings.temperatures,
         )
+        if self.settings.answers == "json":
+            self._check_schema_held([attempt.raw for attempts in ledger for attempt in attempts])
         for text, attempts in zip(texts, ledger, strict=True):
             probabilities = self._probabilities(self._first_tokens.get(text, {}))
             yield Prediction(attempts[-1].labels, attempts[-1].valid, probabilities, attempts)
@@ -192,10 +196,12 @@ class Server(Classifier[ServerSettings]):
             top = choice.logprobs.content[0].top_logprobs
             self._first_tokens[question] = {token.token: math.exp(token.logprob) for token in top}
         usage = answer.usage
+        details = usage.completion_tokens_details if usage else None
         return Reply(
             choice.message.content or "",
             usage.prompt_tokens if usage else 0,
             usage.completion_tokens if usage else 0,
+            (details.reasoning_tokens or 0) if details else 0,
         )
 
     def _schema(self) -> dict[str, Any]:
@@ -206,7 +212,23 @@ class Server(Classifier[ServerSettings]):
             "required": ["label"],
             "additionalProperties": False,
         }
+        if self.settings.schema_form == "json_object":
+            return {"type": "json_object", "schema": schema}
         return {"type": "json_schema", "json_schema": {"name": "label", "strict": True, "schema": schema}}
+
+    def _check_schema_held(self, answers: Sequence[str]) -> None:
+        """See that the schema took effect: a server that does not know its form drops it without a word."""
+        allowed = [{"label": name} for name in readable_names(self.task)]
+        for answer in answers:
+            try:
+                held = json.loads(answer) in allowed
+            except ValueError:
+                held = False
+            if not held:
+                raise BenchError(
+                    f"the server at {self._address} does not hold answers to the schema (it wrote {answer[:60]!r}); "
+                    "try the other schema_form, a larger max_tokens, or answers = 'text'"
+                )
 
     def _probabilities(self, first_tokens: Mapping[str, float]) -> dict[str, float] | None:
         """Share out the first token's alternatives among the labels that begin so; None where that is ambiguous."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classifiers.llm.parse import parse_answer
+from classifiers.llm.parse import parse_answer, thinking_in
 
 NAMES = ("Refund Request", "Order Inquiry", "General Feedback")
 
@@ -66,3 +66,15 @@ def test_no_label_is_made_up(raw: str) -> None:
     parsed = parse_answer(raw, NAMES)
     assert parsed.valid == (len(parsed.labels) == 1)
     assert set(parsed.labels) <= set(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("raw", "thought"),
+    [
+        ("Refund Request", ""),
+        ("<think>hm</think>Refund Request", "<think>hm</think>"),
+        ("<think>without end", "<think>without end"),
+    ],
+)
+def test_thinking_is_told_apart(raw: str, thought: str) -> None:
+    assert thinking_in(raw) == thought

@@ -159,3 +159,16 @@ def test_no_message_closes_its_turn_or_crashes(engine: Engine, loaded: LoadedTas
     )
     assert scores.shape == (len(texts), 2)
     assert np.isfinite(scores).all()
+
+
+def test_tokens_are_those_of_the_whole_prompt(engine: Engine, loaded: LoadedTask) -> None:
+    """Texts are tokenised apart from the template, and yet as a plain chat loop would: no stray space token."""
+    from llama_cpp.llama_chat_format import Jinja2ChatFormatter
+
+    template, eos, bos = engine.model.chat_template, engine.model.special_text("eos"), engine.model.special_text("bos")
+    assert template is not None
+    form = Jinja2ChatFormatter(template, eos, bos)
+    for message in loaded.messages[::30]:
+        turns = conversation(loaded.task, message.text, examples=loaded.messages[:2])
+        plain = form(messages=[{"role": t.role, "content": t.text + t.message} for t in turns]).prompt  # type: ignore[typeddict-item,misc]
+        assert Chat(engine).tokens(turns, room=3000)[0] == engine.model.tokenize(plain, special=True)
