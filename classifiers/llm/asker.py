@@ -209,8 +209,13 @@ class Asker:
 
     def _reply(self, seed: int, conversations: Sequence[Conversation], *, temperature: float) -> list[Reply]:
         prompts = [self.chat.tokens(turns, room=self._room())[0] for turns in conversations]
-        written = self.engine.generate([Request(p, self.settings.max_tokens, temperature, seed) for p in prompts])
+        requests = [Request(p, self.settings.max_tokens, temperature, seed) for p in prompts]
+        written = self.engine.generate(requests, keep=self._will_be_retried)
         return [self._read(prompt, answer) for prompt, answer in zip(prompts, written, strict=True)]
+
+    def _will_be_retried(self, answer: list[int]) -> bool:
+        """Tell whether an answer is no label: the cache then keeps it for the retry, which continues it."""
+        return not parse_answer(self.engine.model.detokenize(answer), self.task.label_names).valid
 
     def _read(self, prompt: Sequence[int], answer: Sequence[int]) -> Reply:
         text = self.engine.model.detokenize(answer)

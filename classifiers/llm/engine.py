@@ -2,14 +2,15 @@
 
 The tokens all prompts begin with are decoded once, as sequence 0, and shared by the others. Prompts
 and running generations are packed into the same decode calls, so that the weights are read once for
-many messages; a finished sequence gives its place to the next prompt. Where an architecture refuses
-shared sequences (recurrent models), every prompt is decoded whole and every label scored on its own.
+many messages; a finished sequence gives its place to the next prompt, unless it is kept for a retry that
+continues it. Where an architecture refuses shared sequences (recurrent models), every prompt is decoded
+whole and every label scored on its own.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,6 +69,9 @@ class Engine:
         self.context = self._decoder.cells
         self.parallel = parallel
         self._prefix: list[int] = []
+        # sequences that wait for a retry, with the tokens they have seen
+        self._kept: dict[int, list[int]] = {}
+        self._free = list(range(MOST_SEQUENCES if self._decoder.shares else parallel, 0, -1))
 
     def close(self) -> None:
         """Free context and model; a second call does nothing."""
@@ -91,6 +95,7 @@ class Engine:
         """Decode the tokens that the coming prompts begin with and keep them for all sequences."""
         if not self._decoder.shares:
             return
+        self._forget_kept(self._kept)
         kept = common_length(self._prefix, prefix)
         self._decoder.forget(PREFIX, kept)
         rows = [Row(token, i, (PREFIX,), stage="shared prompt") for i, token in enumerate(prefix)][kept:]
@@ -98,28 +103,32 @@ class Engine:
             pass
         self._prefix = list(prefix)
 
-    def generate(self, requests: Sequence[Request]) -> list[list[int]]:
+    def generate(
+        self, requests: Sequence[Request], *, keep: Callable[[list[int]], bool] = lambda _: False
+    ) -> list[list[int]]:
         """Continue every prompt until it ends or has `max_tokens`; token ids in the requests' order.
+
+        An answer that `keep` is true of stays in the cache until the next call, so that a request which
+        begins with the same prompt and answer decodes only what is new.
 
         Raises:
             BenchError: if a prompt with its answer does not fit the context.
         """
         results: list[list[int]] = [[] for _ in requests]
+        resumed = self._match_kept(requests)
         # longest first: what remains at the end is short, so the last batches stay full
         order = deque(sorted(range(len(requests)), key=lambda i: -len(requests[i].tokens)))
-        free = list(range(self.parallel, 0, -1))
         running: list[_Slot] = []
         try:
             while order or running:
-                self._admit(requests, order, free, running)
+                self._admit(requests, order, resumed, running)
                 for slot in self._step(running):
                     results[slot.index] = slot.written
                     running.remove(slot)
-                    free.append(slot.sequence)
-                    self._drop(slot)
+                    self._end(slot, keep=self._decoder.shares and keep(slot.written))
         finally:
             for slot in running:
-                self._drop(slot)
+                self._end(slot, keep=False)
         return results
 
     def score(self, prompts: Sequence[Sequence[int]], tree: Sequence[Node]) -> NDArray[np.float64]:
@@ -143,6 +152,7 @@ class Engine:
         return self._score_packed(prompts, tree)
 
     def _score_packed(self, prompts: Sequence[Sequence[int]], tree: Sequence[Node]) -> NDArray[np.float64]:
+        self._forget_kept(self._kept)  # every sequence is needed
         scores = np.zeros((len(prompts), len(tree[0].labels)))
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
         while order:
@@ -203,29 +213,71 @@ class Engine:
         """Count the tokens a prompt takes from the held prefix; its last one is always its own."""
         return min(common_length(self._prefix, tokens), len(tokens) - 1)
 
-    def _admit(self, requests: Sequence[Request], order: deque[int], free: list[int], running: list[_Slot]) -> None:
-        """Start waiting prompts while there are sequences and cells for them."""
-        taken = len(self._prefix) + sum(slot.cells for slot in running)
-        while order and free:
-            request = requests[order[0]]
-            shared = self._shared(request.tokens)
-            needed = len(request.tokens) - shared + request.max_tokens
-            if taken + needed > self.context:
-                if not running:
-                    raise BenchError(
-                        f"a prompt of {len(request.tokens)} tokens does not fit the context of {self.context}"
-                    )
-                return
-            sampler = Sampler(self.model, request)
-            taken += needed
-            sequence = free.pop()
-            self._decoder.share_prefix(sequence, shared)
-            waiting = deque(request.tokens[shared:])
-            running.append(_Slot(order.popleft(), sequence, request, needed, shared, waiting, sampler))
+    def _match_kept(self, requests: Sequence[Request]) -> dict[int, int]:
+        """Give the kept sequence that each request continues, by its index; forget those none continues."""
+        matches: dict[int, int] = {}
+        waiting = dict(self._kept)
+        for i, request in enumerate(requests):
+            lengths = {sequence: common_length(seen, request.tokens) for sequence, seen in waiting.items()}
+            best = max(lengths, key=lengths.__getitem__, default=None)
+            if best is not None and lengths[best] > self._shared(request.tokens):
+                matches[i] = best
+                del waiting[best]
+        self._forget_kept(waiting)
+        return matches
 
-    def _drop(self, slot: _Slot) -> None:
-        self._decoder.forget(slot.sequence)
+    def _forget_kept(self, sequences: Iterable[int]) -> None:
+        for sequence in list(sequences):
+            del self._kept[sequence]
+            self._decoder.forget(sequence)
+            self._free.append(sequence)
+
+    def _admit(
+        self, requests: Sequence[Request], order: deque[int], resumed: dict[int, int], running: list[_Slot]
+    ) -> None:
+        """Start waiting prompts while there are sequences and cells for them."""
+        while order and len(running) < self.parallel:
+            request = requests[order[0]]
+            if not self._fits(request, running):
+                if self._kept:
+                    self._forget_kept([next(reversed(self._kept))])
+                    continue
+                if running:
+                    return
+                raise BenchError(f"a prompt of {len(request.tokens)} tokens does not fit the context of {self.context}")
+            sampler = Sampler(self.model, request)
+            index = order.popleft()
+            sequence, seen = self._begin(request, resumed.get(index))
+            cells = len(request.tokens) - self._shared(request.tokens) + request.max_tokens
+            running.append(_Slot(index, sequence, request, cells, seen, deque(request.tokens[seen:]), sampler))
+
+    def _fits(self, request: Request, running: Sequence[_Slot]) -> bool:
+        """Tell whether the cells hold a request beside what runs and what is kept, its own kept cells included."""
+        taken = len(self._prefix) + sum(slot.cells for slot in running)
+        kept = sum(len(seen) - len(self._prefix) for seen in self._kept.values())
+        needed = len(request.tokens) - self._shared(request.tokens) + request.max_tokens
+        return taken + kept + needed <= self.context
+
+    def _begin(self, request: Request, resumed: int | None) -> tuple[int, int]:
+        """Give a sequence for a request and how many of its tokens that has seen."""
+        if resumed is not None and resumed in self._kept:
+            seen = min(common_length(self._kept.pop(resumed), request.tokens), len(request.tokens) - 1)
+            self._decoder.forget(resumed, seen)
+            return resumed, seen
+        if not self._free:
+            self._forget_kept([next(reversed(self._kept))])
+        sequence = self._free.pop()
+        shared = self._shared(request.tokens)
+        self._decoder.share_prefix(sequence, shared)
+        return sequence, shared
+
+    def _end(self, slot: _Slot, *, keep: bool) -> None:
         slot.sampler.close()
+        if keep:
+            self._kept[slot.sequence] = [*slot.request.tokens, *slot.written][: slot.position]
+            return
+        self._decoder.forget(slot.sequence)
+        self._free.append(slot.sequence)
 
     def _step(self, running: Sequence[_Slot]) -> list[_Slot]:
         """Decode one batch over all running sequences, sample where a prompt is through; give the finished."""

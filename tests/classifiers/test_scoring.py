@@ -172,3 +172,19 @@ def test_tokens_are_those_of_the_whole_prompt(engine: Engine, loaded: LoadedTask
         turns = conversation(loaded.task, message.text, examples=loaded.messages[:2])
         plain = form(messages=[{"role": t.role, "content": t.text + t.message} for t in turns]).prompt  # type: ignore[typeddict-item,misc]
         assert Chat(engine).tokens(turns, room=3000)[0] == engine.model.tokenize(plain, special=True)
+
+
+def test_retry_that_continues_a_kept_answer_equals_one_decoded_afresh(engine: Engine, loaded: LoadedTask) -> None:
+    prompts = prompts_of(engine, loaded, [m.text for m in loaded.messages[::60]])
+    first = engine.generate([Request(p, 12) for p in prompts], keep=lambda answer: len(answer) > 3)
+    more = engine.model.tokenize(" No. Answer with one label:", special=False)
+    requests = [Request([*p, *answer, *more], 6) for p, answer in zip(prompts, first, strict=True)]
+    before = engine.stages["prompt"].tokens
+    continued = engine.generate(requests)
+    decoded = engine.stages["prompt"].tokens - before
+    assert decoded < sum(len(r.tokens) for r in requests) - len(prompts) * (engine.prefix_length + 8)
+    assert continued == [engine.generate([request])[0] for request in requests]
+    # whatever was kept makes room when prompts need it
+    engine.generate([Request(p, 200) for p in prompts], keep=lambda _: True)
+    assert engine.generate([Request([*prompts[0], *[more[0]] * 3500], 2)])
+    assert engine.generate([Request(prompts[0], 12)])[0] == first[0]
