@@ -198,10 +198,16 @@ class Asker:
     ) -> list[Prediction]:
         conversations = [self._conversation(t, shown) for t, shown in zip(texts, examples, strict=True)]
         parse = partial(parse_answer, names=self.task.label_names)
-        temperatures = self.settings.temperatures
-        ledger = ask_with_retries(
-            conversations, partial(self._reply, seed), parse, self.names, temperatures=temperatures
-        )
+        ledger: list[tuple[Attempt, ...]] = []
+        # as many at a time as run together: more would only push answers kept for retry out of the cache
+        for start in range(0, len(texts), self.settings.parallel):
+            ledger += ask_with_retries(
+                conversations[start : start + self.settings.parallel],
+                partial(self._reply, seed),
+                parse,
+                self.names,
+                temperatures=self.settings.temperatures,
+            )
         return [
             Prediction(attempts[-1].labels, attempts[-1].valid, attempts=attempts, truncated=cut)
             for attempts, cut in zip(ledger, truncated, strict=True)
