@@ -105,7 +105,7 @@ def _add_speed(commands: Any) -> None:
     parser.add_argument("--data", default="data/customer-messages", metavar="PATH", help="where messages come from")
     parser.add_argument("--messages", type=int, default=200, help="messages a round (default: 200)")
     parser.add_argument("--rounds", type=int, default=5, help="rounds; medians are reported (default: 5)")
-    parser.add_argument("--server", action="store_true", help="also llama_cpp.server with 8 clients")
+    parser.add_argument("--no-server", action="store_true", help="leave llama_cpp.server with 8 clients out")
     parser.set_defaults(command=_speed)
 
 
@@ -272,7 +272,7 @@ def _speed(chosen: argparse.Namespace) -> int:
     flops = matrix_rate(os.cpu_count() or 1)
     for model in chosen.model:
         found = []
-        options = {"messages": chosen.messages, "rounds": chosen.rounds, "with_server": chosen.server}
+        options = {"messages": chosen.messages, "rounds": chosen.rounds, "with_server": not chosen.no_server}
         for one in run_speed(model, chosen.data, **options):
             found.append(one)
             milliseconds = 1000 * one["seconds"] / len(one["answers"])

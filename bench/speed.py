@@ -35,6 +35,7 @@ class SpeedRow:
     peak_memory_bytes: int
     tokens_per_message: float
     limit_ms: float | None
+    engine_limit_ms: float | None
 
 
 def run_speed(model: str, data: str, *, messages: int, rounds: int, with_server: bool) -> Iterator[dict[str, Any]]:
@@ -60,7 +61,8 @@ def summarise(measurements: Sequence[dict[str, Any]], flops: float) -> list[Spee
     """Give each variant's medians and its ratios to the first variant.
 
     `limit_ms` is the arithmetic limit: 2 × parameters × decoded tokens over the machine's measured
-    matrix-multiply rate in operations a second.
+    matrix-multiply rate in operations a second; `engine_limit_ms` the same tokens at the rate of
+    llama.cpp's own whole batches of this model, which is what batching alone can reach.
     """
     variants = list(dict.fromkeys(m["variant"] for m in measurements))
     by_variant = {v: [m for m in measurements if m["variant"] == v] for v in variants}
@@ -82,6 +84,7 @@ def summarise(measurements: Sequence[dict[str, Any]], flops: float) -> list[Spee
                 peak_memory_bytes=int(memory),
                 tokens_per_message=own[0]["tokens_per_message"],
                 limit_ms=1000 * work / flops if work else None,
+                engine_limit_ms=_engine_limit_ms(own),
             )
         )
     return rows
@@ -119,6 +122,11 @@ def write_speed(path: Path, model: str, rows: Sequence[SpeedRow], measurements: 
         "measurements": plain,
     }
     path.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
+
+
+def _engine_limit_ms(measurements: Sequence[dict[str, Any]]) -> float | None:
+    rates = [m["full_batch_ms_per_token"] for m in measurements if m.get("full_batch_ms_per_token")]
+    return statistics.median(rates) * float(measurements[0]["tokens_per_message"]) if rates else None
 
 
 def _median_ms(measurements: Sequence[dict[str, Any]]) -> float:

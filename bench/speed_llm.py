@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import sys
 import time
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ from bench import meter
 from bench.config import DataConfig
 from bench.local_server import LocalServer
 from bench.task import LoadedTask, load_task
+from classifiers.llm.decoder import Decoder, Row
+from classifiers.llm.gguf_model import GgufModel
 from classifiers.llm.llama_cpp import LlamaCpp
 from classifiers.llm.parse import parse_answer
 from classifiers.llm.prompt import conversation
@@ -45,13 +48,17 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Seconds for all messages, answers (unparsed ones empty), peak memory, and tokens decoded per message."""
+    """Seconds for all messages, answers (unparsed ones empty), peak memory, and tokens decoded per message.
+
+    `full_batch_ms_per_token` is what llama.cpp itself takes a token, in one whole batch of a single sequence.
+    """
 
     seconds: float
     answers: list[str]
     peak_memory_bytes: int
     tokens_per_message: float
     n_parameters: int
+    full_batch_ms_per_token: float | None = None
 
 
 def measure(job: Job) -> Measurement:
@@ -84,7 +91,24 @@ def _backend(job: Job, loaded: LoadedTask, texts: Sequence[str]) -> Measurement:
         tree = len(classifier.asker.tree) - 1 if mode == "score" else 0
         answers = [p.labels[0] if p.valid else "" for p in found]
         tokens = sum(read) / len(read) + tree
-        return Measurement(seconds, answers, meter.peak_memory_bytes(), tokens, classifier.engine.model.n_parameters)
+        peak = meter.peak_memory_bytes()
+        rate = _full_batch_ms(classifier.engine.model, settings.batch, job.threads)
+        return Measurement(seconds, answers, peak, tokens, classifier.engine.model.n_parameters, rate)
+
+
+def _full_batch_ms(model: GgufModel, batch: int, threads: int) -> float:
+    """Time whole batches of one sequence, median of 5, in milliseconds a token."""
+    decoder = Decoder(model, cells=2 * batch, sequences=1, batch=batch, threads=threads)
+    tokens = model.tokenize("The quick brown fox jumps over the lazy dog. " * batch, special=False)[:batch]
+    rows = [Row(token, i, (1,)) for i, token in enumerate(tokens)]
+    taken = []
+    for _ in range(5):
+        started = time.perf_counter()
+        decoder.run(rows)
+        taken.append(1000 * (time.perf_counter() - started) / batch)
+        decoder.forget(1)
+    decoder.close()
+    return statistics.median(taken)
 
 
 def _messages(loaded: LoadedTask, text: str) -> list[dict[str, str]]:

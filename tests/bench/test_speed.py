@@ -1,0 +1,47 @@
+"""The speed benchmark's arithmetic by hand, and once for real; no time is ever compared with a bound."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.cli import main
+from bench.speed import summarise
+
+
+def measurement(variant: str, seconds: float, answers: str, memory: int = 100) -> dict[str, object]:
+    return {
+        "variant": variant,
+        "seconds": seconds,
+        "answers": list(answers),
+        "peak_memory_bytes": memory,
+        "tokens_per_message": 30.0 if variant == "score" else 0.0,
+        "n_parameters": 1000 if variant == "score" else 0,
+        "full_batch_ms_per_token": 2.0 if variant == "score" else None,
+    }
+
+
+def test_medians_and_ratios_are_to_the_plain_loop() -> None:
+    found = [measurement("chat", seconds, "abab") for seconds in (4.0, 8.0, 400.0)]
+    found += [measurement("score", seconds, "abaa", 120) for seconds in (1.0, 2.0, 3.0)]
+    chat, score = summarise(found, flops=1e6)
+    assert (chat.ms_per_message, chat.speed_up, chat.equal_answers, chat.limit_ms) == (2000, 1, 1, None)
+    assert (score.ms_per_message, score.speed_up, score.equal_answers) == (500, 4, 0.75)
+    assert score.memory_ratio == pytest.approx(1.2)
+    assert score.limit_ms == pytest.approx(1000 * 2 * 1000 * 30 / 1e6)
+    assert score.engine_limit_ms == pytest.approx(60)
+
+
+def test_every_variant_runs_on_the_same_messages(
+    smollm: Path, data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["speed", str(smollm), "--data", str(data_folder), "--messages", "4", "--rounds", "1"]
+    assert main(["--results", str(tmp_path), *command]) == 0
+    assert "arithmetic limit" in capsys.readouterr().out
+    (file,) = (tmp_path / "speed").glob("*.json")
+    body = json.loads(file.read_text())
+    assert [row["variant"] for row in body["rows"]] == ["chat", "generate", "score", "server"]
+    assert body["rows"][0]["speed_up"] == 1
+    assert all(row["ms_per_message"] > 0 and row["peak_memory_bytes"] > 0 for row in body["rows"])
