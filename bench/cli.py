@@ -71,6 +71,7 @@ def _add_report(commands: Any) -> None:
     parser = commands.add_parser("report", help="print a run's tables; write report.md and scores.json")
     parser.add_argument("run", nargs="?", help="a run's name or path (default: the newest)")
     parser.add_argument("--into", metavar="FILE.md", help="put the main tables between the markers of a document")
+    parser.add_argument("--block", default="results", help="the markers' name: <!-- NAME --> (default: results)")
     parser.set_defaults(command=_report)
 
 
@@ -160,7 +161,7 @@ def _run(chosen: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _show(folder: RunFolder, console: Console, document: str | None = None) -> bool:
+def _show(folder: RunFolder, console: Console, document: str | None = None, block: str = "results") -> bool:
     """Print and write a run's report, and put its main tables into a document; True where a row failed."""
     from bench.compare import all_pairs, rows_of
     from bench.report.files import write_block, write_report
@@ -171,14 +172,14 @@ def _show(folder: RunFolder, console: Console, document: str | None = None) -> b
     print_report(console, record, rows, pairs)
     write_report(folder.path, record, rows, pairs)
     if document:
-        write_block(Path(document), record, rows, pairs)
+        write_block(Path(document), block, record, rows, pairs)
     return any(row.cell.status != "ok" for row in rows)
 
 
 def _report(chosen: argparse.Namespace) -> int:
     folder = _find(chosen)
     console = _console()
-    _show(folder, console, chosen.into)
+    _show(folder, console, chosen.into, chosen.block)
     console.print(f"\nwrote {folder.path / 'report.md'} and {folder.path / 'scores.json'}")
     return 0
 

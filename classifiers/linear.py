@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from classifiers.interface import Classifier, Listener, Message, Prediction, Progress, Settings, Task, silent
+from classifiers.interface import Classifier, Listener, Message, Prediction, Settings, Task, silent
+from classifiers.logistic import fit_logistic
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -43,16 +44,21 @@ class Linear(Classifier[LinearSettings]):
         *,
         listen: Listener = silent,
     ) -> None:
-        """Train one model a strength and keep the one that is right most often on validation."""
-        tried: list[tuple[float, Pipeline]] = []
-        strengths = self.settings.strengths if validation else self.settings.strengths[:1]
-        for done, strength in enumerate(strengths, start=1):
-            pipeline = self._pipeline(strength)
-            pipeline.fit([m.text for m in train], [m.label for m in train])
-            score = pipeline.score([m.text for m in validation], [m.label for m in validation]) if validation else 0.0
-            tried.append((score, pipeline))
-            listen(Progress(done, len(strengths)))
-        self.pipeline = max(tried, key=lambda pair: pair[0])[1]
+        """Count features on the training part; the strength is the one right most often on validation."""
+        from sklearn.pipeline import make_pipeline
+
+        features = self._features()
+        vectors = features.fit_transform([m.text for m in train])
+        held_out = features.transform([m.text for m in validation]) if validation else None
+        model = fit_logistic(
+            (vectors, [m.label for m in train]),
+            (held_out, [m.label for m in validation]),
+            self.settings.strengths,
+            max_iterations=self.settings.max_iterations,
+            seed=self.seed,
+            listen=listen,
+        )
+        self.pipeline = make_pipeline(features, model)
 
     def predict(self, texts: Sequence[str]) -> Iterator[Prediction]:
         """Give the likeliest label of each text with every label's probability."""
@@ -81,13 +87,10 @@ class Linear(Classifier[LinearSettings]):
         model = self.pipeline[-1]
         return int(model.coef_.size + model.intercept_.size)
 
-    def _pipeline(self, strength: float) -> Pipeline:
+    def _features(self) -> Any:
         from sklearn.feature_extraction.text import TfidfVectorizer
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.pipeline import make_pipeline, make_union
+        from sklearn.pipeline import make_union
 
         words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, strip_accents="unicode")
         characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True, min_df=2)
-        features = make_union(words, characters) if self.settings.characters else words
-        model = LogisticRegression(C=strength, max_iter=self.settings.max_iterations, random_state=self.seed)
-        return make_pipeline(features, model)
+        return make_union(words, characters) if self.settings.characters else words

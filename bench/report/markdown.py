@@ -13,8 +13,7 @@ from bench.report.sections import Table, headline, loud, tables
 from bench.scores import Row
 from classifiers.interface import BenchError
 
-BEGIN = "<!-- results -->"
-END = "<!-- /results -->"
+BLOCK = "results"
 
 
 def markdown(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> str:
@@ -36,16 +35,16 @@ def results_block(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) ->
     return "\n".join(lines).strip()
 
 
-def replace_block(text: str, block: str) -> str:
-    """Put a results block between a document's markers.
+def replace_block(text: str, block: str, name: str = BLOCK) -> str:
+    """Put a block between a document's markers, `<!-- NAME -->` and `<!-- /NAME -->`.
 
     Raises:
         BenchError: if the document has no such markers.
     """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = text.partition(f"<!-- {name} -->")
+    _, end, after = rest.partition(f"<!-- /{name} -->")
     if not (begin and end):
-        raise BenchError(f"the document has no lines {BEGIN} and {END} to put results between")
+        raise BenchError(f"the document has no lines <!-- {name} --> and <!-- /{name} --> to put tables between")
     return f"{before}{begin}\n{block}\n{end}{after}"
 
 

@@ -31,7 +31,7 @@ def tables(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Iterat
     yield _metric_table("Scores", list(rows), QUALITY, notes=tuple(_under_scores(run, rows)))
     yield _metric_table("Speed and size", list(rows), COST, notes=tuple(_under_cost(rows)))
     if pairs:
-        yield _pairs(pairs)
+        yield _pairs(*_shown_pairs(rows, pairs))
     for row in rows:
         if row.cell.max_attempts > 1 and row.scores:
             yield _retry(row)
@@ -89,7 +89,20 @@ def _under_cost(rows: Sequence[Row]) -> Iterator[str]:
     yield "p50 and p95: one message at a time, after warm-up; throughput: in batches; memory: peak of the process."
 
 
-def _pairs(pairs: Sequence[Pair]) -> Table:
+MOST_PAIRS = 15
+
+
+def _shown_pairs(rows: Sequence[Row], pairs: Sequence[Pair]) -> tuple[Sequence[Pair], tuple[str, ...]]:
+    """Give all pairs, or where those are too many to read the ones with the most accurate classifier."""
+    if len(pairs) <= MOST_PAIRS:
+        return pairs, ()
+    best = max((row for row in rows if row.scores), key=lambda row: row.scores.accuracy if row.scores else 0.0)
+    name = best.cell.classifier
+    shown = [pair for pair in pairs if name in (pair.first, pair.second)]
+    return shown, (f"pairs with {name}, the most accurate; all {len(pairs)} pairs stand in scores.json.",)
+
+
+def _pairs(pairs: Sequence[Pair], notes: tuple[str, ...]) -> Table:
     head = ("pair", "difference", "95 % interval", "McNemar p", "only 1st right", "only 2nd right")
     body = tuple(
         (
@@ -102,7 +115,7 @@ def _pairs(pairs: Sequence[Pair]) -> Table:
         )
         for pair in pairs
     )
-    return Table("Differences in accuracy (points, paired on the same messages)", head, body)
+    return Table("Differences in accuracy (points, paired on the same messages)", head, body, notes=notes)
 
 
 def _retry(row: Row) -> Table:

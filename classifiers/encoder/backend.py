@@ -1,11 +1,13 @@
-"""Fine-tunes any Hugging Face encoder with a classification head, and answers with it."""
+"""Classifies with any Hugging Face encoder: fine-tuned with a softmax head, or frozen with a linear one."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
 
 from classifiers.encoder.settings import EncoderSettings
 from classifiers.interface import (
@@ -25,18 +27,23 @@ from classifiers.models import first_model
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
+    from classifiers.encoder.fine_tuned import FineTuned
+    from classifiers.encoder.frozen import Frozen
+    from classifiers.encoder.training import Encoded
+
+R = TypeVar("R")
 INFERENCE_BATCH = 32
 MARK = "fitted.json"
 
 
 class Encoder(Classifier[EncoderSettings]):
-    """A pre-trained encoder with a softmax head, all layers fine-tuned."""
+    """A pre-trained encoder, fine-tuned whole or frozen under a logistic regression."""
 
     settings_type = EncoderSettings
     batch_size = 512
-    model: PreTrainedModel
+    fitted: FineTuned | Frozen
     tokenizer: PreTrainedTokenizerBase
 
     def __init__(self, settings: EncoderSettings | None = None, *, seed: int = 0, threads: int = 1) -> None:
@@ -57,8 +64,10 @@ class Encoder(Classifier[EncoderSettings]):
         torch.set_num_threads(self.threads)
         local, refusals = first_model(self.settings.model, "encoder")
         self._models, self._model_name = local.files, local.name
+        if not self.settings.pretrained:
+            self._notes += ("trained from random weights: only the architecture is that of the model named",)
         if refusals:
-            self._notes = (f"'{local.name}' was run in place of '{self.settings.model[0]}': {refusals[0]}",)
+            self._notes += (f"'{local.name}' was run in place of '{self.settings.model[0]}': {refusals[0]}",)
         self._folder = local.path
         self.tokenizer = AutoTokenizer.from_pretrained(local.path, trust_remote_code=False)
 
@@ -70,42 +79,54 @@ class Encoder(Classifier[EncoderSettings]):
         *,
         listen: Listener = silent,
     ) -> None:
-        """Fine-tune all layers; epochs are told to `listen` with loss and accuracy of both parts."""
-        from transformers import AutoModelForSequenceClassification, set_seed
+        """Fine-tune all layers, or with `head = "linear"` fit a logistic regression on the frozen encoder.
 
-        from classifiers.encoder.training import train as run_training
+        Epochs are told to `listen` with loss and accuracy of both parts.
+        """
+        from transformers import set_seed
+
+        from classifiers.encoder.fine_tuned import FineTuned
 
         set_seed(self.seed)
         self.names = task.label_names
-        model = AutoModelForSequenceClassification.from_pretrained(
-            self._folder,
-            num_labels=len(self.names),
-            id2label=dict(enumerate(self.names)),
-            label2id={name: i for i, name in enumerate(self.names)},
-            use_safetensors=True,
-            trust_remote_code=False,
-        )
-        model.to(self._device())  # type: ignore[arg-type]
         parts = self._encode(train), self._encode(validation)
-        self.model = run_training(model, self.tokenizer, parts, self.settings, seed=self.seed, listen=listen)
+        if self.settings.head == "linear":
+            self.fitted = self._fit_frozen(parts, listen)
+            return
+        tuned = FineTuned.start(self._folder, self.names, self.settings, device=self._device())
+        tuned.fit(self.tokenizer, parts, seed=self.seed, listen=listen)
+        self.fitted = tuned
+
+    def _fit_frozen(self, parts: tuple[Encoded, Encoded], listen: Listener) -> Frozen:
+        from classifiers.encoder.frozen import Frozen
+
+        frozen = Frozen.start(self._folder, self.names, device=self._device())
+        train, validation = (
+            (np.array(list(self._by_length(part.input_ids, frozen.embed))), [self.names[i] for i in part.labels])
+            for part in parts
+        )
+        frozen.fit(train, validation, seed=self.seed, listen=listen)
+        return frozen
 
     def predict(self, texts: Sequence[str]) -> Iterator[Prediction]:
-        """Give label and softmax probabilities; batched by length, answered in the given order."""
-        import torch
-
+        """Give label and probabilities; batched by length, answered in the given order."""
         ids, truncated = self._tokenize(texts)
-        order = sorted(range(len(texts)), key=lambda i: len(ids[i]))
-        rows: dict[int, list[float]] = {}
-        with torch.inference_mode():
-            for start in range(0, len(order), INFERENCE_BATCH):
-                chosen = order[start : start + INFERENCE_BATCH]
-                rows.update(zip(chosen, self._probabilities([ids[i] for i in chosen]), strict=True))
-        for i in range(len(texts)):
-            yield self._prediction(rows[i], len(ids[i]), truncated[i])
+        rows = self._by_length(ids, self.fitted.probabilities)
+        for row, tokens, cut in zip(rows, ids, truncated, strict=True):
+            yield self._prediction(row, len(tokens), cut)
+
+    def _by_length(self, ids: Sequence[Sequence[int]], run: Callable[[Any], Iterable[R]]) -> list[R]:
+        """Run batches of messages of like length, which need little padding, and give results in the given order."""
+        order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
+        results: dict[int, R] = {}
+        for start in range(0, len(order), INFERENCE_BATCH):
+            chosen = order[start : start + INFERENCE_BATCH]
+            results.update(zip(chosen, run(self._padded([ids[i] for i in chosen])), strict=True))
+        return [results[i] for i in range(len(ids))]
 
     def save(self, folder: Path) -> None:
         """Write weights (safetensors), tokenizer and, last, what else `load_from` needs."""
-        self.model.save_pretrained(folder)
+        self.fitted.save(folder)
         self.tokenizer.save_pretrained(folder)
         models = [{"name": f.name, "sha256": f.sha256, "bytes": f.bytes} for f in self._models]
         body = {"labels": self.names, "models": models, "model_name": self._model_name, "notes": self._notes}
@@ -118,7 +139,10 @@ class Encoder(Classifier[EncoderSettings]):
             BenchError: if the folder holds no whole model or one of another task.
         """
         import torch
-        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+        from transformers import AutoTokenizer
+
+        from classifiers.encoder.fine_tuned import FineTuned
+        from classifiers.encoder.frozen import Frozen
 
         torch.set_num_threads(self.threads)
         if not (folder / MARK).is_file():
@@ -130,14 +154,14 @@ class Encoder(Classifier[EncoderSettings]):
         self._models = tuple(ModelFile(**file) for file in body["models"])
         self._model_name, self._notes = body["model_name"], tuple(body["notes"])
         self.tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        self.model = AutoModelForSequenceClassification.from_pretrained(
-            folder, use_safetensors=True, trust_remote_code=False
-        )
-        self.model.to(self._device()).eval()  # type: ignore[arg-type, no-untyped-call]
+        if self.settings.head == "linear":
+            self.fitted = Frozen.load(folder, self.names, device=self._device())
+        else:
+            self.fitted = FineTuned.load(folder, self.settings, device=self._device())
 
     def close(self) -> None:
         """Drop model and tokenizer."""
-        vars(self).pop("model", None)
+        vars(self).pop("fitted", None)
         vars(self).pop("tokenizer", None)
 
     @property
@@ -153,12 +177,16 @@ class Encoder(Classifier[EncoderSettings]):
     @property
     def n_parameters(self) -> int | None:
         """Count all weights, the head's included."""
-        return int(self.model.num_parameters())
+        return self.fitted.n_parameters
 
     @property
     def facts(self) -> Mapping[str, str | int | float]:
         """Name the model that ran, the device and the number type."""
-        return {"model": self._model_name, "device": self.model.device.type, "dtype": str(self.model.dtype)}
+        from classifiers.encoder.training import precision_for
+
+        device = self.fitted.model.device.type
+        precision = "float32" if self.settings.head == "linear" else precision_for(self.settings, device)
+        return {"model": self._model_name, "device": device, "precision": precision}
 
     def _device(self) -> torch.device:
         import torch
@@ -180,22 +208,20 @@ class Encoder(Classifier[EncoderSettings]):
         cut: list[list[int]] = self.tokenizer(list(texts), truncation=True, max_length=self._limit())["input_ids"]
         return cut, [len(a) < len(b) for a, b in zip(cut, whole, strict=True)]
 
-    def _encode(self, messages: Sequence[Message]) -> Any:
+    def _encode(self, messages: Sequence[Message]) -> Encoded:
         from classifiers.encoder.training import Encoded
 
         ids, _ = self._tokenize([m.text for m in messages])
         return Encoded(ids, [self.names.index(m.label) for m in messages])
 
-    def _probabilities(self, ids: list[list[int]]) -> list[list[float]]:
+    def _padded(self, ids: Sequence[Sequence[int]]) -> Any:
         fixed = self.settings.padding == "max_length"
-        batch = self.tokenizer.pad(
-            {"input_ids": ids},
+        return self.tokenizer.pad(
+            {"input_ids": list(map(list, ids))},
             padding=self.settings.padding,
             max_length=self._limit() if fixed else None,
             return_tensors="pt",
-        ).to(self.model.device)
-        rows: list[list[float]] = self.model(**batch).logits.float().softmax(-1).tolist()
-        return rows
+        )
 
     def _prediction(self, row: list[float], tokens: int, truncated: bool) -> Prediction:
         best = self.names[max(range(len(row)), key=row.__getitem__)]

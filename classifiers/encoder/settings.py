@@ -21,7 +21,12 @@ PRESETS: dict[str, dict[str, Any]] = {
         "warmup": 0.0,
         "weight_decay": 0.01,  # torch's AdamW default, which the post leaves alone
         "best_epoch": False,
+        "patience": 0,
         "group_by_length": False,
+        "optimizer": "adamw_torch",
+        "precision": "float32",
+        "freeze_embeddings": False,
+        "class_weights": "none",
     },
 }
 
@@ -29,8 +34,14 @@ PRESETS: dict[str, dict[str, Any]] = {
 class EncoderSettings(Settings):
     """How an encoder is fine-tuned; None means a default by the model's hidden size.
 
-    `model` is tried in order: the first that can be had is used. `max_length` counts tokens,
-    `warmup` is a share of all steps, `best_epoch` keeps the epoch of lowest validation loss.
+    `model` is tried in order: the first that can be had is used. `pretrained = false` starts the same
+    architecture from random weights, the control that shows what pre-training buys. `max_length` counts
+    tokens, `warmup` is a share of all steps, `best_epoch` keeps the epoch of lowest validation loss and
+    `patience` epochs without a lower one end the training (0: never). `class_weights` weighs messages by
+    how rare their label is; `auto` does so where the commonest label is over 10 times as frequent as the
+    rarest. `precision` auto takes bfloat16 or float16 where the device computes with it, else float32.
+    `freeze_embeddings` leaves the word embeddings as they are. `head = "linear"` fits a logistic regression on
+    the frozen encoder's embeddings instead; the settings of training then play no part.
     """
 
     preset: Literal["blog"] | None = None
@@ -44,7 +55,15 @@ class EncoderSettings(Settings):
     warmup: float = Field(default=0.1, ge=0, lt=1)
     weight_decay: float = Field(default=0.01, ge=0)
     best_epoch: bool = True
+    patience: int = Field(default=2, ge=0)
     group_by_length: bool = True
+    optimizer: Literal["adamw_torch_fused", "adamw_torch"] = "adamw_torch_fused"
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    freeze_embeddings: bool | None = None
+    class_weights: Literal["auto", "balanced", "none"] = "auto"
+    compile: bool = False
+    pretrained: bool = True
+    head: Literal["softmax", "linear"] = "softmax"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
 
     @field_validator("model", mode="before")
@@ -64,6 +83,11 @@ class EncoderSettings(Settings):
     def learning_rate_for(self, hidden_size: int) -> float:
         """Give the peak learning rate: a 384-wide encoder learns too little at BERT's usual 2e-5."""
         return self.learning_rate or (3e-4 if hidden_size < SMALL else 5e-5)
+
+    def freezes_embeddings_for(self, hidden_size: int) -> bool:
+        """Tell whether the word embeddings stay: never without pre-training."""
+        wanted = hidden_size < SMALL if self.freeze_embeddings is None else self.freeze_embeddings
+        return wanted and self.pretrained
 
 
 SMALL = 512

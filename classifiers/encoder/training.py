@@ -12,14 +12,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from transformers import DataCollatorWithPadding, Trainer, TrainerCallback, TrainingArguments
+from transformers import DataCollatorWithPadding, EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from classifiers.encoder.settings import EncoderSettings
 from classifiers.interface import Epoch, Listener, Progress
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+UNBALANCED = 10
+"""How many times as frequent as the rarest label the commonest must be for `auto` class weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,9 @@ def train(
 ) -> PreTrainedModel:
     """Fine-tune `model` on the first part, watching the second, which may be empty; give it back."""
     training, validation = parts
+    if settings.freezes_embeddings_for(model.config.hidden_size):
+        # half of a small model's weights: their gradient and Adam step cost more than they bring
+        model.get_input_embeddings().requires_grad_(False)  # type: ignore[no-untyped-call]
     with tempfile.TemporaryDirectory(prefix="bench-fit-") as folder:
         trainer = _CountingTrainer(
             model=model,
@@ -56,6 +64,9 @@ def train(
             data_collator=_collator(tokenizer, settings),
             compute_metrics=_accuracy,
         )
+        trainer.weigh(class_weights(settings, training.labels, int(model.config.num_labels or 0)))
+        if settings.best_epoch and settings.patience and validation.labels:
+            trainer.add_callback(EarlyStoppingCallback(settings.patience))
         trainer.remove_callback(PrinterCallback)
         trainer.remove_callback(ProgressCallback)
         trainer.add_callback(_Teller(trainer, listen, has_validation=bool(validation.labels)))
@@ -75,6 +86,7 @@ def _arguments(
     settings: EncoderSettings, folder: str, hidden_size: int, has_validation: bool, seed: int, device: str
 ) -> TrainingArguments:
     keep_best = settings.best_epoch and has_validation
+    precision = precision_for(settings, device)
     return TrainingArguments(
         output_dir=folder,
         num_train_epochs=settings.epochs_for(hidden_size),
@@ -97,8 +109,38 @@ def _arguments(
         disable_tqdm=True,
         dataloader_pin_memory=device == "cuda",
         use_cpu=device == "cpu",
+        optim=settings.optimizer,
+        bf16=precision == "bfloat16",
+        fp16=precision == "float16",
+        tf32=True if device == "cuda" and precision != "float32" else None,
+        torch_compile=settings.compile,
         seed=seed,
     )
+
+
+def precision_for(settings: EncoderSettings, device: str) -> str:
+    """Give the number type of the matrix products: `auto` takes 16 bits only where the device has them.
+
+    A processor without bfloat16 instructions emulates them at a tenth of float32's speed.
+    """
+    import torch
+
+    if settings.precision != "auto":
+        return settings.precision
+    if device == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+    if device == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()):
+        return "bfloat16"
+    return "float32"
+
+
+def class_weights(settings: EncoderSettings, labels: Sequence[int], n_labels: int) -> list[float] | None:
+    """Give a weight a label, n / (labels × count) as scikit-learn's `balanced`, or None for equal ones."""
+    counts = [max(labels.count(i), 1) for i in range(n_labels)]
+    unbalanced = max(counts) > UNBALANCED * min(counts)
+    if settings.class_weights == "none" or (settings.class_weights == "auto" and not unbalanced):
+        return None
+    return [len(labels) / (n_labels * count) for count in counts]
 
 
 def _accuracy(prediction: Any) -> dict[str, float]:
@@ -111,11 +153,22 @@ class _CountingTrainer(Trainer):
     seen = 0
     hits = 0
     loss_sum = 0.0
+    weights: torch.Tensor | None = None
+
+    def weigh(self, weights: Sequence[float] | None) -> None:
+        """Weigh each message's loss by its label; None weighs all alike."""
+        import torch
+
+        self.weights = None if weights is None else torch.tensor(weights, device=self.args.device)
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
+        if self.weights is not None:
+            from torch.nn.functional import cross_entropy
+
+            loss = cross_entropy(outputs.logits.float(), inputs["labels"], weight=self.weights)
         if model.training:
             labels = inputs["labels"]
             self.seen += len(labels)

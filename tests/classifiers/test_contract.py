@@ -7,10 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from classifiers.encoder.backend import Encoder
+from classifiers.encoder.frozen import Frozen
 from classifiers.encoder.settings import EncoderSettings
+from classifiers.encoder.training import class_weights
 from classifiers.interface import Classifier, Epoch, Message, Saveable, Task
 from classifiers.linear import Linear
 from classifiers.llm.llama_cpp import LlamaCpp, LlamaCppSettings
@@ -19,12 +22,13 @@ from classifiers.majority import Majority
 Make = Callable[[], Classifier[Any]]
 
 
-@pytest.fixture(params=["majority", "linear", "encoder", "llama_cpp"])
+@pytest.fixture(params=["majority", "linear", "encoder", "frozen_encoder", "llama_cpp"])
 def make(request: pytest.FixtureRequest, minilm: Path, smollm: Path) -> Make:
     makers: dict[str, Make] = {
         "majority": Majority,
         "linear": Linear,
         "encoder": lambda: Encoder(EncoderSettings(model=(str(minilm),), epochs=8, batch_size=8), threads=2),
+        "frozen_encoder": lambda: Encoder(EncoderSettings(model=(str(minilm),), head="linear"), threads=2),
         "llama_cpp": lambda: LlamaCpp(LlamaCppSettings(model=str(smollm), retries=1, max_tokens=8), threads=2),
     }
     return makers[request.param]
@@ -97,7 +101,7 @@ def test_distilbert_learns_from_its_pretrained_weights(distilbert: Path, task: T
     with Encoder(settings, threads=2) as classifier:
         classifier.load()
         classifier.fit(task, train, held_out, listen=lambda e: epochs.append(e) if isinstance(e, Epoch) else None)
-        assert classifier.model.config.model_type == "distilbert"
+        assert classifier.fitted.model.config.model_type == "distilbert"
         right = sum(
             p.labels == m.labels for p, m in zip(classifier.predict([m.text for m in held_out]), held_out, strict=True)
         )
@@ -150,3 +154,65 @@ def test_padding_does_not_change_an_encoders_answer(minilm: Path, task: Task, me
         for text, prediction in zip(texts, together, strict=True):
             (alone,) = classifier.predict([text])
             assert alone.probabilities == pytest.approx(prediction.probabilities, abs=1e-5)
+
+
+def test_frozen_encoder_uses_the_embeddings_of_sentence_transformers(
+    minilm: Path, task: Task, messages: list[Message]
+) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    texts = [m.text for m in messages]
+    with Encoder(EncoderSettings(model=(str(minilm),), head="linear"), threads=2) as classifier:
+        classifier.load()
+        classifier.fit(task, messages, messages[::4])
+        assert isinstance(classifier.fitted, Frozen)
+        ids, _ = classifier._tokenize(texts)
+        ours = np.array(classifier._by_length(ids, classifier.fitted.embed))
+    theirs = SentenceTransformer(str(minilm), local_files_only=True).encode(texts, normalize_embeddings=True)
+    assert ours == pytest.approx(np.asarray(theirs), abs=1e-5)
+
+
+def test_frozen_word_embeddings_stay_and_the_rest_learns(minilm: Path, task: Task, messages: list[Message]) -> None:
+    import torch
+    from transformers import AutoModel
+
+    before = AutoModel.from_pretrained(minilm).get_input_embeddings().weight
+    for frozen in (True, False):
+        settings = EncoderSettings(model=(str(minilm),), epochs=1, freeze_embeddings=frozen)
+        with Encoder(settings, threads=2) as classifier:
+            classifier.load()
+            classifier.fit(task, messages, ())
+            assert torch.equal(classifier.fitted.model.get_input_embeddings().weight, before) is frozen
+
+
+def test_training_from_scratch_says_so_and_starts_elsewhere(minilm: Path, task: Task, messages: list[Message]) -> None:
+    with Encoder(EncoderSettings(model=(str(minilm),), epochs=1, pretrained=False), threads=2) as classifier:
+        classifier.load()
+        classifier.fit(task, messages, ())
+        assert "random weights" in classifier.notes[0]
+        assert not classifier.settings.freezes_embeddings_for(384)
+
+
+def test_class_weights_by_hand() -> None:
+    """Balanced: n / (labels × count), as scikit-learn gives them; auto only beyond ten to one."""
+    from sklearn.utils.class_weight import compute_class_weight
+
+    labels = [0] * 22 + [1] * 2
+    auto = class_weights(EncoderSettings(), labels, 2)
+    assert auto == [24 / 44, 24 / 4]
+    assert auto == pytest.approx(compute_class_weight("balanced", classes=np.array([0, 1]), y=np.array(labels)))
+    assert class_weights(EncoderSettings(), [0] * 20 + [1] * 2, 2) is None
+    assert class_weights(EncoderSettings(class_weights="balanced"), [0, 0, 1], 2) == [0.75, 1.5]
+    assert class_weights(EncoderSettings(class_weights="none"), labels, 2) is None
+
+
+def test_training_ends_when_validation_gets_no_better(minilm: Path, task: Task, messages: list[Message]) -> None:
+    epochs: list[Epoch] = []
+    wrong = [Message(m.id, m.text, (task.label_names[0],)) for m in messages]
+    settings = EncoderSettings(model=(str(minilm),), epochs=12, batch_size=8, patience=1)
+    with Encoder(settings, threads=2) as classifier:
+        classifier.load()
+        classifier.fit(task, messages, wrong, listen=lambda e: epochs.append(e) if isinstance(e, Epoch) else None)
+    losses = [e.validation_loss for e in epochs if e.validation_loss is not None]
+    assert len(losses) < 12
+    assert losses[-1] > min(losses)

@@ -1,0 +1,98 @@
+"""A frozen encoder with a logistic regression on its sentence embeddings: what fine-tuning has to beat.
+
+The embedding is the mean of the last hidden states over a message's tokens, normalised to length 1, as
+sentence-transformers makes it for the models it trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.interface import Listener
+from classifiers.logistic import fit_logistic
+
+if TYPE_CHECKING:
+    import torch
+    from sklearn.linear_model import LogisticRegression
+    from transformers import PreTrainedModel
+
+HEAD = "head.skops"
+STRENGTHS = (1.0, 10.0, 100.0)
+
+
+@dataclass(slots=True)
+class Frozen:
+    """An encoder as it came, and a head that was fitted; column i of its probabilities is `names[i]`."""
+
+    model: PreTrainedModel
+    head: LogisticRegression | None
+    names: Sequence[str]
+
+    @classmethod
+    def start(cls, folder: Path, names: Sequence[str], *, device: torch.device) -> Frozen:
+        """Read the encoder; the head is still to be fitted."""
+        from transformers import AutoModel
+
+        auto: Any = AutoModel
+        model = auto.from_pretrained(folder, use_safetensors=True, trust_remote_code=False)
+        return cls(model.to(device).eval(), None, names)
+
+    def fit(
+        self,
+        train: tuple[NDArray[np.float32], Sequence[str]],
+        validation: tuple[NDArray[np.float32], Sequence[str]],
+        *,
+        seed: int,
+        listen: Listener,
+    ) -> None:
+        """Fit the head on embeddings of shape (messages, width) and their labels."""
+        self.head = fit_logistic(train, validation, STRENGTHS, max_iterations=1000, seed=seed, listen=listen)
+
+    @classmethod
+    def load(cls, folder: Path, names: Sequence[str], *, device: torch.device) -> Frozen:
+        """Read what `save` wrote; a head that names types unknown to skops is refused by it."""
+        from skops.io import load
+
+        loaded = cls.start(folder, names, device=device)
+        loaded.head = load(folder / HEAD, trusted=[])
+        return loaded
+
+    def save(self, folder: Path) -> None:
+        """Write the encoder (safetensors) and the head (skops)."""
+        from skops.io import dump
+
+        self.model.save_pretrained(folder)
+        dump(self.head, folder / HEAD)
+
+    @property
+    def n_parameters(self) -> int:
+        """Count the encoder's weights and the head's."""
+        head = 0 if self.head is None else self.head.coef_.size + self.head.intercept_.size
+        return int(self.model.num_parameters()) + int(head)
+
+    def embed(self, batch: Any) -> NDArray[np.float32]:
+        """Give each row's embedding, shape (rows, width)."""
+        import torch
+
+        batch = batch.to(self.model.device)
+        with torch.inference_mode():
+            hidden = self.model(**batch).last_hidden_state
+        mask = batch["attention_mask"].unsqueeze(-1).to(hidden.dtype)
+        mean = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
+        vectors: NDArray[np.float32] = torch.nn.functional.normalize(mean, dim=-1).float().cpu().numpy()
+        return vectors
+
+    def probabilities(self, batch: Any) -> list[list[float]]:
+        """Give each row's probabilities; a label that had no training message has 0."""
+        assert self.head is not None
+        found = self.head.predict_proba(self.embed(batch))
+        rows = np.zeros((len(found), len(self.names)))
+        rows[:, [list(self.names).index(str(name)) for name in self.head.classes_]] = found
+        listed: list[list[float]] = rows.tolist()
+        return listed
