@@ -107,6 +107,7 @@ def _add_speed(commands: Any) -> None:
     parser.add_argument("--messages", type=int, default=200, help="messages a round (default: 200)")
     parser.add_argument("--rounds", type=int, default=5, help="rounds; medians are reported (default: 5)")
     parser.add_argument("--no-server", action="store_true", help="leave llama_cpp.server with 8 clients out")
+    parser.add_argument("--into", metavar="FILE.md", help="measure nothing; put the last tables into a document")
     parser.set_defaults(command=_speed)
 
 
@@ -265,12 +266,16 @@ def _models(chosen: argparse.Namespace) -> int:
 def _speed(chosen: argparse.Namespace) -> int:
     import os
 
+    from bench import meter
     from bench.report.speed_table import speed_table
     from bench.report.terminal import print_table
-    from bench.speed import matrix_rate, run_speed, summarise, write_speed
+    from bench.speed import SpeedResult, matrix_rate, run_speed, summarise, write_speed
 
     console = _console()
-    flops = matrix_rate(os.cpu_count() or 1)
+    if chosen.into:
+        return _speed_into(chosen)
+    threads = os.cpu_count() or 1
+    flops = matrix_rate(threads)
     for model in chosen.model:
         found = []
         options = {"messages": chosen.messages, "rounds": chosen.rounds, "with_server": not chosen.no_server}
@@ -280,9 +285,20 @@ def _speed(chosen: argparse.Namespace) -> int:
             console.print(
                 f"{model} round {one['round'] + 1}: {one['variant']} {milliseconds:.0f} ms a message", style="dim"
             )
-        rows = summarise(found, flops)
-        print_table(console, speed_table(model, rows, flops))
-        write_speed(chosen.results / "speed" / f"{Path(model).stem}.json", model, rows, found)
+        name = Path(model).name
+        size = (len(found[0]["answers"]), chosen.rounds)
+        result = SpeedResult(name, meter.machine(threads), flops, *size, tuple(summarise(found, flops)))
+        print_table(console, speed_table(result))
+        write_speed(chosen.results / "speed" / f"{name}.json", result, found)
+    return 0
+
+
+def _speed_into(chosen: argparse.Namespace) -> int:
+    from bench.report.files import write_document
+    from bench.report.speed_table import speed_block
+    from bench.speed import read_speed
+
+    write_document(Path(chosen.into), "speed", speed_block(read_speed(chosen.results / "speed")))
     return 0
 
 

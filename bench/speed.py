@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from bench import meter
 from classifiers.interface import BenchError
 
@@ -109,18 +111,40 @@ def matrix_rate(threads: int) -> float:
     return best
 
 
-def write_speed(path: Path, model: str, rows: Sequence[SpeedRow], measurements: Sequence[dict[str, Any]]) -> None:
-    """Write rows, every measurement and the machine as JSON."""
+@dataclass(frozen=True, slots=True)
+class SpeedResult:
+    """One model's comparison; `flops` is the measured matrix-product rate in operations a second."""
+
+    model: str
+    machine: dict[str, str | int]
+    flops: float
+    messages: int
+    rounds: int
+    rows: tuple[SpeedRow, ...]
+
+
+def read_speed(folder: Path) -> list[SpeedResult]:
+    """Read all comparisons in a folder, the smallest model first.
+
+    Raises:
+        BenchError: if there is none, or a file is broken.
+    """
+    results = []
+    for file in sorted(folder.glob("*.json")):
+        try:
+            results.append(TypeAdapter(SpeedResult).validate_json(file.read_bytes()))
+        except ValidationError as error:
+            raise BenchError(f"{file}: broken record ({error.errors()[0]['msg']}); measure again") from error
+    if not results:
+        raise BenchError(f"{folder} holds no measurements; make them with: make bench-speed")
+    return sorted(results, key=lambda result: max(row.limit_ms or 0 for row in result.rows))
+
+
+def write_speed(path: Path, result: SpeedResult, measurements: Sequence[dict[str, Any]]) -> None:
+    """Write a comparison, every measurement and the versions as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    threads = os.cpu_count() or 1
     plain = [{k: v for k, v in m.items() if k != "answers"} for m in measurements]
-    body = {
-        "model": model,
-        "machine": meter.machine(threads),
-        "versions": meter.versions(),
-        "rows": [asdict(row) for row in rows],
-        "measurements": plain,
-    }
+    body = {**asdict(result), "versions": meter.versions(), "measurements": plain}
     path.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
 
 

@@ -27,11 +27,16 @@ def write_report(folder: Path, run: RunRecord, rows: Sequence[Row], pairs: Seque
 
 def write_block(path: Path, name: str, run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> None:
     """Put a run's main tables between the markers of a document's block of that name."""
+    write_document(path, name, results_block(run, rows, pairs))
+
+
+def write_document(path: Path, name: str, block: str) -> None:
+    """Put a text between the markers of a document's block of that name."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise BenchError(f"cannot read {path}: {error.strerror}") from error
-    _write(path, replace_block(text, results_block(run, rows, pairs), name))
+    _write(path, replace_block(text, block, name))
 
 
 def write_disagreements(path: Path, found: Sequence[Disagreement]) -> None:

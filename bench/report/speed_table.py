@@ -1,25 +1,27 @@
-"""The speed benchmark as a table."""
+"""The speed benchmark as a table, and as a block of a document."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from bench.report.markdown import table_lines
 from bench.report.sections import Table
-from bench.speed import SpeedRow
+from bench.speed import SpeedResult
+
+HEAD = (
+    "variant",
+    "ms/message",
+    "speed-up",
+    "equal",
+    "memory",
+    "memory ratio",
+    "engine limit ms",
+    "arithmetic limit ms",
+)
 
 
-def speed_table(model: str, rows: Sequence[SpeedRow], flops: float) -> Table:
+def speed_table(result: SpeedResult) -> Table:
     """Give the comparison as a table."""
-    head = (
-        "variant",
-        "ms/message",
-        "speed-up",
-        "equal answers",
-        "memory",
-        "memory ratio",
-        "llama.cpp limit ms",
-        "arithmetic limit ms",
-    )
     body = tuple(
         (
             row.variant,
@@ -31,12 +33,25 @@ def speed_table(model: str, rows: Sequence[SpeedRow], flops: float) -> Table:
             f"{row.engine_limit_ms:.1f}" if row.engine_limit_ms else "–",
             f"{row.limit_ms:.1f}" if row.limit_ms else "–",
         )
-        for row in rows
+        for row in result.rows
     )
     notes = (
-        f"arithmetic limit: 2 × parameters × tokens decoded a message, at the {flops / 1e9:.0f} GFLOP/s of a float "
-        "matrix product here (quantised weights may beat it).",
-        "llama.cpp limit: the same tokens at the rate of its own whole batches of this model.",
-        "equal answers: the same label, or both none, as the plain chat loop's.",
+        f"ms a message, {result.messages} messages, medians of {result.rounds} rounds; equal: the label of the plain "
+        "chat loop, or none where that gave none.",
+        "engine limit: the same tokens at llama.cpp's own rate for whole batches of this model; arithmetic limit: "
+        f"2 × parameters × tokens at the {result.flops / 1e9:.0f} GFLOP/s of a float matrix product here.",
     )
-    return Table(f"{model}: time a message, medians", head, body, notes=notes)
+    return Table(f"{result.model}: time a message", HEAD, body, notes=notes)
+
+
+def speed_block(results: Sequence[SpeedResult]) -> str:
+    """Give all comparisons as Markdown, with the machine they were made on."""
+    return "\n".join(_lines(results)).strip()
+
+
+def _lines(results: Sequence[SpeedResult]) -> Iterator[str]:
+    machine = results[0].machine
+    yield f"{machine['processor']}, {machine['threads']} threads, {machine['features'] or 'no special instructions'}:"
+    for result in results:
+        table = speed_table(result)
+        yield from ("", f"**{table.title}**", "", *table_lines(table), "", *table.notes)

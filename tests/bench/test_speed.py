@@ -44,4 +44,10 @@ def test_every_variant_runs_on_the_same_messages(
     body = json.loads(file.read_text())
     assert [row["variant"] for row in body["rows"]] == ["chat", "generate", "score", "server"]
     assert body["rows"][0]["speed_up"] == 1
+    assert (body["messages"], body["rounds"]) == (4, 1)
+    document = tmp_path / "doc.md"
+    document.write_text("before <!-- speed -->\n<!-- /speed --> after")
+    assert main(["--results", str(tmp_path), "speed", "--into", str(document)]) == 0
+    assert "| score |" in document.read_text()
+    assert main(["--results", str(tmp_path / "none"), "speed", "--into", str(document)]) == 2
     assert all(row["ms_per_message"] > 0 and row["peak_memory_bytes"] > 0 for row in body["rows"])
