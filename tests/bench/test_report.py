@@ -16,7 +16,10 @@ from bench.compare import all_pairs, rows_of
 from bench.records import RunFolder
 from bench.report.format import count, number, share, size
 from bench.report.markdown import markdown, replace_block, results_block, scores_json
+from bench.report.sections import loud, tables
+from bench.report.speed_table import speed_block
 from bench.report.terminal import print_report
+from bench.speed import read_speed
 
 REFERENCE = RunFolder(REPOSITORY / "results" / "reference" / "default")
 
@@ -29,16 +32,48 @@ def test_report_is_rebuilt_from_records_alone() -> None:
     assert json.loads(json.dumps(scores_json(rows, pairs))) == scores
 
 
-def test_readme_shows_the_reference_run() -> None:
-    rows = rows_of(REFERENCE)
-    block = results_block(REFERENCE.read(), rows, all_pairs(rows))
+@pytest.mark.parametrize(("name", "block"), [("default", "results"), ("llm-ladder", "ladder")])
+def test_readme_shows_the_reference_runs(name: str, block: str) -> None:
+    run = RunFolder(REFERENCE.path.with_name(name))
+    rows = rows_of(run)
+    tables = results_block(run.read(), rows, all_pairs(rows))
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    assert replace_block(readme, block) == readme, "run: bench report results/reference/default --into README.md"
+    command = f"bench report results/reference/{name} --into README.md --block {block}"
+    assert replace_block(readme, tables, block) == readme, f"run: {command}"
 
 
-def test_reference_holds_four_whole_rows_and_no_weights() -> None:
+def test_readme_shows_the_reference_speed() -> None:
+    tables = speed_block(read_speed(REPOSITORY / "results" / "reference" / "speed"))
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    command = "bench --results results/reference speed --into README.md"
+    assert replace_block(readme, tables, "speed") == readme, f"run: {command}"
+
+
+def test_many_classifiers_show_the_pairs_with_the_best_only() -> None:
+    run = RunFolder(REFERENCE.path.with_name("llm-ladder"))
+    rows = rows_of(run)
+    pairs = all_pairs(rows)
+    assert len(pairs) == len(rows) * (len(rows) - 1) // 2
+    (table,) = (t for t in tables(run.read(), rows, pairs) if t.title.startswith("Differences"))
+    assert len(table.body) == len(rows) - 1
+    assert f"all {len(pairs)} pairs" in table.notes[0]
+
+
+def test_tuned_row_shows_every_try_and_the_plain_one() -> None:
+    run = RunFolder(REFERENCE.path.with_name("llm-ladder"))
+    rows = rows_of(run)
+    shown = {t.title: t for t in tables(run.read(), rows, all_pairs(rows))}
+    tried = shown["500m-tuned: tried on validation"]
+    assert tried.body[0][0].startswith("as configured")
+    assert sum(cells[0].endswith("(chosen)") for cells in tried.body) == 1
+    assert any("500m-tuned" in line and "as configured" in line for line in loud(run.read(), rows))
+    times = shown["Where prediction time went"]
+    assert {"prompt", "answer"} <= {cells[1] for cells in times.body}
+
+
+def test_reference_holds_whole_rows_and_no_weights() -> None:
     rows = {row.cell.classifier: row for row in rows_of(REFERENCE)}
-    assert list(rows) == ["majority", "linear", "encoder", "llama_cpp"]
+    assert list(rows) == ["majority", "linear", "encoder", "llama_cpp", "llama_cpp-tuned"]
     assert all(row.cell.status == "ok" for row in rows.values())
     encoder, linear = rows["encoder"].scores, rows["linear"].scores
     assert encoder is not None

@@ -6,8 +6,8 @@ import pytest
 
 from bench.compare import compare, disagreements
 from bench.records import CellRecord, PredictionRecord
-from bench.scores import Row, score, wilson_interval
-from classifiers.interface import Attempt
+from bench.scores import Row, Spread, score, spreads, wilson_interval
+from classifiers.interface import Attempt, Trial
 
 
 def answer(i: int, gold: str, *tries: str) -> PredictionRecord:
@@ -87,3 +87,13 @@ def test_disagreements_and_their_filters() -> None:
     assert [d.id for d in disagreements(rows, pair=pair, right="neither")] == ["3"]
     assert disagreements(rows, pair=pair, right="both") == []
     assert [d.id for d in disagreements(rows, pair=("y", "x"), right="first")] == ["1"], "order of the pair is kept"
+
+
+def test_spread_is_over_one_setting_alone() -> None:
+    trials = [
+        Trial({"mode": "score", "wording": "plain"}, 0.5, 10),
+        Trial({"mode": "score", "wording": "short"}, 0.7, 10),
+        Trial({"mode": "score", "wording": "question"}, 0.6, 10),
+        Trial({"mode": "generate", "wording": "plain"}, 0.1, 10),
+    ]
+    assert spreads(trials) == [Spread("mode", 2, 0.1, 0.5), Spread("wording", 3, 0.5, 0.7)]
