@@ -17,9 +17,7 @@ from bench.records import RunFolder
 from bench.report.format import count, number, share, size
 from bench.report.markdown import markdown, replace_block, results_block, scores_json
 from bench.report.sections import loud, tables
-from bench.report.speed_table import speed_block
 from bench.report.terminal import print_report
-from bench.speed import read_speed
 
 REFERENCE = RunFolder(REPOSITORY / "results" / "reference" / "default")
 
@@ -40,13 +38,6 @@ def test_readme_shows_the_reference_runs(name: str, block: str) -> None:
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     command = f"bench report results/reference/{name} --into README.md --block {block}"
     assert replace_block(readme, tables, block) == readme, f"run: {command}"
-
-
-def test_readme_shows_the_reference_speed() -> None:
-    tables = speed_block(read_speed(REPOSITORY / "results" / "reference" / "speed"))
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    command = "bench --results results/reference speed --into README.md"
-    assert replace_block(readme, tables, "speed") == readme, f"run: {command}"
 
 
 def test_many_classifiers_show_the_pairs_with_the_best_only() -> None:
@@ -73,7 +64,7 @@ def test_tuned_row_shows_every_try_and_the_plain_one() -> None:
 
 def test_reference_holds_whole_rows_and_no_weights() -> None:
     rows = {row.cell.classifier: row for row in rows_of(REFERENCE)}
-    assert list(rows) == ["majority", "linear", "encoder", "llama_cpp", "llama_cpp-tuned"]
+    assert list(rows) == ["majority", "linear", "encoder", "llama_cpp"]
     assert all(row.cell.status == "ok" for row in rows.values())
     encoder, linear = rows["encoder"].scores, rows["linear"].scores
     assert encoder is not None
