@@ -151,9 +151,8 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
     @property
     def notes(self) -> tuple[str, ...]:
         """Say beside a tuned row what the plain one gives, on the validation messages both were tried on."""
-        asked = {name: self._trial_of(choice) for name, choice in self._choices.items()} if self.settings.tune else {}
-        plain, chosen = asked.get("plain"), asked.get("chosen")
-        if plain is None or chosen is None:
+        plain, chosen = self._trial_of(self.settings.choice(self.seed)), self._trial_of(self.asker.choice)
+        if not self.settings.tune or plain is None or chosen is None:
             return ()
         return (
             f"tuned on {chosen.n} validation messages: {chosen.accuracy:.1%} right there as tuned, "
@@ -175,10 +174,6 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
             "batch": chosen.batch,
             "shared_prompt_tokens": self.engine.prefix_length,
         }
-
-    @property
-    def _choices(self) -> dict[str, Choice]:
-        return {"plain": self.settings.choice(self.seed), "chosen": self.asker.choice}
 
     def _trial_of(self, choice: Choice) -> Trial | None:
         return next((trial for trial in self._trials if trial.settings == choice.describe()), None)
