@@ -54,7 +54,15 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _add_run(commands: Any) -> None:
     parser = commands.add_parser("run", help="train, prompt and score every classifier on one split")
-    parser.add_argument("config", nargs="?", help="a preset (default: default) or FILE.toml")
+    _add_run_options(parser, default="default")
+    parser = commands.add_parser("curve", help="train on more and more messages: where does the encoder pass the LLM?")
+    _add_run_options(parser, default="curve")
+    parser.add_argument("--sizes", metavar="N,N", help="messages a label, such as 1,8,64,all, of rows with several")
+    parser.add_argument("--seeds", type=int, help="trainings at each size, of rows with several sizes")
+
+
+def _add_run_options(parser: argparse.ArgumentParser, *, default: str) -> None:
+    parser.add_argument("config", nargs="?", help=f"a preset (default: {default}) or FILE.toml")
     parser.add_argument("--preset", metavar="NAME", help="a preset by name; the same as naming it as CONFIG")
     parser.add_argument("--data", metavar="PATH", help="your messages: folder, CSV, TSV, JSONL, Parquet or hf:NAME")
     parser.add_argument("--text", metavar="COLUMN", help="the column of texts (default: text)")
@@ -64,7 +72,7 @@ def _add_run(commands: Any) -> None:
     parser.add_argument("--seed", type=int, help="seed of split and training")
     parser.add_argument("--threads", type=int, help="processor threads (default: all cores)")
     parser.add_argument("--run", metavar="NAME", help="name of the run's folder (default: made from the config)")
-    parser.set_defaults(command=_run)
+    parser.set_defaults(command=_run, default=default, sizes=None, seeds=None)
 
 
 def _add_report(commands: Any) -> None:
@@ -130,7 +138,7 @@ def _config(chosen: argparse.Namespace) -> RunConfig:
 
     if chosen.config and chosen.preset:
         raise BenchError("give CONFIG or --preset, not both")
-    name = chosen.config or chosen.preset or "default"
+    name = chosen.config or chosen.preset or chosen.default
     values = load_config(name).model_dump(exclude_unset=True)
     data = {"path": chosen.data, "text": chosen.text, "label": chosen.label}
     values["data"] = {**values.get("data", {}), **{k: v for k, v in data.items() if v is not None}}
@@ -143,7 +151,16 @@ def _config(chosen: argparse.Namespace) -> RunConfig:
             if name not in values["classifiers"]:
                 raise BenchError(nearest(name, list(values["classifiers"]), what="classifier"))
         values["classifiers"] = {name: values["classifiers"][name] for name in names}
+    curve = {"train_per_label": _sizes(chosen.sizes), "seeds": chosen.seeds}
+    for row in values["classifiers"].values():
+        if "train_per_label" in row:
+            row |= {k: v for k, v in curve.items() if v is not None}
     return make_config(values, where=name)
+
+
+def _sizes(text: str | None) -> list[int | str] | None:
+    """Read numbers of messages a label; what is no number is left for the config's check."""
+    return [int(size) if size.isdecimal() else size for size in text.split(",")] if text else None
 
 
 def _run(chosen: argparse.Namespace) -> int:
@@ -167,9 +184,10 @@ def _show(folder: RunFolder, console: Console, document: str | None = None, bloc
     from bench.compare import all_pairs, rows_of
     from bench.report.files import write_block, write_report
     from bench.report.terminal import print_report
+    from bench.scores import whole_rows
 
     record, rows = folder.read(), rows_of(folder)
-    pairs = all_pairs(rows)
+    pairs = all_pairs(whole_rows(rows))
     print_report(console, record, rows, pairs)
     write_report(folder.path, record, rows, pairs)
     if document:

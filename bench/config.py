@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -57,33 +60,99 @@ class SplitConfig(Closed):
         return self
 
 
+class RowConfig(BaseModel):
+    """What the harness reads of a row; every other key is a setting of the row's backend.
+
+    `seeds` trains the row that many times. `train_per_label` trains it on that many messages a label, or on
+    "all", once for each number given; smaller draws are part of larger ones of the same seed.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    backend: str | None = None
+    seeds: int = Field(1, gt=0)
+    train_per_label: list[int | str] = Field(default=["all"], min_length=1)
+
+    @field_validator("train_per_label")
+    @classmethod
+    def _numbers_or_all(cls, sizes: list[int | str]) -> list[int | str]:
+        for size in sizes:
+            if size != "all" and not (isinstance(size, int) and size > 0):
+                raise ValueError(f"{size!r} is no number of messages a label; give numbers above 0, or 'all'")
+        return sizes
+
+
+@dataclass(frozen=True, slots=True)
+class CellPlan:
+    """One classifier to be run: a row of the config with one seed and one number of training messages.
+
+    `name` is its folder's; `train_per_label` is None where it trains on the whole training part.
+    """
+
+    name: str
+    row: str
+    backend: str
+    settings: dict[str, Any]
+    seed: int
+    train_per_label: int | None = None
+
+
 class RunConfig(Closed):
-    """A whole run; `classifiers` maps a row's name to its backend and that backend's settings."""
+    """A whole run; `classifiers` maps a row's name to its backend and that backend's settings.
+
+    `jobs` cells run at a time and share the threads; their times then say little, and the report leaves them
+    out. `validation_messages` is how many of the validation part every classifier answers, for what is
+    chosen on it later. Without `keep_models` fitted classifiers are not saved.
+    """
 
     name: str = "default"
     seed: int = 0
     threads: int = Field(0, ge=0, description="processor threads; 0 takes all cores")
+    jobs: int = Field(1, gt=0)
     latency_messages: int = Field(50, ge=0)
     warmup_messages: int = Field(3, ge=0)
+    validation_messages: int = Field(200, ge=0)
+    keep_models: bool = True
     data: DataConfig = Field(default_factory=DataConfig)
     split: SplitConfig = Field(default_factory=lambda: SplitConfig.model_validate({}))
-    classifiers: dict[str, dict[str, Any]] = Field(min_length=1)
+    classifiers: dict[str, RowConfig] = Field(min_length=1)
 
     @field_validator("classifiers")
     @classmethod
-    def _names_are_folder_names(cls, rows: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    def _names_are_folder_names(cls, rows: dict[str, RowConfig]) -> dict[str, RowConfig]:
         for name in rows:
             if not NAME.fullmatch(name):
                 raise ValueError(f"'{name}' cannot be a folder's name; use letters, digits, '.', '_' and '-'")
         return rows
 
-    def backend(self, name: str) -> str:
-        """Give the backend of a row: its own key, or the row's name."""
-        return str(self.classifiers[name].get("backend", name))
+    @model_validator(mode="after")
+    def _cells_have_names_of_their_own(self) -> RunConfig:
+        names = [cell.name for cell in self.cells()]
+        if double := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"two rows would both be run as '{double}'; rename one")
+        return self
 
-    def settings(self, name: str) -> dict[str, Any]:
-        """Give a row's settings without the key that names its backend."""
-        return {key: value for key, value in self.classifiers[name].items() if key != "backend"}
+    @property
+    def threads_per_cell(self) -> int:
+        """Give the processor threads one classifier may use."""
+        return max((self.threads or os.cpu_count() or 1) // self.jobs, 1)
+
+    def cells(self) -> list[CellPlan]:
+        """Give everything that is to be run, in the order of the rows."""
+        return [cell for name in self.classifiers for cell in self._cells_of(name)]
+
+    def cell(self, name: str) -> CellPlan:
+        """Give a cell by its name."""
+        return next(cell for cell in self.cells() if cell.name == name)
+
+    def _cells_of(self, name: str) -> Iterator[CellPlan]:
+        row = self.classifiers[name]
+        settings = row.model_extra or {}
+        for size in row.train_per_label:
+            for i in range(row.seeds):
+                per_label = None if size == "all" else int(size)
+                parts = [name, *([str(per_label)] if per_label else []), *([f"seed{i}"] if i else [])]
+                yield CellPlan("-".join(parts), name, row.backend or name, settings, self.seed + i, per_label)
 
 
 def preset_names() -> list[str]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 
-from bench.config import RunConfig
+from bench.config import CellPlan, RunConfig
 from bench.records import SCHEMA
 from bench.split import Split
 from bench.task import LoadedTask
 
 
-def cell_fingerprint(config: RunConfig, name: str, loaded: LoadedTask, split: Split) -> str:
+def cell_fingerprint(config: RunConfig, cell: CellPlan, loaded: LoadedTask, split: Split) -> str:
     """Give a hash of everything a cell's answers are made from, 16 hexadecimal digits."""
-    row = [name, config.backend(name), config.settings(name), config.seed, config.threads]
+    row = [cell.name, cell.backend, cell.settings, cell.seed, config.threads, config.jobs, cell.train_per_label]
     return _hash([row, loaded.fingerprint, split.fingerprint, SCHEMA])
 
 

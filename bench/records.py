@@ -16,6 +16,7 @@ from typing import IO, Any, Generic, Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from bench.config import RunConfig
 from classifiers.interface import Attempt, BenchError, ModelFile, Stage, Trial
 
 SCHEMA = 1
@@ -92,6 +93,8 @@ class Tokens:
 class CellRecord:
     """What one classifier did on one split with one seed; times in seconds, sizes in bytes.
 
+    `row` is the config's row it comes from, one of several cells where that has seeds or numbers of training
+    messages; `train_per_label` is that number, None for the whole part, and `n_train` how many it learnt from.
     `stages` says where the prediction time of the latest worker went.
     """
 
@@ -118,6 +121,9 @@ class CellRecord:
     max_attempts: int = 1
     trials: tuple[Trial, ...] = ()
     stages: dict[str, Stage] = field(default_factory=dict)
+    row: str = ""
+    train_per_label: int | None = None
+    n_train: int | None = None
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
@@ -231,6 +237,11 @@ class CellFolder:
         return JsonLines(self.path / "predictions.jsonl", PredictionRecord)
 
     @property
+    def validation(self) -> JsonLines[PredictionRecord]:
+        """Give the answers to messages of the validation part, for what is chosen on it."""
+        return JsonLines(self.path / "validation.jsonl", PredictionRecord)
+
+    @property
     def epochs(self) -> JsonLines[EpochRecord]:
         """Give the epochs of the fit; empty where it has none."""
         return JsonLines(self.path / "fit.jsonl", EpochRecord)
@@ -286,7 +297,7 @@ class RunFolder:
 
     def cells(self) -> list[tuple[CellRecord, CellFolder]]:
         """Read all cells that have ended, in the order of the run's config."""
-        names = list(self.read().config["classifiers"])
+        names = [cell.name for cell in RunConfig.model_validate(self.read().config).cells()]
         found = [(self.cell(name).read(), self.cell(name)) for name in names]
         return [(record, folder) for record, folder in found if record is not None]
 

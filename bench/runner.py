@@ -1,7 +1,8 @@
-"""Run a config: read, split, then every classifier in a process of its own, one after another.
+"""Run a config: read, split, then every classifier in a process of its own.
 
-One after another, because two at once would share the cores and spoil each other's timings. A
-worker that crashes, is killed or fails leaves a failed row with its cause; the others go on.
+One after another unless the config says otherwise, because two at once share the cores and spoil each
+other's timings. A worker that crashes, is killed or fails leaves a failed row with its cause; the others
+go on.
 """
 
 from __future__ import annotations
@@ -11,21 +12,23 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from threading import Lock
 from typing import IO, Any, Protocol
 
 from bench import meter
-from bench.config import RunConfig
+from bench.config import CellPlan, RunConfig
 from bench.fingerprint import cell_fingerprint, run_fingerprint
 from bench.records import CellRecord, RunFolder, RunRecord
 from bench.split import PARTS, Split, make_split
 from bench.task import LoadedTask, load_task
+from bench.worker import make_classifier
 from classifiers.interface import BenchError, FetchReport
-from classifiers.registry import check_settings, find_backend
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 LOCK = ".lock"
@@ -56,9 +59,10 @@ class Plan:
     split: Split
     folder: RunFolder
 
-    def fingerprint(self, name: str) -> str:
-        """Give the fingerprint of one classifier's cell."""
-        return cell_fingerprint(self.config, name, self.loaded, self.split)
+    def is_done(self, cell: CellPlan, record: CellRecord | None) -> bool:
+        """Tell whether a record is that of this very cell, come to its end."""
+        fingerprint = cell_fingerprint(self.config, cell, self.loaded, self.split)
+        return record is not None and record.status == "ok" and record.fingerprint == fingerprint
 
 
 def prepare(config: RunConfig, results: Path, *, folder: str | None = None, fetch: FetchReport) -> Plan:
@@ -67,15 +71,12 @@ def prepare(config: RunConfig, results: Path, *, folder: str | None = None, fetc
     Raises:
         BenchError: for everything that would make the run fail later and can be known now.
     """
-    for name in config.classifiers:
-        check_settings(find_backend(config.backend(name)), config.settings(name), where=f"classifiers.{name}")
+    first_cells = {cell.row: cell for cell in reversed(config.cells())}
+    classifiers = [make_classifier(cell, threads=config.threads_per_cell) for cell in first_cells.values()]
     loaded = load_task(config.data)
     split = make_split(loaded, config.split, config.seed)
-    threads = config.threads or os.cpu_count() or 1
-    for name in config.classifiers:
-        backend = find_backend(config.backend(name))
-        settings = check_settings(backend, config.settings(name), where=f"classifiers.{name}")
-        backend(settings, seed=config.seed, threads=threads).fetch(fetch)
+    for classifier in reversed(classifiers):
+        classifier.fetch(fetch)
     name = folder or f"{config.name}-{run_fingerprint(config, loaded, split)}"
     return Plan(config, loaded, split, RunFolder(results / name))
 
@@ -88,13 +89,28 @@ def run(plan: Plan, watcher: Watcher) -> RunFolder:
     """
     with _writable(plan.folder.path), _locked(plan.folder.path):
         _begin(plan)
-        for name in plan.config.classifiers:
-            done = plan.folder.cell(name).read()
-            if done and done.status == "ok" and done.fingerprint == plan.fingerprint(name):
-                watcher.ended(done, kept=True)
+        waiting = []
+        for cell in plan.config.cells():
+            record = plan.folder.cell(cell.name).read()
+            if record and plan.is_done(cell, record):
+                watcher.ended(record, kept=True)
             else:
-                watcher.ended(_run_worker(plan, name, watcher), kept=False)
+                waiting.append(cell)
+        _run_all(plan, waiting, watcher)
     return plan.folder
+
+
+def _run_all(plan: Plan, waiting: Sequence[CellPlan], watcher: Watcher) -> None:
+    """Run `jobs` cells at a time; an interrupt kills those that run and starts no other."""
+    workers = _Workers()
+    with ThreadPoolExecutor(plan.config.jobs) as pool:
+        try:
+            running = [pool.submit(_run_worker, plan, cell, watcher, workers) for cell in waiting]
+            for done in as_completed(running):
+                watcher.ended(done.result(), kept=False)
+        finally:
+            workers.stop()
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 @contextmanager
@@ -158,47 +174,65 @@ def _run_record(plan: Plan) -> RunRecord:
     )
 
 
-def _run_worker(plan: Plan, name: str, watcher: Watcher) -> CellRecord:
+class _Workers:
+    """The processes that run now; once stopped, none is started."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._stopped = False
+        self._guard = Lock()
+
+    def start(self, command: Sequence[str], log: IO[bytes], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+        """Start a process whose standard output is read by the caller."""
+        with self._guard:
+            if self._stopped:
+                raise BenchError("the run was interrupted")
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environment)
+            self._running.add(process)
+            return process
+
+    def stop(self) -> None:
+        """Kill all that run: on an interrupt no worker must go on unseen."""
+        with self._guard:
+            self._stopped = True
+            for process in self._running:
+                process.kill()
+
+
+def _run_worker(plan: Plan, cell: CellPlan, watcher: Watcher, workers: _Workers) -> CellRecord:
     """Run one cell's process to its end and give its record, which a crashed one did not write."""
-    folder = plan.folder.cell(name)
+    folder = plan.folder.cell(cell.name)
     folder.path.mkdir(parents=True, exist_ok=True)
     (folder.path / "cell.json").unlink(missing_ok=True)  # a failed one, not to be taken for the new one
-    watcher.started(name)
+    watcher.started(cell.name)
     cause = ""
     with folder.log.open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "bench.worker", str(plan.folder.path), name],
-            stdout=subprocess.PIPE,
-            stderr=log,
-            env=_environment(plan.config),
-        )
-        try:
-            for event in _events(process.stdout):
-                cause = event["cause"] if event["event"] == "failed" else cause
-                watcher.event(name, event)
-            code = process.wait()
-        finally:
-            # on an interrupt the worker must not go on unseen
-            process.kill()
-            process.wait()
+        command = [sys.executable, "-m", "bench.worker", str(plan.folder.path), cell.name]
+        process = workers.start(command, log, _environment(plan.config))
+        for event in _events(process.stdout):
+            cause = event["cause"] if event["event"] == "failed" else cause
+            watcher.event(cell.name, event)
+        code = process.wait()
     record = folder.read()
     if code == 0 and record is not None:
         return record
     failed = CellRecord(
-        classifier=name,
-        backend=plan.config.backend(name),
-        fingerprint=plan.fingerprint(name),
+        classifier=cell.name,
+        backend=cell.backend,
+        fingerprint=cell_fingerprint(plan.config, cell, plan.loaded, plan.split),
         status="failed",
-        seed=plan.config.seed,
-        settings=plan.config.settings(name),
+        seed=cell.seed,
+        settings=cell.settings,
         cause=cause or _cause(code),
+        row=cell.row,
+        train_per_label=cell.train_per_label,
     )
     folder.write(failed)
     return failed
 
 
 def _environment(config: RunConfig) -> dict[str, str]:
-    threads = str(config.threads or os.cpu_count() or 1)
+    threads = str(config.threads_per_cell)
     quiet = {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
     return {**os.environ, **dict.fromkeys(THREAD_VARIABLES, threads), **quiet}
 

@@ -136,6 +136,11 @@ class Row:
     scores: Scores | None
 
 
+def whole_rows(rows: Sequence[Row]) -> list[Row]:
+    """Give the rows that were trained on the whole training part, not on a few messages a label of it."""
+    return [row for row in rows if row.cell.train_per_label is None]
+
+
 @dataclass(frozen=True, slots=True)
 class Spread:
     """How far accuracy on validation moved when one setting alone took its n values."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -128,6 +129,18 @@ def _by_files(loaded: LoadedTask, config: SplitConfig, seed: int) -> dict[str, P
 
 def _drawn_validation(messages: Sequence[Message], config: SplitConfig, seed: int) -> dict[str, Part]:
     return dict.fromkeys((m.id for m in _stratified(messages, config.validation, seed)[1]), "validation")
+
+
+def first_per_label(messages: Sequence[Message], k: int, seed: int) -> list[Message]:
+    """Draw k messages a label by seed; a smaller draw is part of every larger one, and all come in shuffled order."""
+    shuffled = random.Random(seed).sample(list(messages), len(messages))
+    seen: Counter[tuple[str, ...]] = Counter()
+    drawn = []
+    for message in shuffled:
+        seen[message.labels] += 1
+        if seen[message.labels] <= k:
+            drawn.append(message)
+    return drawn
 
 
 def _pinned(messages: Sequence[Message], config: SplitConfig) -> set[str]:

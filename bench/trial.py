@@ -29,7 +29,9 @@ class Trial:
         for cell, folder in run.cells():
             if cell.status != "ok" or not folder.model.is_dir():
                 continue
-            classifier = self.open.enter_context(make_classifier(config, cell.classifier))
+            classifier = self.open.enter_context(
+                make_classifier(config.cell(cell.classifier), threads=config.threads_per_cell)
+            )
             if isinstance(classifier, Saveable):
                 classifier.load_from(folder.model, task)
                 self.classifiers[cell.classifier] = classifier

@@ -21,10 +21,20 @@ from pathlib import Path
 from typing import Any
 
 from bench import meter
-from bench.config import RunConfig
+from bench.config import CellPlan, RunConfig
 from bench.fingerprint import cell_fingerprint
-from bench.records import CellFolder, CellRecord, EpochRecord, Latency, PredictionRecord, RunFolder, Tokens
-from bench.split import Split
+from bench.records import (
+    CellFolder,
+    CellRecord,
+    EpochRecord,
+    JsonLines,
+    Latency,
+    Part,
+    PredictionRecord,
+    RunFolder,
+    Tokens,
+)
+from bench.split import Split, first_per_label
 from bench.task import LoadedTask, load_task
 from classifiers.interface import BenchError, Classifier, Epoch, Message, Prediction, Progress, Saveable, Stage
 from classifiers.registry import check_settings, find_backend
@@ -39,7 +49,7 @@ Tell = Callable[..., None]
 class Cell:
     """One classifier on one split: what it works on and where its records go."""
 
-    name: str
+    plan: CellPlan
     config: RunConfig
     loaded: LoadedTask
     split: Split
@@ -49,9 +59,12 @@ class Cell:
     seconds: dict[str, float] = field(default_factory=dict)
     stages: dict[str, Stage] = field(default_factory=dict)
 
-    def messages(self, part: Any) -> list[Message]:
-        """Give the messages of one part."""
-        return self.split.select(self.loaded.messages, part)
+    def messages(self, part: Part) -> list[Message]:
+        """Give the messages of one part; a cell with few training messages has no others to look at."""
+        messages = self.split.select(self.loaded.messages, part)
+        if self.plan.train_per_label is None or part == "test":
+            return messages
+        return first_per_label(messages, self.plan.train_per_label, self.plan.seed) if part == "train" else []
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
@@ -74,28 +87,28 @@ def open_cell(run: RunFolder, name: str, tell: Tell) -> Cell:
     if loaded.fingerprint != record.task_fingerprint:
         raise BenchError("the data changed since the run was begun; start a new run")
     split = Split({line.id: line.part for line in run.split.read()})
-    return Cell(name, config, loaded, split, run.cell(name), tell)
+    return Cell(config.cell(name), config, loaded, split, run.cell(name), tell)
 
 
-def make_classifier(config: RunConfig, name: str) -> Classifier[Any]:
-    """Make the classifier of a row from its backend and settings."""
-    backend = find_backend(config.backend(name))
-    settings = check_settings(backend, config.settings(name), where=f"classifiers.{name}")
-    return backend(settings, seed=config.seed, threads=config.threads or os.cpu_count() or 1)
+def make_classifier(plan: CellPlan, *, threads: int) -> Classifier[Any]:
+    """Make the classifier of a cell from its backend and settings."""
+    backend = find_backend(plan.backend)
+    settings = check_settings(backend, plan.settings, where=f"classifiers.{plan.row}")
+    return backend(settings, seed=plan.seed, threads=threads)
 
 
 def run_cell(cell: Cell) -> CellRecord:
     """Fit, predict what is not yet predicted, measure, and give the record that is to be written."""
-    with make_classifier(cell.config, cell.name) as classifier:
+    with make_classifier(cell.plan, threads=cell.config.threads_per_cell) as classifier:
         reason = classifier.supports(cell.loaded.task)
         if reason:
-            raise BenchError(f"'{cell.name}' cannot do this task: {reason}")
+            raise BenchError(f"'{cell.plan.name}' cannot do this task: {reason}")
         _prepare(cell, classifier)
         fit_peak = meter.peak_memory_bytes()
         forgets = meter.forget_peak()
-        warmup = _spare_messages(cell)
-        _predict(cell, classifier, warmup)
-        latency = _latency(cell, classifier, warmup)
+        spare = _spare_messages(cell)
+        _predict(cell, classifier, spare)
+        latency = _latency(cell, classifier, spare)
         predict_peak = meter.peak_memory_bytes()
         return _describe(cell, classifier, latency, (fit_peak, predict_peak if forgets else None))
 
@@ -115,7 +128,7 @@ def _prepare(cell: Cell, classifier: Classifier[Any]) -> None:
     with cell.folder.epochs.path.open("ab") as stream, cell.timed("fit"):
         listen = _listener(cell, stream)
         classifier.fit(cell.loaded.task, cell.messages("train"), cell.messages("validation"), listen=listen)
-    if isinstance(classifier, Saveable):
+    if isinstance(classifier, Saveable) and cell.config.keep_models:
         model.mkdir(parents=True)
         classifier.save(model)
         kept.write_text(json.dumps(cell.seconds))  # last, so that its existence means the model is whole
@@ -146,15 +159,22 @@ def _spare_messages(cell: Cell) -> list[str]:
 
 
 def _predict(cell: Cell, classifier: Classifier[Any], spare: Sequence[str]) -> None:
-    """Answer every test message that has no record yet, batch by batch."""
-    file = cell.folder.predictions
-    finished = {record.id for record in file.repair()}
-    waiting = [m for m in cell.messages("test") if m.id not in finished]
+    """Answer the test messages, and then those of the validation part that later choices are made on."""
     cell.tell("phase", phase="predict")
-    if waiting:
-        list(classifier.predict(spare[: cell.config.warmup_messages]))
-    total = len(waiting) + len(finished)
+    list(classifier.predict(spare[: cell.config.warmup_messages]))
     before = classifier.stages
+    _answer(cell, classifier, cell.messages("test"), cell.folder.predictions)
+    cell.stages = {name: stage - before.get(name, Stage()) for name, stage in classifier.stages.items()}
+    cell.tell("phase", phase="validation")
+    _answer(cell, classifier, cell.messages("validation")[: cell.config.validation_messages], cell.folder.validation)
+
+
+def _answer(
+    cell: Cell, classifier: Classifier[Any], messages: Sequence[Message], file: JsonLines[PredictionRecord]
+) -> None:
+    """Answer every message that has no record in the file yet, batch by batch."""
+    finished = {record.id for record in file.repair()}
+    waiting = [m for m in messages if m.id not in finished]
     with file.path.open("ab") as stream:
         for start in range(0, len(waiting), classifier.batch_size):
             batch = waiting[start : start + classifier.batch_size]
@@ -165,8 +185,7 @@ def _predict(cell: Cell, classifier: Classifier[Any], spare: Sequence[str]) -> N
             _check_predictions(predictions, batch, cell)
             rows = zip(batch, predictions, strict=True)
             file.append([_record(m, p, seconds / len(batch)) for m, p in rows], stream)
-            cell.tell("progress", done=len(finished) + start + len(batch), total=total)
-    cell.stages = {name: stage - before.get(name, Stage()) for name, stage in classifier.stages.items()}
+            cell.tell("progress", done=len(finished) + start + len(batch), total=len(messages))
 
 
 def _check_predictions(predictions: Sequence[Prediction], batch: Sequence[Message], cell: Cell) -> None:
@@ -221,11 +240,11 @@ def _describe(
     predict_seconds = sum(record.seconds for record in records)
     attempts = [attempt for record in records for attempt in record.attempts]
     return CellRecord(
-        classifier=cell.name,
-        backend=cell.config.backend(cell.name),
-        fingerprint=cell_fingerprint(cell.config, cell.name, cell.loaded, cell.split),
+        classifier=cell.plan.name,
+        backend=cell.plan.backend,
+        fingerprint=cell_fingerprint(cell.config, cell.plan, cell.loaded, cell.split),
         status="ok",
-        seed=cell.config.seed,
+        seed=cell.plan.seed,
         settings=classifier.settings.model_dump(mode="json"),
         models=classifier.models,
         notes=classifier.notes,
@@ -247,6 +266,9 @@ def _describe(
         stages=cell.stages,
         max_attempts=classifier.max_attempts,
         trials=classifier.trials,
+        row=cell.plan.row,
+        train_per_label=cell.plan.train_per_label,
+        n_train=len(cell.messages("train")),
     )
 
 
@@ -266,10 +288,9 @@ def main(folder: str, name: str) -> int:
     """Run one cell; whatever goes wrong becomes its record."""
     tell = _own_standard_output()
     run = RunFolder(Path(folder))
-    cell_folder = run.cell(name)
     try:
         cell = open_cell(run, name, tell)
-        cell_folder.write(run_cell(cell))
+        cell.folder.write(run_cell(cell))
     except KeyboardInterrupt:
         return 130
     except Exception as error:

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.compare import Disagreement, Pair
+from bench.curve import groups
 from bench.records import RunRecord
+from bench.report.charts import draw_curve
 from bench.report.markdown import markdown, replace_block, results_block, scores_json
 from bench.report.terminal import answer_text
 from bench.scores import Row
@@ -16,13 +18,17 @@ from classifiers.interface import BenchError
 
 
 def write_report(folder: Path, run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> None:
-    """Write report.md and scores.json into a run's folder."""
+    """Write report.md and scores.json into a run's folder, and the learning curve where it has one."""
     texts = {
         "report.md": markdown(run, rows, pairs),
         "scores.json": json.dumps(scores_json(rows, pairs), indent=1, ensure_ascii=False) + "\n",
     }
     for name, text in texts.items():
         _write(folder / name, text)
+    try:
+        draw_curve(folder, groups(rows))
+    except OSError as error:
+        raise BenchError(f"cannot write the chart to {folder}: {error.strerror}") from error
 
 
 def write_block(path: Path, name: str, run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 from bench.compare import Pair
 from bench.records import RunRecord
-from bench.report.sections import Table, headline, loud, tables
+from bench.report.sections import headline, loud, tables
+from bench.report.table import Table
 from bench.scores import Row
 from classifiers.interface import BenchError
 

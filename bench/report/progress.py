@@ -14,6 +14,7 @@ from bench.records import CellRecord
 from bench.report.format import share
 
 PLAIN_LINE_SECONDS = 15.0
+EPOCH_SECONDS = 1.0
 
 
 class ProgressWatcher:
@@ -31,9 +32,10 @@ class ProgressWatcher:
             disable=not console.is_terminal,
             transient=True,
         )
-        self.task: TaskID | None = None
-        self.phase = ""
+        self.bars: dict[str, TaskID] = {}
+        self.phases: dict[str, str] = {}
         self.last_line = 0.0
+        self.last_epoch: dict[str, float] = {}
         self.fetching = ""
 
     def __enter__(self) -> ProgressWatcher:
@@ -48,30 +50,33 @@ class ProgressWatcher:
     def fetched(self, what: str, done: int, total: int) -> None:
         """Show how much of a model has come."""
         if what != self.fetching:
+            self._drop_bar(f"fetching {self.fetching}")
             self.fetching = what
             self._say(f"fetching {what}")
             self._new_bar(f"fetching {what}")
-        self._move(done, total)
+        self._move(f"fetching {what}", done, total)
 
     def started(self, classifier: str) -> None:
         """Begin a classifier's bar."""
+        self._drop_bar(f"fetching {self.fetching}")
         self._new_bar(classifier)
 
     def event(self, classifier: str, event: dict[str, Any]) -> None:
         """Show a worker's phase, progress and epochs."""
         kind = event["event"]
         if kind == "phase":
-            self.phase = str(event["phase"])
-            self._new_bar(f"{classifier}: {self.phase}")
+            self.phases[classifier] = str(event["phase"])
+            self._new_bar(classifier, f"{classifier}: {event['phase']}")
         elif kind == "progress":
-            self._move(event["done"], event["total"])
-            self._say_now_and_then(f"{classifier}: {self.phase} {event['done']:.0f}/{event['total']:.0f}")
+            self._move(classifier, event["done"], event["total"])
+            text = f"{classifier}: {self.phases.get(classifier, '')} {event['done']:.0f}/{event['total']:.0f}"
+            self._say_now_and_then(text)
         elif kind == "epoch":
-            self._say(f"{classifier}: {_epoch_text(event)}")
+            self._say_epoch(classifier, _epoch_text(event))
 
     def ended(self, record: CellRecord, *, kept: bool) -> None:
         """Say how a classifier ended."""
-        self._new_bar("")
+        self._drop_bar(record.classifier)
         if kept:
             self._say(f"{record.classifier}: finished before, kept")
         elif record.status == "ok":
@@ -79,17 +84,26 @@ class ProgressWatcher:
         else:
             self.console.print(Text(f"{record.classifier}: FAILED: {record.cause}", style="bold red"))
 
-    def _new_bar(self, text: str) -> None:
-        if self.task is not None:
-            self.progress.remove_task(self.task)
-        self.task = self.progress.add_task(text, total=None) if text else None
+    def _new_bar(self, name: str, text: str = "") -> None:
+        self._drop_bar(name)
+        self.bars[name] = self.progress.add_task(text or name, total=None)
 
-    def _move(self, done: float, total: float) -> None:
-        if self.task is not None:
-            self.progress.update(self.task, completed=done, total=total or None)
+    def _drop_bar(self, name: str) -> None:
+        if (bar := self.bars.pop(name, None)) is not None:
+            self.progress.remove_task(bar)
+
+    def _move(self, name: str, done: float, total: float) -> None:
+        if name in self.bars:
+            self.progress.update(self.bars[name], completed=done, total=total or None)
 
     def _say(self, text: str) -> None:
         self.console.print(Text(text, style="dim"))
+
+    def _say_epoch(self, classifier: str, text: str) -> None:
+        """Say an epoch's figures, unless the last ones came a moment ago: a few messages make a hundred epochs."""
+        if time.monotonic() - self.last_epoch.get(classifier, 0.0) > EPOCH_SECONDS:
+            self._say(f"{classifier}: {text}")
+        self.last_epoch[classifier] = time.monotonic()
 
     def _say_now_and_then(self, text: str) -> None:
         if not self.console.is_terminal and time.monotonic() - self.last_line > PLAIN_LINE_SECONDS:

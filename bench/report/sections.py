@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from bench.compare import Pair
+from bench.curve import groups
 from bench.records import RunRecord
+from bench.report.curve_section import CURVE, curve_tables
 from bench.report.format import COST, DASH, QUALITY, best_rows, cell_text, heading, number, share, shown_metrics
-from bench.scores import UNPARSED, Row, spreads
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table of texts; `bold` holds (row, column) places; the first column is left-aligned.
-
-    `can_turn` says that rows and columns may change places where the table is too wide.
-    """
-
-    title: str
-    head: tuple[str, ...]
-    body: tuple[tuple[str, ...], ...]
-    bold: frozenset[tuple[int, int]] = frozenset()
-    notes: tuple[str, ...] = ()
-    can_turn: bool = True
+from bench.report.table import Table
+from bench.scores import UNPARSED, Row, spreads, whole_rows
 
 
 def tables(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Iterator[Table]:
-    """Give a run's tables, the most important first."""
+    """Give a run's tables, the most important first; points of a learning curve stand in its table alone."""
+    extra = list(curve_tables(groups(rows)))
+    rows = whole_rows(rows)
+    yield from (table for table in extra if table.title == CURVE)
     yield _metric_table("Scores", list(rows), QUALITY, notes=tuple(_under_scores(run, rows)))
-    yield _metric_table("Speed and size", list(rows), COST, notes=tuple(_under_cost(rows)))
+    yield from (table for table in extra if table.title != CURVE)
+    if run.config.get("jobs", 1) == 1:
+        yield _metric_table("Speed and size", list(rows), COST, notes=tuple(_under_cost(rows)))
     if pairs:
         yield _pairs(*_shown_pairs(rows, pairs))
     for row in rows:
@@ -51,9 +43,11 @@ def headline(run: RunRecord) -> str:
 
 def loud(run: RunRecord, rows: Sequence[Row]) -> list[str]:
     """Give what must stand above the tables: odd splits, replaced models, failed rows."""
-    notes = [f"{row.cell.classifier}: {note}" for row in rows for note in row.cell.notes]
+    notes = dict.fromkeys(f"{row.cell.row or row.cell.classifier}: {note}" for row in rows for note in row.cell.notes)
     failures = [f"{row.cell.classifier} failed: {row.cell.cause}" for row in rows if row.cell.status != "ok"]
-    return [*run.warnings, *notes, *failures]
+    jobs = int(run.config.get("jobs", 1))
+    shared = [f"{jobs} classifiers ran at a time: their times are left out"] if jobs > 1 else []
+    return [*run.warnings, *shared, *notes, *failures]
 
 
 def _metric_table(title: str, rows: list[Row], names: tuple[str, ...], *, notes: tuple[str, ...]) -> Table:

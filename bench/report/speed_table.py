@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bench.report.markdown import table_lines
-from bench.report.sections import Table
+from bench.report.table import Table
 from bench.speed import SpeedResult
 
 HEAD = (

@@ -13,7 +13,8 @@ from bench.compare import Disagreement, Pair
 from bench.doctor import Finding
 from bench.records import PredictionRecord, RunRecord
 from bench.report.format import count, size
-from bench.report.sections import Table, headline, loud, tables
+from bench.report.sections import headline, loud, tables
+from bench.report.table import Table
 from bench.scores import UNPARSED, Row
 from classifiers.models import Entry
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -27,6 +28,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "precision": "float32",
         "freeze_embeddings": False,
         "class_weights": "none",
+        "min_steps": 0,
     },
 }
 
@@ -35,9 +37,10 @@ class EncoderSettings(Settings):
     """How an encoder is fine-tuned; None means a default by the model's hidden size.
 
     `model` is tried in order: the first that can be had is used. `pretrained = false` starts the same
-    architecture from random weights, the control that shows what pre-training buys. `max_length` counts
-    tokens, `warmup` is a share of all steps, `best_epoch` keeps the epoch of lowest validation loss and
-    `patience` epochs without a lower one end the training (0: never). `class_weights` weighs messages by
+    architecture from random weights, the control that shows what pre-training buys. `min_steps` repeats a
+    small training part until that many steps are made, whatever `epochs` says. `max_length` counts tokens,
+    `warmup` is a share of all steps, `best_epoch` keeps the epoch of lowest validation loss and `patience`
+    epochs without a lower one end the training (0: never). `class_weights` weighs messages by
     how rare their label is; `auto` does so where the commonest label is over 10 times as frequent as the
     rarest. `precision` auto takes bfloat16 or float16 where the device computes with it, else float32.
     `freeze_embeddings` leaves the word embeddings as they are. `head = "linear"` fits a logistic regression on
@@ -47,6 +50,7 @@ class EncoderSettings(Settings):
     preset: Literal["blog"] | None = None
     model: tuple[str, ...] = Field(default=("distilbert-base-uncased", "minilm-l6"), min_length=1)
     epochs: int | None = Field(default=None, gt=0)
+    min_steps: int = Field(default=100, ge=0)
     learning_rate: float | None = Field(default=None, gt=0)
     batch_size: int = Field(default=16, gt=0)
     max_length: int = Field(default=128, ge=8)
@@ -76,9 +80,10 @@ class EncoderSettings(Settings):
     def _fill_from_preset(cls, values: dict[str, Any]) -> dict[str, Any]:
         return {**PRESETS.get(str(values.get("preset")), {}), **values}
 
-    def epochs_for(self, hidden_size: int) -> int:
-        """Give the number of passes over the training part: small models need more."""
-        return self.epochs or (6 if hidden_size < SMALL else 4)
+    def epochs_for(self, hidden_size: int, n_messages: int) -> int:
+        """Give the number of passes over the training part: small models and small parts need more."""
+        steps = math.ceil(n_messages / self.batch_size)
+        return max(self.epochs or (6 if hidden_size < SMALL else 4), math.ceil(self.min_steps / steps))
 
     def learning_rate_for(self, hidden_size: int) -> float:
         """Give the peak learning rate: a 384-wide encoder learns too little at BERT's usual 2e-5."""

@@ -56,9 +56,7 @@ def train(
     with tempfile.TemporaryDirectory(prefix="bench-fit-") as folder:
         trainer = _CountingTrainer(
             model=model,
-            args=_arguments(
-                settings, folder, model.config.hidden_size, bool(validation.labels), seed, model.device.type
-            ),
+            args=_arguments(settings, folder, model, parts, seed),
             train_dataset=training.rows(),  # type: ignore[arg-type]
             eval_dataset=validation.rows() if validation.labels else None,  # type: ignore[arg-type]
             data_collator=_collator(tokenizer, settings),
@@ -83,13 +81,15 @@ def _collator(tokenizer: PreTrainedTokenizerBase, settings: EncoderSettings) -> 
 
 
 def _arguments(
-    settings: EncoderSettings, folder: str, hidden_size: int, has_validation: bool, seed: int, device: str
+    settings: EncoderSettings, folder: str, model: PreTrainedModel, parts: tuple[Encoded, Encoded], seed: int
 ) -> TrainingArguments:
+    hidden_size, device = model.config.hidden_size, model.device.type
+    has_validation = bool(parts[1].labels)
     keep_best = settings.best_epoch and has_validation
     precision = precision_for(settings, device)
     return TrainingArguments(
         output_dir=folder,
-        num_train_epochs=settings.epochs_for(hidden_size),
+        num_train_epochs=settings.epochs_for(hidden_size, len(parts[0].labels)),
         learning_rate=settings.learning_rate_for(hidden_size),
         per_device_train_batch_size=settings.batch_size,
         per_device_eval_batch_size=64,
