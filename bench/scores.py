@@ -12,6 +12,8 @@ from bench.records import CellRecord, PredictionRecord
 from classifiers.interface import Trial
 
 UNPARSED = "unparsed"
+ABOVE_ALL = 1.01
+"""A bound that no probability reaches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,30 @@ class Row:
     cell: CellRecord
     records: tuple[PredictionRecord, ...]
     scores: Scores | None
+
+
+def unsure_below(records: Sequence[PredictionRecord], accuracy: float) -> float | None:
+    """Give the lowest probability at and above which answers are right often enough.
+
+    Args:
+        records: answers to validation messages, never to test messages.
+        accuracy: the share of the answers kept that shall be right.
+
+    Returns:
+        A bound for the probability of the answered label; above 1 where no bound is good enough, None
+        where no answer has a probability.
+    """
+    pairs = [(r.probabilities[r.predicted[0]], r.predicted == r.gold) for r in records if r.probabilities and r.valid]
+    if not pairs:
+        return None
+    best, right = ABOVE_ALL, 0
+    ordered = sorted(pairs, reverse=True)
+    for n, (probability, is_right) in enumerate(ordered, start=1):
+        right += is_right
+        is_last_of_its_value = n == len(ordered) or ordered[n][0] < probability
+        if is_last_of_its_value and right >= accuracy * n:
+            best = probability
+    return best
 
 
 def whole_rows(rows: Sequence[Row]) -> list[Row]:

@@ -1,4 +1,4 @@
-"""Let the trained classifiers of a run answer a message that somebody types."""
+"""Take up the trained classifiers of a run, and let them answer a message that somebody types."""
 
 from __future__ import annotations
 
@@ -12,6 +12,22 @@ from bench.worker import make_classifier
 from classifiers.interface import BenchError, Classifier, Label, Saveable, Task
 
 
+def open_saved(run: RunFolder, name: str, *, threads: int | None = None) -> Classifier[Any]:
+    """Take up a classifier that a run has saved; the caller closes it.
+
+    Raises:
+        BenchError: if it is of a kind that cannot be taken up again, or its files are broken.
+    """
+    record = run.read()
+    config = RunConfig.model_validate(record.config)
+    labels = tuple(Label(label["name"], label["definition"]) for label in record.task["labels"])
+    classifier = make_classifier(config.cell(name), threads=threads or config.threads_per_cell)
+    if not isinstance(classifier, Saveable):
+        raise BenchError(f"'{name}' cannot be taken up again: its backend does not save what it fitted")
+    classifier.load_from(run.cell(name).model, Task(record.task["name"], labels, record.task["instruction"]))
+    return classifier
+
+
 class Trial:
     """The saved classifiers of a run, in memory.
 
@@ -20,21 +36,11 @@ class Trial:
     """
 
     def __init__(self, run: RunFolder) -> None:
-        record = run.read()
-        config = RunConfig.model_validate(record.config)
-        labels = tuple(Label(label["name"], label["definition"]) for label in record.task["labels"])
-        task = Task(record.task["name"], labels, record.task["instruction"])
         self.classifiers: dict[str, Classifier[Any]] = {}
         self.open = ExitStack()
         for cell, folder in run.cells():
-            if cell.status != "ok" or not folder.model.is_dir():
-                continue
-            classifier = self.open.enter_context(
-                make_classifier(config.cell(cell.classifier), threads=config.threads_per_cell)
-            )
-            if isinstance(classifier, Saveable):
-                classifier.load_from(folder.model, task)
-                self.classifiers[cell.classifier] = classifier
+            if cell.status == "ok" and folder.model.is_dir():
+                self.classifiers[cell.classifier] = self.open.enter_context(open_saved(run, cell.classifier))
         if not self.classifiers:
             raise BenchError(f"{run.path} holds no saved classifier; run the benchmark here first: bench run")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -109,6 +111,17 @@ class ProgressWatcher:
         if not self.console.is_terminal and time.monotonic() - self.last_line > PLAIN_LINE_SECONDS:
             self.last_line = time.monotonic()
             self._say(text)
+
+
+@contextmanager
+def share_bar(console: Console, text: str) -> Iterator[Callable[[float], None]]:
+    """Draw one bar, and give what moves it to a share from 0 to 1."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
+    with Progress(
+        *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, disable=not console.is_terminal
+    ) as progress:
+        bar = progress.add_task(text, total=1.0)
+        yield lambda share: progress.update(bar, completed=share)
 
 
 def _epoch_text(event: dict[str, Any]) -> str:

@@ -1,0 +1,254 @@
+"""What each command does: read the options, call, print. Heavy modules are imported by the command that needs them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from classifiers.interface import BenchError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bench.config import RunConfig
+    from bench.records import RunFolder
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def _find(chosen: argparse.Namespace) -> RunFolder:
+    from bench.records import find_run
+
+    return find_run(None if chosen.run in (None, "latest") else chosen.run, chosen.results)
+
+
+def _config(chosen: argparse.Namespace) -> RunConfig:
+    """Read the config and lay the command line's options over it."""
+    from bench.config import load_config, make_config
+    from classifiers.registry import nearest
+
+    if chosen.config and chosen.preset:
+        raise BenchError("give CONFIG or --preset, not both")
+    name = chosen.config or chosen.preset or chosen.default
+    values = load_config(name).model_dump(exclude_unset=True)
+    data = {"path": chosen.data, "text": chosen.text, "label": chosen.label}
+    values["data"] = {**values.get("data", {}), **{k: v for k, v in data.items() if v is not None}}
+    if chosen.split:
+        values["split"] = {**values.get("split", {}), "method": chosen.split}
+    values |= {k: v for k in ("seed", "threads") if (v := getattr(chosen, k)) is not None}
+    if chosen.only:
+        names = chosen.only.split(",")
+        for name in names:
+            if name not in values["classifiers"]:
+                raise BenchError(nearest(name, list(values["classifiers"]), what="classifier"))
+        values["classifiers"] = {name: values["classifiers"][name] for name in names}
+    curve = {"train_per_label": _sizes(chosen.sizes), "seeds": chosen.seeds}
+    for row in values["classifiers"].values():
+        if "train_per_label" in row:
+            row |= {k: v for k, v in curve.items() if v is not None}
+    return make_config(values, where=name)
+
+
+def _sizes(text: str | None) -> list[int | str] | None:
+    """Read numbers of messages a label; what is no number is left for the config's check."""
+    return [int(size) if size.isdecimal() else size for size in text.split(",")] if text else None
+
+
+def run_benchmark(chosen: argparse.Namespace) -> int:
+    """Run a config, or go on with it, and print its tables; 1 where a row failed."""
+    from bench.report.progress import ProgressWatcher
+    from bench.runner import prepare, run
+
+    console = _console()
+    config = _config(chosen)
+    with ProgressWatcher(console) as watcher:
+        plan = prepare(config, chosen.results, folder=chosen.run, fetch=watcher.fetched)
+        for warning in plan.split.warnings:
+            console.print(f"! {warning}", style="bold yellow", markup=False)
+        folder = run(plan, watcher)
+    failed = _show(folder, console)
+    console.print(f"\nresults in {folder.path}; look at the differences with: bench disagreements {folder.path.name}")
+    return 1 if failed else 0
+
+
+def _show(folder: RunFolder, console: Console, document: str | None = None, block: str = "results") -> bool:
+    """Print and write a run's report, and put its main tables into a document; True where a row failed."""
+    from bench.compare import all_pairs, rows_of
+    from bench.report.files import write_block, write_report
+    from bench.report.terminal import print_report
+    from bench.scores import whole_rows
+
+    record, rows = folder.read(), rows_of(folder)
+    pairs = all_pairs(whole_rows(rows))
+    print_report(console, record, rows, pairs)
+    write_report(folder.path, record, rows, pairs)
+    if document:
+        write_block(Path(document), block, record, rows, pairs)
+    return any(row.cell.status != "ok" for row in rows)
+
+
+def report_run(chosen: argparse.Namespace) -> int:
+    """Print a run's tables and write its report again."""
+    folder = _find(chosen)
+    console = _console()
+    _show(folder, console, chosen.into, chosen.block)
+    console.print(f"\nwrote {folder.path / 'report.md'} and {folder.path / 'scores.json'}")
+    return 0
+
+
+def list_disagreements(chosen: argparse.Namespace) -> int:
+    """Print or write the messages on which classifiers differ."""
+    from bench.compare import answers_by_message, disagreements, rows_of
+    from bench.report.files import write_disagreements
+    from bench.report.terminal import print_disagreements
+
+    rows = rows_of(_find(chosen))
+    pair = _pair(chosen.pair, [row.cell.classifier for row in rows if row.scores])
+    if chosen.right and not pair:
+        raise BenchError("--right asks who of two is right; name them with --pair A,B")
+    found = disagreements(rows, pair=pair, label=chosen.label, right=chosen.right)
+    if chosen.csv:
+        write_disagreements(Path(chosen.csv), found)
+        print(f"wrote {len(found)} disagreements to {chosen.csv}")
+        return 0
+    total = sum(1 for _ in answers_by_message(rows))
+    print_disagreements(_console(), found[: chosen.limit or None], len(found), total)
+    return 0
+
+
+def _pair(text: str | None, names: list[str]) -> tuple[str, str] | None:
+    from classifiers.registry import nearest
+
+    if text is None:
+        return None
+    chosen = text.split(",")
+    if len(chosen) != 2:
+        raise BenchError(f"--pair takes two classifiers, A,B (available: {', '.join(names)})")
+    for name in chosen:
+        if name not in names:
+            raise BenchError(nearest(name, names, what="classifier"))
+    return chosen[0], chosen[1]
+
+
+def try_messages(chosen: argparse.Namespace) -> int:
+    """Let a run's classifiers answer one message, or one typed after another."""
+    from bench.report.terminal import print_answers
+    from bench.trial import Trial
+
+    console = _console()
+    with console.status("loading classifiers"):
+        trial = Trial(_find(chosen))
+    with trial:
+        if chosen.message is not None:
+            print_answers(console, trial.answer(chosen.message))
+            return 0
+        console.print("type a message; an empty line ends", style="dim")
+        while text := _typed():
+            print_answers(console, trial.answer(text))
+    return 0
+
+
+def predict_rows(chosen: argparse.Namespace) -> int:
+    """Let a classifier answer a file."""
+    from bench.bulk import find_classifier, make_job, predict_file
+    from bench.report.progress import share_bar
+
+    if chosen.workers < 1:
+        raise BenchError("--workers must be 1 or more")
+    where = find_classifier(chosen.model, chosen.results)
+    options = {"text": chosen.text, "accuracy": chosen.accuracy, "probabilities": chosen.probabilities}
+    job = make_job(where, chosen.input, chosen.output, **options)
+    console = _console()
+    with share_bar(console, f"{chosen.input.name} → {chosen.output.name}") as report:
+        done = predict_file(job, workers=chosen.workers, report=report)
+    kept = f", {done.kept_pieces} of {done.pieces} pieces kept from before" if done.kept_pieces else ""
+    bound = "no probabilities" if done.unsure_below is None else f"unsure below {done.unsure_below:.3f}"
+    console.print(f"wrote {done.rows:,} rows to {chosen.output} ({bound}{kept})", soft_wrap=True)
+    return 0
+
+
+def _typed() -> str:
+    try:
+        return input("> ").strip()
+    except EOFError:
+        return ""
+
+
+def list_or_pull_models(chosen: argparse.Namespace) -> int:
+    """List the catalogue, or fetch models."""
+    from bench.report.progress import ProgressWatcher
+    from bench.report.terminal import print_models
+    from classifiers.models import cached, catalogue, local_model
+    from classifiers.registry import nearest
+
+    console = _console()
+    if chosen.action == "list":
+        print_models(console, catalogue(), {name for name in catalogue() if cached(name)})
+        return 0
+    if not chosen.name:
+        raise BenchError(f"name the models to pull (available: {', '.join(catalogue())})")
+    with ProgressWatcher(console) as watcher:
+        for name in chosen.name:
+            if name not in catalogue():
+                raise BenchError(nearest(name, list(catalogue()), what="model"))
+            model = local_model(name, catalogue()[name].kind, report=watcher.fetched)
+            console.print(f"{name}: {model.path}", markup=False, soft_wrap=True)
+    return 0
+
+
+def measure_speed(chosen: argparse.Namespace) -> int:
+    """Measure the LLM backend's speed, or put what was measured into a document."""
+    import os
+
+    from bench import meter
+    from bench.report.speed_table import speed_table
+    from bench.report.terminal import print_table
+    from bench.speed import SpeedResult, matrix_rate, run_speed, summarise, write_speed
+
+    console = _console()
+    if chosen.into:
+        return _speed_into(chosen)
+    threads = os.cpu_count() or 1
+    flops = matrix_rate(threads)
+    for model in chosen.model:
+        found = []
+        options = {"messages": chosen.messages, "rounds": chosen.rounds, "with_server": not chosen.no_server}
+        for one in run_speed(model, chosen.data, **options):
+            found.append(one)
+            milliseconds = 1000 * one["seconds"] / len(one["answers"])
+            console.print(
+                f"{model} round {one['round'] + 1}: {one['variant']} {milliseconds:.0f} ms a message", style="dim"
+            )
+        name = Path(model).name
+        size = (len(found[0]["answers"]), chosen.rounds)
+        result = SpeedResult(name, meter.machine(threads), flops, *size, tuple(summarise(found, flops)))
+        print_table(console, speed_table(result))
+        write_speed(chosen.results / "speed" / f"{name}.json", result, found)
+    return 0
+
+
+def _speed_into(chosen: argparse.Namespace) -> int:
+    from bench.report.files import write_document
+    from bench.report.speed_table import speed_block
+    from bench.speed import read_speed
+
+    write_document(Path(chosen.into), "speed", speed_block(read_speed(chosen.results / "speed")))
+    return 0
+
+
+def examine_machine(chosen: argparse.Namespace) -> int:
+    """Print what the doctor finds; 1 where something will not run."""
+    from bench.doctor import examine, smoke_test
+    from bench.report.terminal import print_finding
+
+    console = _console()
+    faults = 0
+    for finding in [smoke_test()] if chosen.llm_only else examine():
+        print_finding(console, finding)
+        faults += finding.good is False
+    return 1 if faults else 0
