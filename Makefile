@@ -24,7 +24,7 @@ bench-quick: setup ## a few minutes with the smallest models
 bench-seed: setup ## the blog post's setting: DistilBERT against Llama 3 8B (needs the Hub)
 	$(BIN)/bench run seed $(ARGS)
 
-bench-speed: setup ## time the LLM backend against a plain chat loop, as ratios of medians
+bench-speed: setup ## time both backends against what people write, as ratios of medians
 	$(BIN)/bench speed $(ARGS)
 
 report: setup ## print the newest run's tables again

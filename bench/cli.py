@@ -10,7 +10,7 @@ from typing import Any
 from classifiers.interface import BenchError
 
 RESULTS = Path("results")
-SPEED_MODELS = ["smollm2-135m-instruct", "qwen2.5-coder-0.5b-instruct", "qwen2.5-coder-1.5b-instruct"]
+SPEED_MODELS = ["minilm-l6", "smollm2-135m-instruct", "qwen2.5-coder-0.5b-instruct", "qwen2.5-coder-1.5b-instruct"]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -120,10 +120,12 @@ def _add_models(commands: Any) -> None:
 
 
 def _add_speed(commands: Any) -> None:
-    parser = commands.add_parser("speed", help="time the LLM backend against a plain chat loop, as ratios")
-    parser.add_argument("model", nargs="*", default=SPEED_MODELS, help="GGUF models by name or path")
+    parser = commands.add_parser("speed", help="time both backends against what people write, as ratios")
+    parser.add_argument("model", nargs="*", default=SPEED_MODELS, help="GGUF files and encoders by name or path")
     parser.add_argument("--data", default="data/customer-messages", metavar="PATH", help="where messages come from")
-    parser.add_argument("--messages", type=int, default=200, help="messages a round (default: 200)")
+    parser.add_argument(
+        "--messages", type=int, help="messages an LLM answers (default: 200) or an encoder trains on (default: all)"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="rounds; medians are reported (default: 5)")
     parser.add_argument("--no-server", action="store_true", help="leave llama_cpp.server with 8 clients out")
     parser.add_argument("--into", metavar="FILE.md", help="measure nothing; put the last tables into a document")

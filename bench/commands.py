@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -203,39 +204,31 @@ def list_or_pull_models(chosen: argparse.Namespace) -> int:
 
 def measure_speed(chosen: argparse.Namespace) -> int:
     """Measure the LLM backend's speed, or put what was measured into a document."""
-    import os
-
-    from bench import meter
     from bench.report.speed_table import speed_table
     from bench.report.terminal import print_table
-    from bench.speed import SpeedResult, matrix_rate, run_speed, summarise, write_speed
+    from bench.speed.results import write_speed
+    from bench.speed.rounds import Comparison, matrix_rate
 
-    console = _console()
     if chosen.into:
         return _speed_into(chosen)
-    threads = os.cpu_count() or 1
-    flops = matrix_rate(threads)
+    console = _console()
+    flops = matrix_rate(os.cpu_count() or 1)
     for model in chosen.model:
+        comparison = Comparison(model, chosen.data, chosen.messages, chosen.rounds, not chosen.no_server)
         found = []
-        options = {"messages": chosen.messages, "rounds": chosen.rounds, "with_server": not chosen.no_server}
-        for one in run_speed(model, chosen.data, **options):
+        for one in comparison.run():
             found.append(one)
-            milliseconds = 1000 * one["seconds"] / len(one["answers"])
-            console.print(
-                f"{model} round {one['round'] + 1}: {one['variant']} {milliseconds:.0f} ms a message", style="dim"
-            )
-        name = Path(model).name
-        size = (len(found[0]["answers"]), chosen.rounds)
-        result = SpeedResult(name, meter.machine(threads), flops, *size, tuple(summarise(found, flops)))
+            console.print(f"{model} round {one['round'] + 1}: {one['variant']} done", style="dim")
+        result = comparison.summarise(found, flops)
         print_table(console, speed_table(result))
-        write_speed(chosen.results / "speed" / f"{name}.json", result, found)
+        write_speed(chosen.results / "speed" / f"{result.model}.json", result, found)
     return 0
 
 
 def _speed_into(chosen: argparse.Namespace) -> int:
     from bench.report.files import write_document
     from bench.report.speed_table import speed_block
-    from bench.speed import read_speed
+    from bench.speed.results import read_speed
 
     write_document(Path(chosen.into), "speed", speed_block(read_speed(chosen.results / "speed")))
     return 0

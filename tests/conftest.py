@@ -87,7 +87,7 @@ def _distilbert_weights(bert: object) -> dict[str, object]:
     return {k: v for k, v in weights.items() if not k.startswith("pooler") and "_ids" not in k}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def task() -> Task:
     return Task(
         "shop",
@@ -132,7 +132,7 @@ FEEDBACK = [
 ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def messages() -> list[Message]:
     lists = {"Refund Request": REFUNDS, "Order Inquiry": INQUIRIES, "General Feedback": FEEDBACK}
     return [

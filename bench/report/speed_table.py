@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from bench.report.markdown import table_lines
 from bench.report.table import Table
-from bench.speed import SpeedResult
+from bench.speed.results import EncoderSpeed, LlmSpeed, SpeedResult
 
-HEAD = (
+LLM_HEAD = (
     "variant",
     "ms/message",
     "speed-up",
@@ -18,10 +18,26 @@ HEAD = (
     "engine limit ms",
     "arithmetic limit ms",
 )
+ENCODER_HEAD = (
+    "variant",
+    "training /s",
+    "speed-up",
+    "answers /s",
+    "speed-up",
+    "p50 ms",
+    "speed-up",
+    "accuracy %",
+    "memory",
+    "runtime",
+)
 
 
 def speed_table(result: SpeedResult) -> Table:
-    """Give the comparison as a table."""
+    """Give a comparison as a table."""
+    return _llm_table(result) if isinstance(result, LlmSpeed) else _encoder_table(result)
+
+
+def _llm_table(result: LlmSpeed) -> Table:
     body = tuple(
         (
             row.variant,
@@ -41,7 +57,33 @@ def speed_table(result: SpeedResult) -> Table:
         "engine limit: the same tokens at llama.cpp's own rate for whole batches of this model; arithmetic limit: "
         f"2 × parameters × tokens at the {result.flops / 1e9:.0f} GFLOP/s of a float matrix product here.",
     )
-    return Table(f"{result.model}: time a message", HEAD, body, notes=notes)
+    return Table(f"{result.model}: time a message", LLM_HEAD, body, notes=notes)
+
+
+def _encoder_table(result: EncoderSpeed) -> Table:
+    body = tuple(
+        (
+            row.variant,
+            f"{row.train_per_s:.1f}",
+            f"{row.train_speed_up:.2f} ×",
+            f"{row.predict_per_s:.0f}",
+            f"{row.predict_speed_up:.2f} ×",
+            f"{row.single_ms:.2f}",
+            f"{row.single_speed_up:.2f} ×",
+            f"{100 * row.accuracy:.1f}",
+            f"{row.peak_memory_bytes / 1e6:.0f} MB",
+            row.runtime,
+        )
+        for row in result.rows
+    )
+    last = result.rows[-1]
+    notes = (
+        f"messages a second, medians of {result.rounds} rounds of one seed each; accuracy on the test part is their "
+        "mean; blog: the post's loop; trainer: transformers.Trainer and pipeline as they come.",
+        f"arithmetic limit at the {result.flops / 1e9:.0f} GFLOP/s of a float matrix product here, without padding: "
+        f"{last.limit_train_per_s:.0f} messages a second in training, {last.limit_predict_per_s:.0f} in answering.",
+    )
+    return Table(f"{result.model}: training and answering", ENCODER_HEAD, body, notes=notes)
 
 
 def speed_block(results: Sequence[SpeedResult]) -> str:

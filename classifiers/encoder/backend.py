@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -29,12 +32,15 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
+    from classifiers.encoder.exported import Exported
     from classifiers.encoder.fine_tuned import FineTuned
     from classifiers.encoder.frozen import Frozen
+    from classifiers.encoder.runtime import Measured
     from classifiers.encoder.training import Encoded
 
 R = TypeVar("R")
 INFERENCE_BATCH = 32
+MOST_COMPARED = 1000
 MARK = "fitted.json"
 
 
@@ -43,7 +49,7 @@ class Encoder(Classifier[EncoderSettings]):
 
     settings_type = EncoderSettings
     batch_size = 512
-    fitted: FineTuned | Frozen
+    fitted: FineTuned | Frozen | Exported
     tokenizer: PreTrainedTokenizerBase
 
     def __init__(self, settings: EncoderSettings | None = None, *, seed: int = 0, threads: int = 1) -> None:
@@ -51,6 +57,9 @@ class Encoder(Classifier[EncoderSettings]):
         self._notes: tuple[str, ...] = ()
         self._models: tuple[ModelFile, ...] = ()
         self._model_name = ""
+        self._measured: tuple[Measured, ...] = ()
+        self._origin: FineTuned | Frozen | None = None
+        self._exports = ExitStack()
 
     def fetch(self, report: FetchReport = quiet) -> None:
         """Have the first of the named models that can be had on this machine."""
@@ -95,7 +104,25 @@ class Encoder(Classifier[EncoderSettings]):
             return
         tuned = FineTuned.start(self._folder, self.names, self.settings, device=self._device())
         tuned.fit(self.tokenizer, parts, seed=self.seed, listen=listen)
-        self.fitted = tuned
+        self.fitted = self._origin = tuned
+        if self.settings.runtime != "torch":
+            self._choose_runtime(tuned, parts[1] if parts[1].labels else parts[0])
+
+    def _choose_runtime(self, tuned: FineTuned, messages: Encoded) -> None:
+        """Export the model where an export answers as torch does and is asked for, or faster."""
+        from classifiers.encoder.runtime import Comparison, choose
+
+        ids = messages.input_ids[:MOST_COMPARED]
+        ordered = sorted(ids, key=len)
+        batches = [
+            [self._padded(part[i : i + INFERENCE_BATCH]) for i in range(0, len(part), INFERENCE_BATCH)]
+            for part in (ids, ordered)
+        ]
+        comparison = Comparison(batches[0], batches[1], [self._padded([one]) for one in ids])
+        folder = Path(self._exports.enter_context(TemporaryDirectory(prefix="bench-export-")))
+        chosen = choose(tuned, self.settings.runtime, comparison, folder, threads=self.threads)
+        self.fitted = chosen.fitted
+        self._measured = chosen.measured
 
     def _fit_frozen(self, parts: tuple[Encoded, Encoded], listen: Listener) -> Frozen:
         from classifiers.encoder.frozen import Frozen
@@ -106,6 +133,7 @@ class Encoder(Classifier[EncoderSettings]):
             for part in parts
         )
         frozen.fit(train, validation, seed=self.seed, listen=listen)
+        self._origin = frozen
         return frozen
 
     def predict(self, texts: Sequence[str]) -> Iterator[Prediction]:
@@ -126,10 +154,22 @@ class Encoder(Classifier[EncoderSettings]):
 
     def save(self, folder: Path) -> None:
         """Write weights (safetensors), tokenizer and, last, what else `load_from` needs."""
-        self.fitted.save(folder)
+        from classifiers.encoder.exported import Exported
+
+        assert self._origin is not None
+        self._origin.save(folder)
+        if isinstance(self.fitted, Exported):
+            self.fitted.save(folder)
         self.tokenizer.save_pretrained(folder)
         models = [{"name": f.name, "sha256": f.sha256, "bytes": f.bytes} for f in self._models]
-        body = {"labels": self.names, "models": models, "model_name": self._model_name, "notes": self._notes}
+        body: dict[str, Any] = {
+            "labels": self.names,
+            "models": models,
+            "model_name": self._model_name,
+            "notes": self._notes,
+        }
+        body |= {"runtime": self._runtime, "n_parameters": self.n_parameters}
+        body["measured"] = [asdict(one) for one in self._measured]
         (folder / MARK).write_text(json.dumps(body), encoding="utf-8")
 
     def load_from(self, folder: Path, task: Task) -> None:
@@ -141,8 +181,10 @@ class Encoder(Classifier[EncoderSettings]):
         import torch
         from transformers import AutoTokenizer
 
+        from classifiers.encoder.exported import Exported
         from classifiers.encoder.fine_tuned import FineTuned
         from classifiers.encoder.frozen import Frozen
+        from classifiers.encoder.runtime import Measured
 
         torch.set_num_threads(self.threads)
         if not (folder / MARK).is_file():
@@ -154,14 +196,20 @@ class Encoder(Classifier[EncoderSettings]):
         self._models = tuple(ModelFile(**file) for file in body["models"])
         self._model_name, self._notes = body["model_name"], tuple(body["notes"])
         self.tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        self._measured = tuple(Measured(**one) for one in body.get("measured", ()))
+        runtime = body.get("runtime", "torch")
         if self.settings.head == "linear":
             self.fitted = Frozen.load(folder, self.names, device=self._device())
-        else:
+        elif runtime == "torch":
             self.fitted = FineTuned.load(folder, self.settings, device=self._device())
+        else:
+            self.fitted = Exported.open(folder, runtime, n_parameters=body["n_parameters"], threads=self.threads)
 
     def close(self) -> None:
-        """Drop model and tokenizer."""
+        """Drop model, tokenizer and exported files."""
         vars(self).pop("fitted", None)
+        self._origin = None
+        self._exports.close()
         vars(self).pop("tokenizer", None)
 
     @property
@@ -181,12 +229,24 @@ class Encoder(Classifier[EncoderSettings]):
 
     @property
     def facts(self) -> Mapping[str, str | int | float]:
-        """Name the model that ran, the device and the number type."""
-        from classifiers.encoder.training import precision_for
+        """Name the model that ran, the device, the number type, and what every runtime tried gave."""
+        fitted = self.fitted
+        facts = {"model": self._model_name, "device": fitted.device, "precision": fitted.precision}
+        tried = {
+            f"{one.runtime} {what}": round(float(value), 4)
+            for one in self._measured
+            for what, value in (("equal", one.equal), ("/s", one.messages_per_s), ("ms", one.single_ms))
+        }
+        return {**facts, "runtime": self._runtime, **tried}
 
-        device = self.fitted.model.device.type
-        precision = "float32" if self.settings.head == "linear" else precision_for(self.settings, device)
-        return {"model": self._model_name, "device": device, "precision": precision}
+    @property
+    def bytes_on_disk(self) -> int | None:
+        """Give the size of the weights it runs: an export's file, or the pre-trained model's."""
+        return getattr(self.fitted, "bytes_on_disk", None) or super().bytes_on_disk
+
+    @property
+    def _runtime(self) -> str:
+        return getattr(self.fitted, "runtime", "torch")
 
     def _device(self) -> torch.device:
         import torch

@@ -67,13 +67,22 @@ class FineTuned:
         """Count all weights, the head's included."""
         return int(self.model.num_parameters())
 
+    @property
+    def device(self) -> str:
+        """Give the kind of processor it runs on."""
+        return str(self.model.device.type)
+
+    @property
+    def precision(self) -> str:
+        """Give the number type of the matrix products."""
+        return precision_for(self.settings, self.device)
+
     def probabilities(self, batch: Any) -> list[list[float]]:
         """Give each row's softmax probabilities."""
         import torch
 
-        device = self.model.device.type
-        low = getattr(torch, precision_for(self.settings, device))
-        context = nullcontext() if low is torch.float32 else torch.autocast(device, dtype=low)
+        low = getattr(torch, self.precision)
+        context = nullcontext() if low is torch.float32 else torch.autocast(self.device, dtype=low)
         with torch.inference_mode(), context:
             logits = self.model(**batch.to(self.model.device)).logits
         rows: list[list[float]] = logits.float().softmax(-1).tolist()

@@ -76,6 +76,16 @@ class Frozen:
         head = 0 if self.head is None else self.head.coef_.size + self.head.intercept_.size
         return int(self.model.num_parameters()) + int(head)
 
+    @property
+    def device(self) -> str:
+        """Give the kind of processor it runs on."""
+        return str(self.model.device.type)
+
+    @property
+    def precision(self) -> str:
+        """Give the number type of the matrix products."""
+        return "float32"
+
     def embed(self, batch: Any) -> NDArray[np.float32]:
         """Give each row's embedding, shape (rows, width)."""
         import torch

@@ -9,6 +9,8 @@ from pydantic import Field, field_validator, model_validator
 
 from classifiers.interface import Settings
 
+Runtime = Literal["auto", "torch", "onnx", "onnx-int8", "openvino"]
+
 PRESETS: dict[str, dict[str, Any]] = {
     # the blog post's loop: plain AdamW at a constant rate, every message padded to 128 tokens
     "blog": {
@@ -44,7 +46,8 @@ class EncoderSettings(Settings):
     how rare their label is; `auto` does so where the commonest label is over 10 times as frequent as the
     rarest. `precision` auto takes bfloat16 or float16 where the device computes with it, else float32.
     `freeze_embeddings` leaves the word embeddings as they are. `head = "linear"` fits a logistic regression on
-    the frozen encoder's embeddings instead; the settings of training then play no part.
+    the frozen encoder's embeddings instead; the settings of training then play no part. `runtime` is what
+    answers: torch, an export (a processor's only), or with `auto` the fastest that answers as torch does.
     """
 
     preset: Literal["blog"] | None = None
@@ -68,6 +71,7 @@ class EncoderSettings(Settings):
     compile: bool = False
     pretrained: bool = True
     head: Literal["softmax", "linear"] = "softmax"
+    runtime: Runtime = "torch"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
 
     @field_validator("model", mode="before")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.cli import main
-from bench.speed import summarise
+from bench.speed.results import summarise_llm
 
 
 def measurement(variant: str, seconds: float, answers: str, memory: int = 100) -> dict[str, object]:
@@ -26,7 +26,7 @@ def measurement(variant: str, seconds: float, answers: str, memory: int = 100) -
 def test_medians_and_ratios_are_to_the_plain_loop() -> None:
     found = [measurement("chat", seconds, "abab") for seconds in (4.0, 8.0, 400.0)]
     found += [measurement("score", seconds, "abaa", 120) for seconds in (1.0, 2.0, 3.0)]
-    chat, score = summarise(found, flops=1e6)
+    chat, score = summarise_llm(found, flops=1e6)
     assert (chat.ms_per_message, chat.speed_up, chat.equal_answers, chat.limit_ms) == (2000, 1, 1, None)
     assert (score.ms_per_message, score.speed_up, score.equal_answers) == (500, 4, 0.75)
     assert score.memory_ratio == pytest.approx(1.2)

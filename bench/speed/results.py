@@ -1,17 +1,10 @@
-"""The speed benchmark: variants side by side in one run, rounds interleaved, medians, ratios.
-
-Machines are shared and noisy, so no single time is quoted: every round runs every variant once, and
-what is reported is the median over rounds of each variant and its ratio to the first, the baseline.
-"""
+"""Medians and ratios of the speed benchmark, and their files in results/speed/."""
 
 from __future__ import annotations
 
 import json
-import os
 import statistics
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,12 +14,9 @@ from pydantic import TypeAdapter, ValidationError
 from bench import meter
 from classifiers.interface import BenchError
 
-VARIANTS = ("chat", "generate", "score")
-MATRIX = 2048
-
 
 @dataclass(frozen=True, slots=True)
-class SpeedRow:
+class LlmRow:
     """A variant's medians over the rounds; ratios are to the plain chat loop."""
 
     variant: str
@@ -40,26 +30,7 @@ class SpeedRow:
     engine_limit_ms: float | None
 
 
-def run_speed(model: str, data: str, *, messages: int, rounds: int, with_server: bool) -> Iterator[dict[str, Any]]:
-    """Run every variant once a round and give each measurement as it comes.
-
-    Raises:
-        BenchError: if a variant fails.
-    """
-    threads = os.cpu_count() or 1
-    variants = (*VARIANTS, "server") if with_server else VARIANTS
-    for round_ in range(rounds):
-        for variant in variants:
-            job = {"variant": variant, "model": model, "messages": messages, "data": data, "threads": threads}
-            command = [sys.executable, "-m", "bench.speed_llm", json.dumps(job)]
-            run = subprocess.run(command, capture_output=True, text=True, check=False)
-            if run.returncode != 0:
-                reason = (run.stderr.strip().splitlines() or ["no reason given"])[-1]
-                raise BenchError(f"speed variant '{variant}' failed: {reason}")
-            yield {"round": round_, "variant": variant, **json.loads(run.stdout.splitlines()[-1])}
-
-
-def summarise(measurements: Sequence[dict[str, Any]], flops: float) -> list[SpeedRow]:
+def summarise_llm(measurements: Sequence[dict[str, Any]], flops: float) -> list[LlmRow]:
     """Give each variant's medians and its ratios to the first variant.
 
     `limit_ms` is the arithmetic limit: 2 × parameters × decoded tokens over the machine's measured
@@ -77,7 +48,7 @@ def summarise(measurements: Sequence[dict[str, Any]], flops: float) -> list[Spee
         work = 2 * own[0]["n_parameters"] * own[0]["tokens_per_message"]
         ms = _median_ms(own)
         rows.append(
-            SpeedRow(
+            LlmRow(
                 variant=variant,
                 ms_per_message=ms,
                 speed_up=base_ms / ms,
@@ -92,58 +63,112 @@ def summarise(measurements: Sequence[dict[str, Any]], flops: float) -> list[Spee
     return rows
 
 
-def matrix_rate(threads: int) -> float:
-    """Measure operations a second of this machine's best float matrix product, median of 5."""
-    import time
+@dataclass(frozen=True, slots=True)
+class EncoderRow:
+    """A variant's medians over the rounds, each with its ratio to the first variant; accuracy is the mean.
 
-    import torch
+    Limits are messages a second at the machine's measured matrix-product rate and without padding: 2 ×
+    weights × tokens operations for an answer, three times that for a training step's message.
+    """
 
-    torch.set_num_threads(threads)
-    best: float = 0.0
-    for dtype in (torch.float32, torch.bfloat16):
-        a = torch.randn(MATRIX, MATRIX).to(dtype)
-        taken = []
-        for _ in range(6):
-            started = time.perf_counter()
-            torch.matmul(a, a)
-            taken.append(time.perf_counter() - started)
-        best = max(best, float(2 * MATRIX**3) / statistics.median(taken[1:]))
-    return best
+    variant: str
+    runtime: str
+    train_per_s: float
+    train_speed_up: float
+    predict_per_s: float
+    predict_speed_up: float
+    single_ms: float
+    single_speed_up: float
+    accuracy: float
+    peak_memory_bytes: int
+    limit_train_per_s: float
+    limit_predict_per_s: float
+
+
+def summarise_encoder(measurements: Sequence[dict[str, Any]], flops: float) -> list[EncoderRow]:
+    """Give each variant's medians and their ratios to the first variant's."""
+    variants = list(dict.fromkeys(m["variant"] for m in measurements))
+    rows: list[EncoderRow] = []
+    for variant in variants:
+        own = [m for m in measurements if m["variant"] == variant]
+        train, predict, single, memory = (
+            statistics.median(m[name] for m in own)
+            for name in ("train_per_s", "predict_per_s", "single_ms", "peak_memory_bytes")
+        )
+        limit = flops / own[0]["operations"]
+        base = rows[0] if rows else None
+        rows.append(
+            EncoderRow(
+                variant=variant,
+                runtime=str(statistics.mode(m["runtime"] for m in own)),
+                train_per_s=train,
+                train_speed_up=train / base.train_per_s if base else 1.0,
+                predict_per_s=predict,
+                predict_speed_up=predict / base.predict_per_s if base else 1.0,
+                single_ms=single,
+                single_speed_up=base.single_ms / single if base else 1.0,
+                accuracy=statistics.mean(m["accuracy"] for m in own),
+                peak_memory_bytes=int(memory),
+                limit_train_per_s=limit / 3,
+                limit_predict_per_s=limit,
+            )
+        )
+    return rows
 
 
 @dataclass(frozen=True, slots=True)
-class SpeedResult:
-    """One model's comparison; `flops` is the measured matrix-product rate in operations a second."""
+class LlmSpeed:
+    """One LLM's comparison; `flops` is the measured matrix-product rate in operations a second."""
 
     model: str
     machine: dict[str, str | int]
     flops: float
     messages: int
     rounds: int
-    rows: tuple[SpeedRow, ...]
+    rows: tuple[LlmRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSpeed:
+    """One encoder's comparison; fields as those of `LlmSpeed`, `messages` 0 for the whole training part."""
+
+    model: str
+    machine: dict[str, str | int]
+    flops: float
+    messages: int
+    rounds: int
+    rows: tuple[EncoderRow, ...]
+
+
+SpeedResult = LlmSpeed | EncoderSpeed
 
 
 def read_speed(folder: Path) -> list[SpeedResult]:
-    """Read all comparisons in a folder, the smallest model first.
+    """Read all comparisons in a folder: encoders, then LLMs, the smallest first.
 
     Raises:
         BenchError: if there is none, or a file is broken.
     """
+    reader: TypeAdapter[SpeedResult] = TypeAdapter(SpeedResult)
     results = []
     for file in sorted(folder.glob("*.json")):
         try:
-            results.append(TypeAdapter(SpeedResult).validate_json(file.read_bytes()))
+            results.append(reader.validate_json(file.read_bytes()))
         except ValidationError as error:
             raise BenchError(f"{file}: broken record ({error.errors()[0]['msg']}); measure again") from error
     if not results:
         raise BenchError(f"{folder} holds no measurements; make them with: make bench-speed")
-    return sorted(results, key=lambda result: max(row.limit_ms or 0 for row in result.rows))
+    return sorted(results, key=_weight)
+
+
+def _weight(result: SpeedResult) -> float:
+    return max(row.limit_ms or 0 for row in result.rows) if isinstance(result, LlmSpeed) else -1.0
 
 
 def write_speed(path: Path, result: SpeedResult, measurements: Sequence[dict[str, Any]]) -> None:
     """Write a comparison, every measurement and the versions as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    plain = [{k: v for k, v in m.items() if k != "answers"} for m in measurements]
+    plain = [{k: v for k, v in m.items() if k != "answers"} for m in measurements]  # answers are in `equal_answers`
     body = {**asdict(result), "versions": meter.versions(), "measurements": plain}
     path.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
 

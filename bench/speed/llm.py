@@ -1,4 +1,4 @@
-"""One measurement of the LLM speed benchmark, in a process of its own: `python -m bench.speed_llm JOB`.
+"""One measurement of the LLM speed benchmark, in a process of its own: `python -m bench.speed.llm JOB`.
 
 Variants: `chat`, a plain `create_chat_completion` loop, which is what people write; `generate` and
 `score`, the backend's modes; `server`, llama-cpp-python's own server with 8 clients. All get the same
@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from bench import meter
 from bench.config import DataConfig
-from bench.local_server import LocalServer
+from bench.speed.local_server import LocalServer
 from bench.task import LoadedTask, load_task
 from classifiers.llm.decoder import Decoder, Row
 from classifiers.llm.gguf_model import GgufModel

@@ -1,0 +1,105 @@
+"""Run the variants of a comparison, round after round, and measure what the machine itself could do."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import meter
+from bench.speed.results import EncoderSpeed, LlmSpeed, SpeedResult, summarise_encoder, summarise_llm
+from classifiers.interface import BenchError
+from classifiers.models import catalogue
+
+LLM_VARIANTS = ("chat", "generate", "score", "server")
+ENCODER_VARIANTS = ("blog", "trainer", "ours")
+LLM_MESSAGES = 200
+MATRIX = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What to compare: a model on a data set, that many rounds; `messages` limits what is answered or trained on."""
+
+    model: str
+    data: str
+    messages: int | None
+    rounds: int
+    with_server: bool
+
+    @property
+    def is_llm(self) -> bool:
+        """Tell a GGUF, by its catalogue entry or its file's name, from an encoder."""
+        entry = catalogue().get(self.model)
+        return entry.kind == "gguf" if entry else self.model.endswith(".gguf")
+
+    @property
+    def n_messages(self) -> int:
+        """Give how many messages an LLM answers or an encoder trains on; 0 is the whole training part."""
+        if self.messages is not None:
+            return self.messages
+        return LLM_MESSAGES if self.is_llm else 0
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """Give what is compared, the baseline first."""
+        if not self.is_llm:
+            return ENCODER_VARIANTS
+        return LLM_VARIANTS if self.with_server else LLM_VARIANTS[:-1]
+
+    def run(self) -> Iterator[dict[str, Any]]:
+        """Run every variant once a round, and give each measurement as it comes.
+
+        Raises:
+            BenchError: if a variant fails.
+        """
+        threads = os.cpu_count() or 1
+        module = "bench.speed.llm" if self.is_llm else "bench.speed.encoder"
+        for round_ in range(self.rounds):
+            for variant in self.variants:
+                job: dict[str, Any] = {"variant": variant, "model": self.model, "messages": self.n_messages}
+                job |= {"data": self.data, "threads": threads}
+                job |= {} if self.is_llm else {"seed": round_}
+                yield {"round": round_, "variant": variant, **_run_job(module, job)}
+
+    def summarise(self, found: Sequence[dict[str, Any]], flops: float) -> SpeedResult:
+        """Give medians and ratios of all measurements."""
+        threads = os.cpu_count() or 1
+        common = (Path(self.model).name, meter.machine(threads), flops, self.n_messages, self.rounds)
+        if self.is_llm:
+            return LlmSpeed(*common, tuple(summarise_llm(found, flops)))
+        return EncoderSpeed(*common, tuple(summarise_encoder(found, flops)))
+
+
+def _run_job(module: str, job: dict[str, Any]) -> dict[str, Any]:
+    command = [sys.executable, "-m", module, json.dumps(job)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    if run.returncode != 0:
+        reason = (run.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise BenchError(f"speed variant '{job['variant']}' failed: {reason}")
+    found: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
+    return found
+
+
+def matrix_rate(threads: int) -> float:
+    """Measure operations a second of this machine's best float matrix product, median of 5."""
+    import torch
+
+    torch.set_num_threads(threads)
+    best: float = 0.0
+    for dtype in (torch.float32, torch.bfloat16):
+        a = torch.randn(MATRIX, MATRIX).to(dtype)
+        taken = []
+        for _ in range(6):
+            started = time.perf_counter()
+            torch.matmul(a, a)
+            taken.append(time.perf_counter() - started)
+        best = max(best, float(2 * MATRIX**3) / statistics.median(taken[1:]))
+    return best

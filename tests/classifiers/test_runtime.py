@@ -1,0 +1,108 @@
+"""Exported encoders: the same answers as torch's on real weights, and no use of an export that differs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from classifiers.encoder.backend import Encoder
+from classifiers.encoder.exported import EXPORTS, Exported
+from classifiers.encoder.runtime import Measured, fastest
+from classifiers.encoder.settings import EncoderSettings
+from classifiers.interface import BenchError, Message, Task
+
+TEXTS = ["hi", "Where is my order 88? It should have come on Monday, and nobody answers.", "money back " * 40, ""]
+
+
+def trained(model: Path, runtime: str, task: Task, messages: list[Message]) -> Encoder:
+    settings = EncoderSettings(model=(str(model),), epochs=1, min_steps=8, runtime=runtime)
+    encoder = Encoder(settings, seed=1, threads=2)
+    encoder.load()
+    # beside a long message short ones are mostly padding, which is where a wrong export shows
+    long = [Message(f"long:{i}", f"{m.text} " * 30, m.labels) for i, m in enumerate(messages[-6:])]
+    encoder.fit(task, messages, [*messages, *long])
+    return encoder
+
+
+@pytest.fixture(scope="module")
+def plain(minilm, task, messages) -> Encoder:
+    return trained(minilm, "torch", task, messages)
+
+
+@pytest.mark.parametrize("runtime", EXPORTS)
+def test_an_export_answers_as_torch_does_and_comes_back_from_disk(
+    runtime, minilm, task, messages, plain, tmp_path
+) -> None:
+    with trained(minilm, runtime, task, messages) as encoder:
+        found = list(encoder.predict(TEXTS))
+        expected = list(plain.predict(TEXTS))
+        # 8-bit weights move probabilities; 32-bit ones only in the last digits
+        bound = 0.05 if runtime == "onnx-int8" else 1e-4
+        for a, b in zip(found, expected, strict=True):
+            assert a.probabilities is not None
+            assert a.probabilities == pytest.approx(b.probabilities, abs=bound)
+        assert encoder.facts["runtime"] == runtime
+        assert encoder.facts[f"{runtime} equal"] == 1
+        assert encoder.facts[f"{runtime} /s"] > 0
+        encoder.save(tmp_path)
+    with Encoder(encoder.settings, seed=1, threads=2) as again:
+        again.load_from(tmp_path, task)
+        assert isinstance(again.fitted, Exported)
+        assert list(again.predict(TEXTS)) == found
+        assert again.n_parameters == plain.n_parameters
+        assert again.facts["runtime"] == runtime
+
+
+def test_distilbert_is_exported_too(distilbert, task, messages) -> None:
+    with trained(distilbert, "onnx", task, messages) as encoder:
+        assert encoder.facts["onnx equal"] == 1
+
+
+def test_auto_takes_the_fastest_that_is_faithful() -> None:
+    torch = Measured("torch", 1.0, 100.0, 10.0)
+    quick = Measured("onnx", 1.0, 150.0, 5.0)
+    wrong = Measured("onnx-int8", 0.99, 1000.0, 1.0)
+    assert fastest([torch, quick, wrong]) is quick
+    # half the throughput and a quarter of the latency is the better of the two
+    assert (
+        fastest([torch, replace(torch, runtime="openvino", messages_per_s=50.0, single_ms=2.5)]).runtime == "openvino"
+    )
+
+
+def test_an_export_that_ignores_the_mask_is_refused(minilm, task, messages, monkeypatch) -> None:
+    """The fault of a real exporter: padding is read as if it were words."""
+    real = Exported.open.__func__  # type: ignore[attr-defined]
+
+    def without_mask(cls, *args, **options):
+        good = real(cls, *args, **options)
+
+        def run(inputs):
+            return good.run({**inputs, "attention_mask": np.ones_like(inputs["attention_mask"])})
+
+        return replace(good, run=run)
+
+    monkeypatch.setattr(Exported, "open", classmethod(without_mask))
+    with pytest.raises(
+        BenchError, match=r'gives [\d.]+% other answers than torch on 30 messages; use runtime = "torch"'
+    ):
+        trained(minilm, "onnx", task, messages)
+    with trained(minilm, "auto", task, messages) as encoder:
+        assert encoder.facts["runtime"] == "torch"
+
+
+def test_a_missing_runtime_names_its_remedy(minilm, task, messages, monkeypatch) -> None:
+    import importlib
+
+    real = importlib.import_module
+
+    def without(name, *rest):
+        if name == "openvino":
+            raise ImportError(name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(importlib, "import_module", without)
+    with pytest.raises(BenchError, match=r"need openvino; install it with: pip install '.\[fast\]'"):
+        trained(minilm, "openvino", task, messages)
