@@ -6,9 +6,13 @@ each step computes anyway, so it costs nothing and is the running accuracy of th
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,7 +57,7 @@ def train(
     if settings.freezes_embeddings_for(model.config.hidden_size):
         # half of a small model's weights: their gradient and Adam step cost more than they bring
         model.get_input_embeddings().requires_grad_(False)  # type: ignore[no-untyped-call]
-    with tempfile.TemporaryDirectory(prefix="bench-fit-") as folder:
+    with _checkpoints() as folder:
         trainer = _CountingTrainer(
             model=model,
             args=_arguments(settings, folder, model, parts, seed),
@@ -71,6 +75,22 @@ def train(
         trainer.train()
     model.eval()  # type: ignore[no-untyped-call]
     return model
+
+
+@contextmanager
+def _checkpoints() -> Iterator[str]:
+    """Give a folder for checkpoints that goes afterwards; processes of one torchrun or accelerate launch share it.
+
+    They must, because the first of them saves the best epoch and all take it up again.
+    """
+    if "WORLD_SIZE" not in os.environ:
+        with tempfile.TemporaryDirectory(prefix="bench-fit-") as folder:
+            yield folder
+        return
+    shared = Path(tempfile.gettempdir()) / f"bench-fit-{os.getppid()}"
+    yield str(shared)
+    if os.environ.get("RANK") == "0":
+        shutil.rmtree(shared, ignore_errors=True)
 
 
 def _collator(tokenizer: PreTrainedTokenizerBase, settings: EncoderSettings) -> DataCollatorWithPadding:
@@ -109,6 +129,7 @@ def _arguments(
         disable_tqdm=True,
         dataloader_pin_memory=device == "cuda",
         use_cpu=device == "cpu",
+        ddp_backend="gloo" if device == "cpu" else None,
         optim=settings.optimizer,
         bf16=precision == "bfloat16",
         fp16=precision == "float16",

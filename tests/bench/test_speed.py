@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.cli import main
-from bench.speed.results import summarise_llm
+from bench.speed.results import read_speed, summarise_encoder, summarise_llm
 
 
 def measurement(variant: str, seconds: float, answers: str, memory: int = 100) -> dict[str, object]:
@@ -32,6 +32,30 @@ def test_medians_and_ratios_are_to_the_plain_loop() -> None:
     assert score.memory_ratio == pytest.approx(1.2)
     assert score.limit_ms == pytest.approx(1000 * 2 * 1000 * 30 / 1e6)
     assert score.engine_limit_ms == pytest.approx(60)
+
+
+def test_an_encoders_ratios_are_to_the_posts_loop() -> None:
+    def one(variant: str, speed: float, accuracy: float) -> dict[str, object]:
+        figures = {"train_per_s": speed, "predict_per_s": 10 * speed, "single_ms": 100 / speed, "operations": 1e6}
+        return {**figures, "variant": variant, "accuracy": accuracy, "peak_memory_bytes": 5, "runtime": "torch"}
+
+    found = [one("blog", speed, 0.8) for speed in (1.0, 2.0, 90.0)]
+    found += [one("ours", speed, accuracy) for speed, accuracy in ((8.0, 0.9), (10.0, 0.8), (12.0, 0.7))]
+    blog, ours = summarise_encoder(found, flops=3e9)
+    assert (blog.train_per_s, blog.train_speed_up, blog.predict_speed_up, blog.single_speed_up) == (2, 1, 1, 1)
+    assert (ours.train_speed_up, ours.predict_speed_up, ours.single_speed_up) == (5, 5, 5)
+    assert ours.accuracy == pytest.approx(0.8)
+    assert (ours.limit_predict_per_s, ours.limit_train_per_s) == (3000, 1000)
+
+
+def test_the_three_ways_to_train_an_encoder_run(
+    minilm: Path, data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["speed", str(minilm), "--data", str(data_folder), "--messages", "8", "--rounds", "1"]
+    assert main(["--results", str(tmp_path), *command]) == 0
+    (result,) = read_speed(tmp_path / "speed")
+    assert [row.variant for row in result.rows] == ["blog", "trainer", "ours"]
+    assert "arithmetic limit" in capsys.readouterr().out
 
 
 def test_every_variant_runs_on_the_same_messages(
