@@ -62,7 +62,7 @@ class EncoderSettings(Settings):
     warmup: float = Field(default=0.1, ge=0, lt=1)
     weight_decay: float = Field(default=0.01, ge=0)
     best_epoch: bool = True
-    patience: int = Field(default=2, ge=0)
+    patience: int = Field(default=3, ge=0)
     group_by_length: bool = True
     optimizer: Literal["adamw_torch_fused", "adamw_torch"] = "adamw_torch_fused"
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
@@ -90,11 +90,19 @@ class EncoderSettings(Settings):
         return max(self.epochs or (6 if hidden_size < SMALL else 4), math.ceil(self.min_steps / steps))
 
     def learning_rate_for(self, hidden_size: int) -> float:
-        """Give the peak learning rate: a 384-wide encoder learns too little at BERT's usual 2e-5."""
-        return self.learning_rate or (3e-4 if hidden_size < SMALL else 5e-5)
+        """Give the peak learning rate: a 384-wide encoder learns too little at BERT's usual 2e-5.
+
+        At 3e-4 it is unsteady with the default batch: on 240 held-out training messages of customer-messages,
+        two seeds gave 91 % where 1e-4 gave 94 %.
+        """
+        return self.learning_rate or (1e-4 if hidden_size < SMALL else 5e-5)
 
     def freezes_embeddings_for(self, hidden_size: int) -> bool:
-        """Tell whether the word embeddings stay: never without pre-training."""
+        """Tell whether the word embeddings stay: never without pre-training.
+
+        For small encoders they are half of the weights, and leaving them cost nothing: 95.0 and 93.8 % with two
+        seeds on 240 held-out training messages of customer-messages, against 95.8 and 93.3 %.
+        """
         wanted = hidden_size < SMALL if self.freeze_embeddings is None else self.freeze_embeddings
         return wanted and self.pretrained
 
