@@ -129,7 +129,7 @@ def _arguments(
         disable_tqdm=True,
         dataloader_pin_memory=device == "cuda",
         use_cpu=device == "cpu",
-        ddp_backend="gloo" if device == "cpu" else None,
+        ddp_backend="gloo" if device == "cpu" and "WORLD_SIZE" in os.environ else None,
         optim=settings.optimizer,
         bf16=precision == "bfloat16",
         fp16=precision == "float16",
