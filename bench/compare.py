@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
@@ -16,7 +18,11 @@ Right = Literal["first", "second", "both", "neither"]
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two classifiers on the same n messages: accuracy of the first minus the second, and its chance."""
+    """Two classifiers on the same n messages: accuracy of the first minus the second, and its chance.
+
+    `holm_p_value` is the p-value corrected for all pairs of the table (Holm 1979); `needed_n` is how many test
+    messages would tell the two apart at 80 % power if they differ as they do here, None where they do not.
+    """
 
     first: str
     second: str
@@ -26,6 +32,8 @@ class Pair:
     p_value: float
     only_first_right: int
     only_second_right: int
+    holm_p_value: float
+    needed_n: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +88,73 @@ def compare(first: Row, second: Row, *, seed: int = 0) -> Pair:
         ).confidence_interval
         interval = Interval(float(low), float(high))
     p_value = float(mcnemar([[both, only_a], [only_b, neither]], exact=True).pvalue)
-    return Pair(
-        first.cell.classifier, second.cell.classifier, len(pairs), difference, interval, p_value, only_a, only_b
-    )
+    needed = needed_messages(only_a / len(pairs), only_b / len(pairs))
+    names = first.cell.classifier, second.cell.classifier
+    return Pair(*names, len(pairs), difference, interval, p_value, only_a, only_b, p_value, needed)
+
+
+def needed_messages(only_first: float, only_second: float, *, level: float = 0.05, power: float = 0.8) -> int | None:
+    """Give how many messages McNemar's test needs to tell two classifiers apart.
+
+    Args:
+        only_first: share of messages that only the first gets right.
+        only_second: share that only the second gets right.
+        level: two-sided level of significance.
+        power: chance of finding the difference.
+
+    Returns:
+        The sample size of Connor 1987 (Biometrics 43:207), or None where the shares are equal.
+    """
+    from scipy.stats import norm
+
+    difference, differing = abs(only_first - only_second), only_first + only_second
+    if not difference:
+        return None
+    alpha, beta = float(norm.ppf(1 - level / 2)), float(norm.ppf(power))
+    root = alpha * math.sqrt(differing) + beta * math.sqrt(differing - difference**2)
+    return math.ceil((root / difference) ** 2)
 
 
 def all_pairs(rows: Sequence[Row]) -> list[Pair]:
-    """Compare every two classifiers that have answers."""
-    return [compare(a, b) for a, b in combinations([row for row in rows if row.scores], 2)]
+    """Compare every two classifiers that have answers, p-values corrected for their number."""
+    from statsmodels.stats.multitest import multipletests
+
+    pairs = [compare(a, b) for a, b in combinations([row for row in rows if row.scores], 2)]
+    if not pairs:
+        return []
+    corrected = multipletests([pair.p_value for pair in pairs], method="holm")[1]
+    return [replace(pair, holm_p_value=float(p)) for pair, p in zip(pairs, corrected, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A test message whose gold label may be wrong: no classifier gives it, and `n_agreeing` give the same other.
+
+    `confidence` is the mean probability of that answer where there are any.
+    """
+
+    id: str
+    text: str
+    gold: tuple[str, ...]
+    answer: tuple[str, ...]
+    n_agreeing: int
+    n_classifiers: int
+    confidence: float | None
+
+
+def suspects(rows: Sequence[Row]) -> list[Suspect]:
+    """Give the messages on which at least two classifiers agree against the gold label and none is for it."""
+    found = []
+    for message in answers_by_message(rows):
+        answers = [record for record in message.answers.values() if record.valid]
+        if len(answers) < 2 or any(is_right(record) for record in answers):
+            continue
+        answer, n = Counter(record.predicted for record in answers).most_common(1)[0]
+        sure = [r.probabilities[answer[0]] for r in answers if r.predicted == answer and r.probabilities and answer]
+        if n > 1:
+            mean = sum(sure) / len(sure) if sure else None
+            found.append(Suspect(message.id, message.text, message.gold, answer, n, len(message.answers), mean))
+    return sorted(found, key=lambda one: (-one.n_agreeing, -(one.confidence or 0.0)))
 
 
 def answers_by_message(rows: Sequence[Row]) -> Iterator[Disagreement]:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from bench.probabilities import ProbabilityScores, probability_scores
 from bench.records import CellRecord, PredictionRecord
 from classifiers.interface import Trial
 
 UNPARSED = "unparsed"
+F1_RESAMPLES = 1000
 ABOVE_ALL = 1.01
 """A bound that no probability reaches."""
 
@@ -49,6 +52,7 @@ class Scores:
     accuracy_interval: Interval
     first_attempt_accuracy: float
     macro_f1: float
+    macro_f1_interval: Interval
     invalid_rate: float
     first_invalid_rate: float
     valid_at: tuple[int, ...]
@@ -57,6 +61,7 @@ class Scores:
     per_label: tuple[LabelScore, ...]
     labels: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
+    probability: ProbabilityScores | None = None
 
 
 def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> Interval:
@@ -94,6 +99,7 @@ def score(records: Sequence[PredictionRecord], labels: Sequence[str]) -> Scores 
         accuracy_interval=wilson_interval(round(accuracy * n), n),
         first_attempt_accuracy=float(accuracy_score(gold, first)),
         macro_f1=float(f1_score(gold, predicted, labels=list(labels), average="macro", zero_division=0)),
+        macro_f1_interval=macro_f1_interval(gold, predicted, labels),
         invalid_rate=predicted.count(UNPARSED) / n,
         first_invalid_rate=first.count(UNPARSED) / n,
         valid_at=valid_at,
@@ -102,7 +108,33 @@ def score(records: Sequence[PredictionRecord], labels: Sequence[str]) -> Scores 
         per_label=_per_label(gold, predicted, labels),
         labels=tuple(labels),
         confusion=_confusion(gold, predicted, labels),
+        probability=probability_scores(records, labels),
     )
+
+
+def macro_f1_interval(
+    gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str], *, seed: int = 0
+) -> Interval:
+    """Give the 95 % percentile bootstrap interval of macro F1 over messages (scipy)."""
+    import numpy as np
+    from scipy.stats import bootstrap
+
+    place = {name: i for i, name in enumerate([*labels, UNPARSED])}
+    pair = tuple(np.array([place[name] for name in names]) for names in (gold, predicted))
+    if len(gold) < 2:
+        return Interval(0.0, 1.0)
+
+    def macro_f1(golds: Any, answers: Any, axis: int) -> Any:
+        # 2 * hits / (gold + answered), summed over all resamples at once; scikit-learn takes one at a time
+        columns = [((golds == i), (answers == i)) for i in range(len(labels))]
+        hits = [(a & b).sum(axis) for a, b in columns]
+        both = [np.maximum(a.sum(axis) + b.sum(axis), 1) for a, b in columns]
+        return np.mean([2 * h / n for h, n in zip(hits, both, strict=True)], axis=0)
+
+    drawn = bootstrap(
+        pair, macro_f1, paired=True, n_resamples=F1_RESAMPLES, method="percentile", rng=np.random.default_rng(seed)
+    ).confidence_interval
+    return Interval(float(drawn.low), float(drawn.high))
 
 
 def _valid_at(records: Sequence[PredictionRecord]) -> tuple[int, ...]:
@@ -208,6 +240,14 @@ def _of_cell(name: str) -> Callable[[Row], float | None]:
     return lambda row: getattr(row.cell, name)
 
 
+def _of_probability(name: str) -> Callable[[Row], float | None]:
+    def value(row: Row) -> float | None:
+        found = row.scores.probability if row.scores else None
+        return None if found is None else float(getattr(found, name))
+
+    return value
+
+
 def _before_retry(row: Row) -> float | None:
     """Give the accuracy of first attempts, of a classifier that may make several."""
     return row.scores.first_attempt_accuracy if row.scores and row.cell.max_attempts > 1 else None
@@ -218,6 +258,10 @@ METRICS: tuple[Metric, ...] = (
     Metric("before retry", "%", True, _before_retry),
     Metric("invalid", "%", False, _of_scores("invalid_rate")),
     Metric("macro F1", "%", True, _of_scores("macro_f1")),
+    Metric("log loss", "", False, _of_probability("log_loss")),
+    Metric("Brier", "", False, _of_probability("brier")),
+    Metric("calibration error", "%", False, _of_probability("calibration_error")),
+    Metric("answered at 99 % right", "%", True, _of_probability("answered_at_wanted")),
     Metric("p50", "ms", False, lambda row: row.cell.latency_ms.p50 if row.cell.latency_ms else None),
     Metric("p95", "ms", False, lambda row: row.cell.latency_ms.p95 if row.cell.latency_ms else None),
     Metric("throughput", "/s", True, _of_cell("throughput_per_s")),
@@ -225,6 +269,6 @@ METRICS: tuple[Metric, ...] = (
     Metric("fit", "s", False, _of_cell("fit_seconds")),
     Metric("predict", "s", False, _of_cell("predict_seconds")),
     Metric("memory", "B", False, _of_cell("peak_memory_bytes")),
-    Metric("parameters", "", False, _of_cell("n_parameters")),
+    Metric("parameters", "n", False, _of_cell("n_parameters")),
     Metric("disk", "B", False, _of_cell("bytes_on_disk")),
 )

@@ -43,14 +43,14 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-FORMS = {"%": share, "B": size, "": count}
+FORMS = {"%": share, "B": size, "n": count}
 
 
 def cell_text(metric: Metric, row: Row) -> str:
     """Give a metric's text in the main table; accuracy brings its interval."""
     text = FORMS.get(metric.unit, number)(metric.value(row))
-    if metric.name == "accuracy" and row.scores:
-        interval = row.scores.accuracy_interval
+    if row.scores and metric.name in ("accuracy", "macro F1"):
+        interval = row.scores.accuracy_interval if metric.name == "accuracy" else row.scores.macro_f1_interval
         text += f" [{share(interval.low)}, {share(interval.high)}]"
     return text
 
@@ -58,7 +58,7 @@ def cell_text(metric: Metric, row: Row) -> str:
 def heading(metric: Metric) -> str:
     """Give a column's head: name, unit and an arrow for the better way."""
     arrow = {True: " ↑", False: " ↓", None: ""}[metric.higher_is_better]
-    unit = f" {metric.unit}" if metric.unit not in ("", "B") else ""
+    unit = f" {metric.unit}" if metric.unit not in ("", "B", "n") else ""
     return f"{metric.name}{unit}{arrow}"
 
 
@@ -76,5 +76,6 @@ def shown_metrics(rows: list[Row], names: tuple[str, ...]) -> list[Metric]:
     return [m for m in METRICS if m.name in names and any(m.value(row) is not None for row in rows)]
 
 
+PROBABILITY = ("log loss", "Brier", "calibration error", "answered at 99 % right")
 QUALITY = ("accuracy", "before retry", "invalid", "macro F1")
 COST = ("p50", "p95", "throughput", "load", "fit", "predict", "memory", "parameters", "disk")
