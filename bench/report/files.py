@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.compare import Disagreement, Pair
 from bench.curve import groups
 from bench.records import RunRecord
-from bench.report.charts import draw_curve
+from bench.report.charts import save_charts
 from bench.report.markdown import markdown, replace_block, results_block, scores_json
 from bench.report.terminal import answer_text
 from bench.scores import Row
@@ -18,7 +18,7 @@ from classifiers.interface import BenchError
 
 
 def write_report(folder: Path, run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> None:
-    """Write report.md and scores.json into a run's folder, and the learning curve where it has one."""
+    """Write report.md, scores.json and the charts into a run's folder."""
     texts = {
         "report.md": markdown(run, rows, pairs),
         "scores.json": json.dumps(scores_json(rows, pairs), indent=1, ensure_ascii=False) + "\n",
@@ -26,9 +26,9 @@ def write_report(folder: Path, run: RunRecord, rows: Sequence[Row], pairs: Seque
     for name, text in texts.items():
         _write(folder / name, text)
     try:
-        draw_curve(folder, groups(rows))
+        save_charts(folder / "charts", rows, groups(rows))
     except OSError as error:
-        raise BenchError(f"cannot write the chart to {folder}: {error.strerror}") from error
+        raise BenchError(f"cannot write charts to {folder}: {error.strerror}") from error
 
 
 def write_block(path: Path, name: str, run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> None:

@@ -136,13 +136,13 @@ def test_points_of_a_curve_stand_in_its_table_and_charts(curve_run, capsys):
     assert "2 classifiers ran at a time: their times are left out" in report
     assert "## Speed and size" not in report
     assert "linear-16" not in report
-    assert (curve_run.path / "curve.png").read_bytes().startswith(b"\x89PNG")
-    assert "<svg" in (curve_run.path / "curve.svg").read_text()
+    assert (curve_run.path / "charts" / "curve.png").read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in (curve_run.path / "charts" / "curve.svg").read_text()
 
 
 def test_two_reports_of_a_curve_are_equal(curve_run):
     def contents() -> dict[str, bytes]:
-        names = ("report.md", "scores.json", "curve.svg")
+        names = ("report.md", "scores.json", "charts/curve.svg")
         return {name: Path(curve_run.path / name).read_bytes() for name in names}
 
     before = contents()
