@@ -38,6 +38,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_run(commands)
     _add_report(commands)
+    _add_recommend(commands)
     _add_disagreements(commands)
     _add_try(commands)
     _add_predict(commands)
@@ -78,6 +79,18 @@ def _add_report(commands: Any) -> None:
     parser.add_argument("--into", metavar="FILE.md", help="put the main tables between the markers of a document")
     parser.add_argument("--block", default="results", help="the markers' name: <!-- NAME --> (default: results)")
     parser.set_defaults(command="report_run")
+
+
+def _add_recommend(commands: Any) -> None:
+    parser = commands.add_parser("recommend", help="say which classifier to use within your limits, and why")
+    parser.add_argument("run", nargs="?", help="a run's name or path (default: the newest)")
+    parser.add_argument("--max-latency-ms", type=float, metavar="MS", help="most milliseconds for one message (p50)")
+    parser.add_argument("--max-memory-gb", type=float, metavar="GB", help="most memory at work")
+    parser.add_argument("--labels", type=int, metavar="N", help="how many labelled messages you have")
+    parser.add_argument("--volume", default="1e6", metavar="N", help="messages to classify, such as 1e6/month (1e6)")
+    parser.add_argument("--machine-price", type=float, metavar="P", help="price of a machine's hour")
+    parser.add_argument("--label-price", type=float, metavar="P", help="price of one label given by a person")
+    parser.set_defaults(command="recommend_classifier")
 
 
 def _add_disagreements(commands: Any) -> None:

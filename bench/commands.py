@@ -102,6 +102,36 @@ def report_run(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def recommend_classifier(chosen: argparse.Namespace) -> int:
+    """Print which classifier of a run to use; 1 where none meets the limits."""
+    from bench.compare import all_pairs, rows_of
+    from bench.config import CostConfig, RunConfig
+    from bench.recommend import Limits, recommend
+    from bench.report.terminal import print_verdict
+    from bench.scores import whole_rows
+
+    folder = _find(chosen)
+    rows = whole_rows(rows_of(folder))
+    limits = Limits(chosen.max_latency_ms, chosen.max_memory_gb, chosen.labels, _volume(chosen.volume))
+    given = {"machine_per_hour": chosen.machine_price, "per_label": chosen.label_price}
+    config = RunConfig.model_validate(folder.read().config).cost.model_dump()
+    prices = CostConfig.model_validate(config | {k: v for k, v in given.items() if v is not None})
+    verdict = recommend(rows, all_pairs(rows), limits, prices)
+    print_verdict(_console(), verdict)
+    return 0 if verdict.classifier else 1
+
+
+def _volume(text: str) -> float:
+    """Read a number of messages; what follows a slash, such as `month`, only says what it is of."""
+    try:
+        volume = float(text.partition("/")[0].replace(",", ""))
+    except ValueError as error:
+        raise BenchError(f"--volume '{text}' is no number of messages; give one such as 1e6 or 1e6/month") from error
+    if not 0 < volume < float("inf"):
+        raise BenchError(f"--volume '{text}' must be above 0")
+    return volume
+
+
 def list_disagreements(chosen: argparse.Namespace) -> int:
     """Print or write the messages on which classifiers differ."""
     from bench.compare import answers_by_message, disagreements, rows_of

@@ -60,6 +60,19 @@ class SplitConfig(Closed):
         return self
 
 
+class CostConfig(Closed):
+    """Prices: of an hour of the machine, and of one label given by a person; 0 where nothing is known."""
+
+    machine_per_hour: float = Field(0.0, ge=0)
+    per_label: float = Field(0.0, ge=0)
+    currency: str = "USD"
+
+    @property
+    def are_set(self) -> bool:
+        """Tell whether any price is known."""
+        return bool(self.machine_per_hour or self.per_label)
+
+
 class RowConfig(BaseModel):
     """What the harness reads of a row; every other key is a setting of the row's backend.
 
@@ -115,6 +128,7 @@ class RunConfig(Closed):
     keep_models: bool = True
     data: DataConfig = Field(default_factory=DataConfig)
     split: SplitConfig = Field(default_factory=lambda: SplitConfig.model_validate({}))
+    cost: CostConfig = Field(default_factory=lambda: CostConfig.model_validate({}))
     classifiers: dict[str, RowConfig] = Field(min_length=1)
 
     @field_validator("classifiers")
@@ -188,5 +202,7 @@ def make_config(values: dict[str, Any], *, where: str) -> RunConfig:
         return RunConfig.model_validate(values)
     except ValidationError as error:
         location = error.errors()[0]["loc"]
-        table = {"data": DataConfig, "split": SplitConfig}.get(str(location[0]) if location else "", RunConfig)
+        table = {"data": DataConfig, "split": SplitConfig, "cost": CostConfig}.get(
+            str(location[0]) if location else "", RunConfig
+        )
         raise BenchError(explain(error, table, where=where)) from error

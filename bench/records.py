@@ -94,7 +94,8 @@ class CellRecord:
     """What one classifier did on one split with one seed; times in seconds, sizes in bytes.
 
     `row` is the config's row it comes from, one of several cells where that has seeds or numbers of training
-    messages; `train_per_label` is that number, None for the whole part, and `n_train` how many it learnt from.
+    messages; `train_per_label` is that number, None for the whole part, and `n_train` how many it was given.
+    `n_labelled` is how many labelled messages it used, to learn from or to choose by.
     `stages` says where the prediction time of the latest worker went.
     """
 
@@ -124,6 +125,7 @@ class CellRecord:
     row: str = ""
     train_per_label: int | None = None
     n_train: int | None = None
+    n_labelled: int | None = None
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:

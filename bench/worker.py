@@ -239,6 +239,8 @@ def _describe(
     records = cell.folder.predictions.read()
     predict_seconds = sum(record.seconds for record in records)
     attempts = [attempt for record in records for attempt in record.attempts]
+    n_train, n_validation = len(cell.messages("train")), len(cell.messages("validation"))
+    used = classifier.n_labelled
     return CellRecord(
         classifier=cell.plan.name,
         backend=cell.plan.backend,
@@ -268,7 +270,8 @@ def _describe(
         trials=classifier.trials,
         row=cell.plan.row,
         train_per_label=cell.plan.train_per_label,
-        n_train=len(cell.messages("train")),
+        n_train=n_train,
+        n_labelled=n_train + n_validation if used is None else used,
     )
 
 

@@ -250,6 +250,11 @@ class Classifier(ABC, Generic[S]):
         return ()
 
     @property
+    def n_labelled(self) -> int | None:
+        """Give how many labelled messages it used, known after `fit`; None says all that it was given."""
+        return None
+
+    @property
     def max_attempts(self) -> int:
         """Give how often it may try one message; 1 for all that do not retry."""
         return 1

@@ -43,6 +43,11 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
+def money(value: float | None) -> str:
+    """Give an amount with two decimals."""
+    return DASH if value is None else f"{value:,.2f}"
+
+
 FORMS = {"%": share, "B": size, "n": count}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.compare import Pair
 from bench.records import RunRecord
-from bench.report.sections import headline, loud, tables
+from bench.report.sections import headline, loud, tables, verdict_of
 from bench.report.table import Table
 from bench.scores import Row
 from classifiers.interface import BenchError
@@ -21,6 +21,7 @@ def markdown(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> str:
     """Give the whole report."""
     lines = [f"# {run.name}", "", _plain(headline(run)), ""]
     lines += [f"> **{_plain(line)}**\n" for line in loud(run, rows)]
+    lines += [*_verdict(run, rows, pairs)]
     for table in tables(run, rows, pairs):
         lines += [f"## {table.title}", "", *table_lines(table), "", *map(_plain, table.notes), ""]
     lines += [*_provenance(run, rows)]
@@ -31,9 +32,17 @@ def results_block(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) ->
     """Give the part of a report that stands in a README: headline, warnings, the first three tables."""
     lines = [f"{_plain(headline(run))}.", ""]
     lines += [f"> {_plain(line)}\n" for line in loud(run, rows)]
+    lines += [*_verdict(run, rows, pairs)]
     for table in islice(tables(run, rows, pairs), 3):
         lines += [f"**{table.title}**", "", *table_lines(table), "", *map(_plain, table.notes), ""]
     return "\n".join(lines).strip()
+
+
+def _verdict(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Iterator[str]:
+    if verdict := verdict_of(run, rows, pairs):
+        first, *rest = map(_plain, verdict.sentences)
+        yield " ".join([f"**{first}**", *rest])
+        yield ""
 
 
 def replace_block(text: str, block: str, name: str = BLOCK) -> str:

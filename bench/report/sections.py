@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bench.compare import Pair, Suspect, suspects
+from bench.config import CostConfig
+from bench.cost import cost_of, machine_gb
 from bench.curve import groups
+from bench.recommend import Limits, Verdict, recommend
 from bench.records import RunRecord
 from bench.report.curve_section import CURVE, curve_tables
 from bench.report.format import (
@@ -16,6 +19,7 @@ from bench.report.format import (
     best_rows,
     cell_text,
     heading,
+    money,
     number,
     share,
     shown_metrics,
@@ -34,6 +38,7 @@ def tables(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Iterat
     yield from (table for table in extra if table.title != CURVE)
     if run.config.get("jobs", 1) == 1:
         yield _metric_table("Speed and size", list(rows), COST, notes=tuple(_under_cost(rows)))
+        yield _cost(rows, CostConfig.model_validate(run.config.get("cost", {})))
     if pairs:
         yield _pairs(*_shown_pairs(rows, pairs))
     if with_probabilities := [row for row in rows if row.scores and row.scores.probability]:
@@ -49,6 +54,13 @@ def tables(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Iterat
     yield from (_trials(row) for row in rows if row.cell.trials)
     yield from _per_label(rows)
     yield from (_confusion(row) for row in rows if row.scores)
+
+
+def verdict_of(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Verdict | None:
+    """Give the verdict without limits, at the config's prices; None where nothing was compared."""
+    if not pairs or int(run.config.get("jobs", 1)) > 1:
+        return None
+    return recommend(whole_rows(rows), pairs, Limits(), CostConfig.model_validate(run.config.get("cost", {})))
 
 
 def headline(run: RunRecord) -> str:
@@ -98,6 +110,25 @@ def _under_cost(rows: Sequence[Row]) -> Iterator[str]:
         ratio = (sizes[small] or 0) / (sizes[large] or 1)
         yield f"{small} is {100 * ratio:.2g} % of {large}'s size on disk."
     yield "p50 and p95: one message at a time, after warm-up; throughput: in batches; memory: peak of the process."
+
+
+def _cost(rows: Sequence[Row], prices: CostConfig) -> Table:
+    """Give what a million messages take, and in money where prices are known."""
+    head = ["classifier", "hours a million", "machine GB", "labels used"]
+    if prices.are_set:
+        head += [f"{what} {prices.currency}" for what in ("labelling", "training", "a million")]
+    body = []
+    for row in rows:
+        cost, memory, labels = cost_of(row.cell, prices), machine_gb(row.cell), row.cell.n_labelled
+        cells = [number(cost.hours_per_million if cost else None), f"{memory:g}" if memory else DASH]
+        cells.append(DASH if labels is None else f"{labels:,}")
+        if prices.are_set:
+            cells += [money(getattr(cost, name, None)) for name in ("labelling", "training", "per_million")]
+        body.append((row.cell.classifier, *cells))
+    notes = ["machine GB: the smallest usual memory size that holds it at work, with a quarter to spare."]
+    if not prices.are_set:
+        notes.append("money: give prices in the config's [cost] table, or to bench recommend.")
+    return Table("What it takes", tuple(head), tuple(body), notes=tuple(notes))
 
 
 UNDER_PROBABILITIES = (

@@ -11,9 +11,10 @@ from rich.text import Text
 
 from bench.compare import Disagreement, Pair
 from bench.doctor import Finding
+from bench.recommend import Verdict
 from bench.records import PredictionRecord, RunRecord
 from bench.report.format import count, size
-from bench.report.sections import headline, loud, tables
+from bench.report.sections import headline, loud, tables, verdict_of
 from bench.report.table import Table
 from bench.scores import UNPARSED, Row
 from classifiers.models import Entry
@@ -24,9 +25,19 @@ def print_report(console: Console, run: RunRecord, rows: Sequence[Row], pairs: S
     console.print(Text(headline(run), style="bold"))
     for line in loud(run, rows):
         console.print(Text(f"! {line}", style="bold yellow"))
+    if verdict := verdict_of(run, rows, pairs):
+        print_verdict(console, verdict)
     for table in tables(run, rows, pairs):
         console.print()
         print_table(console, table)
+
+
+def print_verdict(console: Console, verdict: Verdict) -> None:
+    """Print what to use, and a line a reason."""
+    first, *rest = verdict.sentences
+    console.print(Text(first, style="bold green" if verdict.classifier else "bold red"))
+    for line in rest:
+        console.print(Text(line))
 
 
 def print_table(console: Console, table: Table) -> None:

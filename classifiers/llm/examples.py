@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.interface import Message, Task
+from classifiers.llm.settings import Choice
 
 
 def draw_per_label(task: Task, train: Sequence[Message], k: int, seed: int) -> list[Message]:
@@ -25,6 +27,13 @@ def draw_per_label(task: Task, train: Sequence[Message], k: int, seed: int) -> l
         drawn += chance.sample(own, min(k, len(own)))
     chance.shuffle(drawn)
     return drawn
+
+
+def labels_shown(choice: Choice, train: Sequence[Message]) -> int:
+    """Count the training messages whose labels a way of asking needs."""
+    if choice.examples == "per_label":
+        return sum(min(choice.n_examples, n) for n in Counter(m.labels for m in train).values())
+    return len(train) if choice.examples == "similar" else 0
 
 
 class SimilarMessages:

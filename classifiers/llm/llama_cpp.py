@@ -139,6 +139,13 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
         return 1 + self.settings.retries if mode == "generate" else 1
 
     @property
+    def n_labelled(self) -> int | None:
+        """Count the messages whose labels it was shown or chosen by: none where it was only told definitions."""
+        from classifiers.llm.examples import labels_shown
+
+        return labels_shown(self.asker.choice, self._train) + max((trial.n for trial in self._trials), default=0)
+
+    @property
     def n_parameters(self) -> int | None:
         """Count the model's parameters."""
         return self.engine.model.n_parameters

@@ -124,6 +124,11 @@ class Server(Classifier[ServerSettings]):
         self.task, self.examples = task, [Message(id_, text, (label,)) for id_, text, label in rows]
 
     @property
+    def n_labelled(self) -> int | None:
+        """Count the examples it shows."""
+        return len(self.examples)
+
+    @property
     def max_attempts(self) -> int:
         """Count the first try and the retries."""
         return len(self.settings.temperatures)
