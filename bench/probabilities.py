@@ -16,6 +16,7 @@ from bench.records import PredictionRecord
 
 BINS = 10
 WANTED = 0.99
+MOST_POINTS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class ProbabilityScores:
-    """Quality of probabilities; `coverage` goes from the surest answer alone to all of them.
+    """Quality of probabilities; `coverage` goes from the surest answer alone to all, in 200 points at most.
 
     `answered_at_wanted` is the largest share of messages that can be answered with 99 % of the answers
     right, 0 where not even the surest are.
@@ -76,7 +77,7 @@ def probability_scores(records: Sequence[PredictionRecord], labels: Sequence[str
         calibration_error=_calibration_error(bins := _bins(confidence, right)),
         answered_at_wanted=max((c.share for c in coverage if c.accuracy >= WANTED), default=0.0),
         bins=bins,
-        coverage=coverage,
+        coverage=_thinned(coverage),
     )
 
 
@@ -98,3 +99,11 @@ def _coverage(confidence: NDArray[np.float64], right: NDArray[np.float64]) -> tu
     n = len(order)
     ends = [i for i in range(n) if i == n - 1 or sure[i + 1] < sure[i]]
     return tuple(Coverage((i + 1) / n, float(hits[i] / (i + 1))) for i in ends)
+
+
+def _thinned(points: Sequence[Coverage]) -> tuple[Coverage, ...]:
+    """Keep the points of a curve that a drawing can tell apart, the last one always."""
+    if len(points) <= MOST_POINTS:
+        return tuple(points)
+    places = np.linspace(0, len(points) - 1, MOST_POINTS).round().astype(int)
+    return tuple(points[i] for i in places)

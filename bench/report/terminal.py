@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich import box
 from rich.console import Console
@@ -18,6 +18,9 @@ from bench.report.sections import headline, loud, tables, verdict_of
 from bench.report.table import Table
 from bench.scores import UNPARSED, Row
 from classifiers.models import Entry
+
+GAP = 2
+"""Signs between two columns, and about as many at the edges together."""
 
 
 def print_report(console: Console, run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> None:
@@ -44,7 +47,7 @@ def print_table(console: Console, table: Table) -> None:
     """Print one table; where it is too wide for the terminal it is turned on its side if that helps."""
     turned = _turned(table)
     helps = table.can_turn and _width(table) > console.width and _width(turned) < _width(table)
-    console.print(_draw(turned if helps else table))
+    console.print(_draw(turned if helps else table, console.width))
     for note in table.notes:
         console.print(Text(note, style="dim"))
 
@@ -54,15 +57,44 @@ def _width(table: Table) -> int:
     return sum(max(map(len, column)) + 2 for column in columns)
 
 
-def _draw(table: Table) -> RichTable:
+def _draw(table: Table, width: int) -> RichTable:
     drawn = RichTable(
-        title=Text(table.title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
-    )
-    for j, head in enumerate(table.head):
-        drawn.add_column(Text(head), justify="right" if j else "left", overflow="fold")
+        title=Text(table.title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False,
+        collapse_padding=True,
+    )  # fmt: skip
+    for j, (head, own) in enumerate(zip(table.head, _column_widths(table, width), strict=True)):
+        drawn.add_column(Text(head), justify="right" if j else "left", overflow="fold", width=own)
     for i, cells in enumerate(table.body):
         drawn.add_row(*(Text(cell, style="bold" if (i, j) in table.bold else "") for j, cell in enumerate(cells)))
     return drawn
+
+
+def _column_widths(table: Table, width: int) -> list[int | None]:
+    """Share out the terminal's width so that cells stay whole, or else words; None leaves it to rich.
+
+    rich narrows all columns alike, which breaks names while other columns have room.
+    """
+    columns = [list(column) for column in zip(*table.body, strict=True)] or [[] for _ in table.head]
+    heads = [_longest_word([head]) for head in table.head]
+    whole = [max([head, *map(len, column)]) for head, column in zip(heads, columns, strict=True)]
+    words = [max(head, _longest_word(column)) for head, column in zip(heads, columns, strict=True)]
+    for least in (whole, words):
+        left = width - sum(least) - GAP * len(least)
+        if left >= 0:
+            wanted = [max(map(len, [head, *column])) for head, column in zip(table.head, columns, strict=True)]
+            return list(_widened(least, wanted, left))
+    return [None] * len(table.head)
+
+
+def _longest_word(texts: Sequence[str]) -> int:
+    return max((len(word) for text in texts for word in text.split(" ")), default=0)
+
+
+def _widened(least: Sequence[int], wanted: Sequence[int], left: int) -> Iterator[int]:
+    for own, most in zip(least, wanted, strict=True):
+        more = min(most - own, left)
+        left -= more
+        yield own + more
 
 
 def _turned(table: Table) -> Table:
