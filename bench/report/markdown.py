@@ -20,8 +20,8 @@ BLOCK = "results"
 def markdown(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> str:
     """Give the whole report."""
     lines = [f"# {run.name}", "", _plain(headline(run)), ""]
-    lines += [f"> **{_plain(line)}**\n" for line in loud(run, rows)]
     lines += [*_verdict(run, rows, pairs)]
+    lines += [f"> **{_plain(line)}**\n" for line in loud(run, rows)]
     for table in tables(run, rows, pairs):
         lines += [f"## {table.title}", "", *table_lines(table), "", *map(_plain, table.notes), ""]
     lines += [*_provenance(run, rows)]
@@ -31,8 +31,8 @@ def markdown(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> str:
 def results_block(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> str:
     """Give the part of a report that stands in a README: headline, warnings, the first three tables."""
     lines = [f"{_plain(headline(run))}.", ""]
-    lines += [f"> {_plain(line)}\n" for line in loud(run, rows)]
     lines += [*_verdict(run, rows, pairs)]
+    lines += [f"> {_plain(line)}\n" for line in loud(run, rows)]
     for table in islice(tables(run, rows, pairs), 3):
         lines += [f"**{table.title}**", "", *table_lines(table), "", *map(_plain, table.notes), ""]
     return "\n".join(lines).strip()

@@ -26,10 +26,10 @@ GAP = 2
 def print_report(console: Console, run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> None:
     """Print warnings and all tables of a run."""
     console.print(Text(headline(run), style="bold"))
-    for line in loud(run, rows):
-        console.print(Text(f"! {line}", style="bold yellow"))
     if verdict := verdict_of(run, rows, pairs):
         print_verdict(console, verdict)
+    for line in loud(run, rows):
+        console.print(Text(f"! {line}", style="bold yellow"))
     for table in tables(run, rows, pairs):
         console.print()
         print_table(console, table)

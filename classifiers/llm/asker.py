@@ -102,6 +102,14 @@ class Asker:
             return prior_of(self.scores([train[i].text for i in drawn]))
         return None
 
+    @property
+    def shown_prompt(self) -> str:
+        """Give the prompt as a person reads it, with marks where the message and its own examples go."""
+        turns = self._conversation("⟨the message⟩", self._fixed)
+        lines = [f"[{turn.role}] {turn.text}{turn.message}" for turn in turns]
+        own = [f"⟨the {self.choice.n_examples} training messages most like it, as turns⟩"] if self._similar else []
+        return "\n".join([*lines[:-1], *own, lines[-1]])
+
     def _prior(self, train: Sequence[Message]) -> NDArray[np.float64] | None:
         return self.find_prior(self.choice.calibration, train)
 

@@ -180,6 +180,7 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
             "parallel": chosen.parallel,
             "batch": chosen.batch,
             "shared_prompt_tokens": self.engine.prefix_length,
+            "prompt": self.asker.shown_prompt,
         }
 
     def _trial_of(self, choice: Choice) -> Trial | None:

@@ -1,0 +1,116 @@
+"""The report as one HTML file that needs no network: tables, charts and every message to look at.
+
+Messages, labels and model answers are other people's text. They reach the page only as JSON in which no
+`<` is left, and are put on it as text, never as HTML.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.compare import Disagreement, Pair, answers_by_message
+from bench.curve import groups
+from bench.records import RunRecord
+from bench.report.charts import charts
+from bench.report.sections import headline, loud, tables, verdict_of
+from bench.scores import Row, whole_rows
+
+HERE = Path(__file__).parent
+MOST_MESSAGES = 5000
+VIEWED = "viewed"
+
+
+def page(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> str:
+    """Give the whole page as text."""
+    from jinja2 import Environment, FileSystemLoader
+
+    environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["embedded"] = embedded
+    shown = whole_rows(rows)
+    messages, left_out = viewed_messages(shown)
+    return environment.get_template("page.html").render(
+        run=run,
+        headline=headline(run),
+        warnings=loud(run, rows),
+        verdict=verdict_of(run, rows, pairs),
+        tables=list(tables(run, rows, pairs)),
+        charts={name: chart.to_dict() for name, chart in charts(rows, groups(rows))},
+        vega=_vega(),
+        data=_viewer_data(run, shown, messages),
+        left_out=left_out,
+        total=sum(1 for _ in answers_by_message(shown)),
+        cells=[row.cell for row in rows],
+    )
+
+
+def embedded(value: object) -> Any:
+    """Give a value as JSON that cannot end the script it stands in, whatever texts it holds."""
+    from markupsafe import Markup
+
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    for sign in ("<", ">", "&", "\u2028", "\u2029"):
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)
+
+
+def viewed_messages(rows: Sequence[Row]) -> tuple[list[Disagreement], int]:
+    """Give the messages the page holds and how many it leaves out.
+
+    All of them up to 5,000; above that every disagreement that fits, and a seeded draw of the rest.
+    """
+    messages = list(answers_by_message(rows))
+    if len(messages) <= MOST_MESSAGES:
+        return messages, 0
+    differ = [m for m in messages if len({record.predicted for record in m.answers.values()}) > 1]
+    agree = [m for m in messages if len({record.predicted for record in m.answers.values()}) == 1]
+    chance = random.Random(0)
+    kept = differ if len(differ) <= MOST_MESSAGES else chance.sample(differ, MOST_MESSAGES)
+    kept = kept + chance.sample(agree, min(len(agree), MOST_MESSAGES - len(kept)))
+    return kept, len(messages) - len(kept)
+
+
+def _viewer_data(run: RunRecord, rows: Sequence[Row], messages: Sequence[Disagreement]) -> dict[str, Any]:
+    """Give what the viewer works on; short keys, because there are thousands of them."""
+    scored = [row for row in rows if row.scores]
+    columns = {record.id: record.columns for row in scored[:1] for record in row.records}
+    return {
+        "run": run.name,
+        "labels": [label["name"] for label in run.task["labels"]],
+        "classifiers": [row.cell.classifier for row in scored],
+        "prompts": {row.cell.classifier: row.cell.facts.get("prompt") for row in scored},
+        "messages": [
+            {
+                "id": one.id,
+                "text": one.text,
+                "gold": list(one.gold),
+                "kind": columns.get(one.id, {}).get("kind", ""),
+                "answers": [_answer(one, row.cell.classifier) for row in scored],
+            }
+            for one in messages
+        ],
+    }
+
+
+def _answer(message: Disagreement, classifier: str) -> dict[str, Any]:
+    record = message.answers[classifier]
+    probability = (record.probabilities or {}).get(record.predicted[0]) if record.predicted else None
+    return {
+        "labels": list(record.predicted),
+        "valid": record.valid,
+        "right": message.is_right(classifier),
+        "p": None if probability is None else round(probability, 4),
+        "attempts": [{"raw": a.raw, "labels": list(a.labels), "valid": a.valid} for a in record.attempts],
+    }
+
+
+def _vega() -> Any:
+    """Give Vega, Vega-Lite and the embedder as one script, from the wheel that carries them."""
+    from markupsafe import Markup
+    from vl_convert import javascript_bundle
+
+    bundle: Any = javascript_bundle  # its stub demands the snippet that it does not need
+    return Markup(bundle().replace("</script", "<\\/script"))
