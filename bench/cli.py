@@ -14,7 +14,7 @@ SPEED_MODELS = ["minilm-l6", "smollm2-135m-instruct", "qwen2.5-coder-0.5b-instru
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; 0 when all went well, 1 with a failed row, 2 for bad input, 130 when interrupted."""
+    """Run a command; 0: all went well, 1: a failed row, 2: bad input, 3: a regression, 130: interrupted."""
     parser = make_parser()
     chosen = parser.parse_args(arguments)
     try:
@@ -39,6 +39,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_report(commands)
     _add_recommend(commands)
+    _add_compare(commands)
     _add_disagreements(commands)
     _add_try(commands)
     _add_predict(commands)
@@ -91,6 +92,16 @@ def _add_recommend(commands: Any) -> None:
     parser.add_argument("--machine-price", type=float, metavar="P", help="price of a machine's hour")
     parser.add_argument("--label-price", type=float, metavar="P", help="price of one label given by a person")
     parser.set_defaults(command="recommend_classifier")
+
+
+def _add_compare(commands: Any) -> None:
+    parser = commands.add_parser("compare", help="did any classifier get better or worse between two runs?")
+    parser.add_argument("old", help="a run's name or path")
+    parser.add_argument("new", help="a run's name or path, or 'latest'")
+    parser.add_argument("--fail-on-regression", action="store_true", help="exit code 3 where one got measurably worse")
+    parser.set_defaults(command="compare_runs")
+    history = commands.add_parser("history", help="list all runs, newest first, a line each")
+    history.set_defaults(command="list_runs")
 
 
 def _add_disagreements(commands: Any) -> None:

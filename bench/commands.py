@@ -121,6 +121,34 @@ def recommend_classifier(chosen: argparse.Namespace) -> int:
     return 0 if verdict.classifier else 1
 
 
+def compare_runs(chosen: argparse.Namespace) -> int:
+    """Print how every classifier changed between two runs; 3 for a regression where that was asked for."""
+    from bench.compare import rows_of
+    from bench.records import find_run
+    from bench.regression import changes
+    from bench.report.run_tables import changes_table
+    from bench.report.terminal import print_table
+    from bench.scores import whole_rows
+
+    old, new = (find_run(None if run == "latest" else run, chosen.results) for run in (chosen.old, chosen.new))
+    found = changes(*(whole_rows(rows_of(run)) for run in (old, new)))
+    print_table(_console(), changes_table(old.read(), new.read(), found))
+    return 3 if chosen.fail_on_regression and any(change.is_regression for change in found) else 0
+
+
+def list_runs(chosen: argparse.Namespace) -> int:
+    """Print a line a run."""
+    from bench.records import all_runs
+    from bench.report.run_tables import history_table
+    from bench.report.terminal import print_table
+
+    runs = all_runs(chosen.results)
+    if not runs:
+        raise BenchError(f"there is no run in {chosen.results}; make one with: bench run")
+    print_table(_console(), history_table(runs))
+    return 0
+
+
 def _volume(text: str) -> float:
     """Read a number of messages; what follows a slash, such as `month`, only says what it is of."""
     try:

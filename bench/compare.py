@@ -11,6 +11,7 @@ from typing import Literal
 
 from bench.records import PredictionRecord, RunFolder
 from bench.scores import Interval, Row, score
+from classifiers.interface import BenchError
 
 RESAMPLES = 5000
 Right = Literal["first", "second", "both", "neither"]
@@ -77,6 +78,8 @@ def compare(first: Row, second: Row, *, seed: int = 0) -> Pair:
 
     theirs = {record.id: is_right(record) for record in second.records}
     pairs = [(is_right(record), theirs[record.id]) for record in first.records if record.id in theirs]
+    if not pairs:
+        raise BenchError(f"'{first.cell.classifier}' and '{second.cell.classifier}' answered no message in common")
     a, b = np.array(pairs, dtype=float).T
     only_a, only_b = int(((a == 1) & (b == 0)).sum()), int(((a == 0) & (b == 1)).sum())
     both, neither = int(((a == 1) & (b == 1)).sum()), int(((a == 0) & (b == 0)).sum())
@@ -117,13 +120,17 @@ def needed_messages(only_first: float, only_second: float, *, level: float = 0.0
 
 def all_pairs(rows: Sequence[Row]) -> list[Pair]:
     """Compare every two classifiers that have answers, p-values corrected for their number."""
+    return corrected([compare(a, b) for a, b in combinations([row for row in rows if row.scores], 2)])
+
+
+def corrected(pairs: Sequence[Pair]) -> list[Pair]:
+    """Give the pairs with p-values corrected for their number (Holm 1979, statsmodels)."""
     from statsmodels.stats.multitest import multipletests
 
-    pairs = [compare(a, b) for a, b in combinations([row for row in rows if row.scores], 2)]
     if not pairs:
         return []
-    corrected = multipletests([pair.p_value for pair in pairs], method="holm")[1]
-    return [replace(pair, holm_p_value=float(p)) for pair, p in zip(pairs, corrected, strict=True)]
+    p_values = multipletests([pair.p_value for pair in pairs], method="holm")[1]
+    return [replace(pair, holm_p_value=float(p)) for pair, p in zip(pairs, p_values, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)

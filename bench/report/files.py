@@ -11,7 +11,7 @@ from bench.compare import Disagreement, Pair
 from bench.curve import groups
 from bench.records import RunRecord
 from bench.report.charts import save_charts
-from bench.report.markdown import markdown, replace_block, results_block, scores_json
+from bench.report.markdown import markdown, replace_block, results_block, scores_csv, scores_json
 from bench.report.page import page
 from bench.report.terminal import answer_text
 from bench.scores import Row
@@ -19,12 +19,13 @@ from classifiers.interface import BenchError
 
 
 def write_report(folder: Path, run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> None:
-    """Write report.md, report.html, scores.json and the charts into a run's folder."""
+    """Write report.md, report.html, scores.json, scores.csv and the charts into a run's folder."""
     texts = {
         "report.md": markdown(run, rows, pairs),
         "report.html": page(run, rows, pairs),
         "scores.json": json.dumps(scores_json(rows, pairs), indent=1, ensure_ascii=False) + "\n",
     }
+    texts["scores.csv"] = scores_csv(rows)
     for name, text in texts.items():
         _write(folder / name, text)
     try:

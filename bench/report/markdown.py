@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import islice
@@ -11,10 +13,11 @@ from bench.compare import Pair
 from bench.records import RunRecord
 from bench.report.sections import headline, loud, tables, verdict_of
 from bench.report.table import Table
-from bench.scores import Row
+from bench.scores import METRICS, Row
 from classifiers.interface import BenchError
 
 BLOCK = "results"
+UNITS = {"B": "bytes", "n": "count", "%": "share", "": "number"}
 
 
 def markdown(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> str:
@@ -73,6 +76,20 @@ def scores_json(rows: Sequence[Row], pairs: Sequence[Pair]) -> dict[str, Any]:
         "classifiers": {r.cell.classifier: asdict(r.scores) if r.scores else None for r in rows},
         "pairs": [asdict(pair) for pair in pairs],
     }
+
+
+def scores_csv(rows: Sequence[Row]) -> str:
+    """Give every metric of every classifier, a line each: classifier, seed, training messages, metric, unit, value."""
+    stream = io.StringIO()
+    lines = csv.writer(stream, lineterminator="\n")
+    lines.writerow(["classifier", "row", "seed", "train_per_label", "status", "metric", "unit", "value"])
+    for row in rows:
+        cell = row.cell
+        about = [cell.classifier, cell.row, cell.seed, cell.train_per_label or "all", cell.status]
+        for metric in METRICS:
+            if (value := metric.value(row)) is not None:
+                lines.writerow([*about, metric.name, UNITS.get(metric.unit, metric.unit), value])
+    return stream.getvalue()
 
 
 def _provenance(run: RunRecord, rows: Sequence[Row]) -> Iterator[str]:

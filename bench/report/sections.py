@@ -190,8 +190,8 @@ def _pairs(pairs: Sequence[Pair], notes: tuple[str, ...]) -> Table:
             f"{pair.first} − {pair.second}",
             f"{100 * pair.difference:+.1f}",
             f"[{100 * pair.interval.low:+.1f}, {100 * pair.interval.high:+.1f}]",
-            _p_text(pair.p_value),
-            _p_text(pair.holm_p_value),
+            p_text(pair.p_value),
+            p_text(pair.holm_p_value),
             f"{pair.only_first_right} / {pair.only_second_right}",
             f"{pair.needed_n:,}" if pair.needed_n else DASH,
         )
@@ -205,7 +205,8 @@ def _pairs(pairs: Sequence[Pair], notes: tuple[str, ...]) -> Table:
     return Table("Differences in accuracy (points, paired on the same messages)", head, body, notes=notes)
 
 
-def _p_text(p_value: float) -> str:
+def p_text(p_value: float) -> str:
+    """Give a p-value as people read it."""
     return f"{p_value:.2g}" if p_value >= 1e-4 else "< 0.0001"
 
 

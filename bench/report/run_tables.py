@@ -1,0 +1,65 @@
+"""Tables about whole runs: how two differ, and which there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.compare import rows_of
+from bench.records import RunFolder, RunRecord
+from bench.regression import Change
+from bench.report.format import DASH, share
+from bench.report.sections import p_text
+from bench.report.table import Table
+from bench.scores import whole_rows
+
+
+def changes_table(old: RunRecord, new: RunRecord, found: Sequence[Change]) -> Table:
+    """Give a line a classifier that both runs have."""
+    head = ("classifier", "before %", "after %", "difference", "95 % interval", "Holm p", "verdict")
+    body = tuple(
+        (
+            one.classifier,
+            share(one.old_accuracy),
+            share(one.new_accuracy),
+            f"{100 * one.pair.difference:+.1f}",
+            f"[{100 * one.pair.interval.low:+.1f}, {100 * one.pair.interval.high:+.1f}]",
+            p_text(one.pair.holm_p_value),
+            "worse" if one.is_regression else "better" if one.is_improvement else "unclear",
+        )
+        for one in found
+    )
+    notes = ["unclear: the difference may be chance."] if any(not _is_clear(one) for one in found) else []
+    notes += [f"n = {min(one.pair.n for one in found)} test messages that both runs have."]
+    notes += [f"the runs differ in {what}: what changed may be that." for what in _differences(old, new)]
+    return Table(f"{new.name} against {old.name}", head, body, notes=tuple(notes))
+
+
+def _is_clear(change: Change) -> bool:
+    return change.is_regression or change.is_improvement
+
+
+def _differences(old: RunRecord, new: RunRecord) -> list[str]:
+    compared = {
+        "data": (old.task_fingerprint, new.task_fingerprint),
+        "split": (old.split_fingerprint, new.split_fingerprint),
+        "processor": (old.machine.get("processor"), new.machine.get("processor")),
+        "versions": (old.versions, new.versions),
+    }
+    return [name for name, (a, b) in compared.items() if a != b]
+
+
+def history_table(runs: Sequence[RunFolder]) -> Table:
+    """Give a line a run: when, on what, how many rows, and the most accurate of them."""
+    return Table("Runs", ("run", "started", "task", "rows", "failed", "best"), tuple(map(_line, runs)))
+
+
+def _line(folder: RunFolder) -> tuple[str, ...]:
+    run, rows = folder.read(), rows_of(folder)
+    failed = sum(row.cell.status != "ok" for row in rows)
+    scored = [(row.scores.accuracy, row.cell.classifier) for row in whole_rows(rows) if row.scores]
+    best = max(scored, default=None)
+    started = run.started[:16].replace("T", " ")
+    return (
+        folder.path.name, started, str(run.task["name"]), str(len(rows)), str(failed or DASH),
+        f"{best[1]} {share(best[0])} %" if best else DASH,
+    )  # fmt: skip
