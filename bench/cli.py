@@ -40,6 +40,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_report(commands)
     _add_recommend(commands)
     _add_compare(commands)
+    _add_labels(commands)
     _add_disagreements(commands)
     _add_try(commands)
     _add_predict(commands)
@@ -104,6 +105,15 @@ def _add_compare(commands: Any) -> None:
     history.set_defaults(command="list_runs")
 
 
+def _add_labels(commands: Any) -> None:
+    parser = commands.add_parser("labels", help="find messages whose label is likely wrong, by cross-validation")
+    parser.add_argument("model", metavar="RUN/CLASSIFIER", help="who judges, such as latest/encoder-frozen")
+    parser.add_argument("--folds", type=int, default=5, help="trainings, each without a part of the messages (5)")
+    parser.add_argument("--limit", type=int, default=20, help="how many to print; 0 for all (default: 20)")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write them to a CSV file instead")
+    parser.set_defaults(command="check_run_labels")
+
+
 def _add_disagreements(commands: Any) -> None:
     parser = commands.add_parser("disagreements", help="list every test message on which classifiers differ")
     parser.add_argument("run", nargs="?", help="a run's name or path (default: the newest)")
@@ -112,6 +122,7 @@ def _add_disagreements(commands: Any) -> None:
     parser.add_argument("--right", choices=["first", "second", "both", "neither"], help="who of the pair is right")
     parser.add_argument("--limit", type=int, default=20, help="how many to print; 0 for all (default: 20)")
     parser.add_argument("--csv", metavar="FILE", help="write them to a CSV file instead")
+    parser.add_argument("--tui", action="store_true", help="look through all messages in the terminal")
     parser.set_defaults(command="list_disagreements")
 
 

@@ -121,6 +121,32 @@ def recommend_classifier(chosen: argparse.Namespace) -> int:
     return 0 if verdict.classifier else 1
 
 
+def check_run_labels(chosen: argparse.Namespace) -> int:
+    """Print or write the messages whose label is likely wrong."""
+    from bench.label_check import check_labels
+    from bench.records import find_run
+    from bench.report.files import write_rows
+    from bench.report.progress import share_bar
+    from bench.report.run_tables import ISSUE_HEAD, issue_line, issues_table
+    from bench.report.terminal import print_table
+
+    if chosen.folds < 2:
+        raise BenchError("--folds must be 2 or more")
+    run_name, _, name = chosen.model.rpartition("/")
+    if not run_name:
+        raise BenchError(f"'{chosen.model}' names no classifier of a run; give RUN/CLASSIFIER, such as latest/encoder")
+    run = find_run(None if run_name == "latest" else run_name, chosen.results)
+    console = _console()
+    with share_bar(console, f"cross-validating {name}") as report:
+        found, n = check_labels(run, name, folds=chosen.folds, report=report)
+    if chosen.csv:
+        write_rows(chosen.csv, ISSUE_HEAD, map(issue_line, found))
+        print(f"wrote {len(found)} of {n} messages to {chosen.csv}")
+    else:
+        print_table(console, issues_table(found, chosen.limit, n))
+    return 0
+
+
 def compare_runs(chosen: argparse.Namespace) -> int:
     """Print how every classifier changed between two runs; 3 for a regression where that was asked for."""
     from bench.compare import rows_of
@@ -167,6 +193,12 @@ def list_disagreements(chosen: argparse.Namespace) -> int:
     from bench.report.terminal import print_disagreements
 
     rows = rows_of(_find(chosen))
+    if chosen.tui:
+        from bench.report.viewer import Viewer
+        from bench.scores import whole_rows
+
+        Viewer(list(answers_by_message(whole_rows(rows)))).run()
+        return 0
     pair = _pair(chosen.pair, [row.cell.classifier for row in rows if row.scores])
     if chosen.right and not pair:
         raise BenchError("--right asks who of two is right; name them with --pair A,B")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench.compare import Disagreement, Pair
@@ -52,13 +52,19 @@ def write_disagreements(path: Path, found: Sequence[Disagreement]) -> None:
     """Write a line a message: id, text, gold, then each classifier's answer and whether it is right."""
     names = list(found[0].answers) if found else []
     head = ["id", "text", "gold", *(column for name in names for column in (name, f"{name} right", f"{name} raw"))]
+    lines = (
+        [one.id, one.text, ", ".join(one.gold), *(c for name in names for c in _cells(one, name))] for one in found
+    )
+    write_rows(path, head, lines)
+
+
+def write_rows(path: Path, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Write a CSV file."""
     try:
         with path.open("w", newline="", encoding="utf-8") as stream:
             lines = csv.writer(stream)
             lines.writerow(head)
-            for one in found:
-                cells = [c for name in names for c in (*_cells(one, name),)]
-                lines.writerow([one.id, one.text, ", ".join(one.gold), *cells])
+            lines.writerows(rows)
     except OSError as error:
         raise BenchError(f"cannot write {path}: {error.strerror}") from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.compare import rows_of
+from bench.label_check import LabelIssue
 from bench.records import RunFolder, RunRecord
 from bench.regression import Change
 from bench.report.format import DASH, share
@@ -46,6 +47,25 @@ def _differences(old: RunRecord, new: RunRecord) -> list[str]:
         "versions": (old.versions, new.versions),
     }
     return [name for name, (a, b) in compared.items() if a != b]
+
+
+ISSUE_HEAD = ("message", "text", "label", "rather", "p of label", "p of rather")
+LONG = 100
+
+
+def issue_line(issue: LabelIssue) -> tuple[str, ...]:
+    """Give a likely wrong label as texts, in the order of `ISSUE_HEAD`."""
+    one = issue.message
+    given, other = f"{issue.given_probability:.3f}", f"{issue.suggested_probability:.3f}"
+    return one.id, one.text, ", ".join(one.labels), issue.suggested, given, other
+
+
+def issues_table(found: Sequence[LabelIssue], limit: int, n: int) -> Table:
+    """Give the labels to check first."""
+    lines = [issue_line(issue) for issue in found[: limit or None]]
+    body = tuple((id_, text if len(text) <= LONG else text[:LONG] + "…", *rest) for id_, text, *rest in lines)
+    note = f"{len(found)} of {n} labels are likely wrong; {len(body)} shown (cleanlab, confident learning)."
+    return Table("Check these labels first", ISSUE_HEAD, body, notes=(note,), can_turn=False)
 
 
 def history_table(runs: Sequence[RunFolder]) -> Table:

@@ -122,9 +122,8 @@ def test_import_rules_hold() -> None:
 
 @pytest.mark.parametrize("name", preset_names())
 def test_shipped_preset_is_valid(name: str) -> None:
-    config = load_config(name)
-    for row in config.classifiers:
-        check_settings(find_backend(config.backend(row)), config.settings(row), where=name)
+    for cell in load_config(name).cells():
+        check_settings(find_backend(cell.backend), cell.settings, where=name)
 
 
 def test_disk_full_is_one_line_and_the_run_goes_on_later(

@@ -1,0 +1,109 @@
+"""The disagreement viewer in the terminal, with Textual: filter, search, and open a message's attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import App, ComposeResult
+from textual.binding import BindingType
+from textual.containers import VerticalScroll
+from textual.widgets import DataTable, Footer, Header, Input, Select, Static
+
+from bench.compare import Disagreement
+from bench.report.terminal import answer_text
+
+Test = Callable[[Disagreement], bool]
+
+
+def filters(names: Sequence[str]) -> dict[str, Test]:
+    """Give what can be chosen to be shown: by disagreement, by who alone is right, by invalid or retried answers."""
+    found: dict[str, Test] = {
+        "where any two differ": lambda one: len({r.predicted for r in one.answers.values()}) > 1,
+        "all messages": lambda one: True,
+        "where none is right": lambda one: not any(map(one.is_right, one.answers)),
+        "with an answer that is no label": lambda one: any(not r.valid for r in one.answers.values()),
+        "with a retried answer": lambda one: any(len(r.attempts) > 1 for r in one.answers.values()),
+    }
+    for name in names:
+        found[f"where {name} is wrong"] = lambda one, name=name: not one.is_right(name)  # type: ignore[misc]
+    return found
+
+
+class Viewer(App[None]):
+    """All test messages of a run; Enter or a click shows what every classifier answered."""
+
+    TITLE = "Every message"
+    CSS = "DataTable { height: 1fr; } #detail { height: 14; border-top: solid gray; } Input { width: 1fr; }"
+    BINDINGS: ClassVar[list[BindingType]] = [("q", "quit", "Quit"), ("slash", "search", "Search")]
+
+    def __init__(self, messages: Sequence[Disagreement]) -> None:
+        super().__init__()
+        self.messages = list(messages)
+        self.names = list(messages[0].answers) if messages else []
+        self.filters = filters(self.names)
+        self.shown: list[Disagreement] = []
+
+    def compose(self) -> ComposeResult:
+        """Lay out the search box, the choice of filter, the table and the detail below it."""
+        yield Header()
+        yield Input(placeholder="search in messages and answers", id="search")
+        yield Select([(name, name) for name in self.filters], value=next(iter(self.filters)), allow_blank=False)
+        yield DataTable[Text](cursor_type="row")
+        with VerticalScroll(id="detail"):
+            yield Static(id="text")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        """Make the columns and fill the table."""
+        table = self.query_one(DataTable)
+        table.add_columns("message", "gold", *self.names)
+        table.focus()
+        self.fill()
+
+    def on_input_changed(self) -> None:
+        """Filter anew with every key."""
+        self.fill()
+
+    def on_select_changed(self) -> None:
+        """Filter anew."""
+        self.fill()
+
+    def action_search(self) -> None:
+        """Go to the search box."""
+        self.query_one(Input).focus()
+
+    def fill(self) -> None:
+        """Show the messages that the filter and the search leave."""
+        table = self.query_one(DataTable)
+        test, words = self.filters[str(self.query_one(Select).value)], self.query_one(Input).value.casefold()
+        self.shown = [one for one in self.messages if test(one) and words in _searched(one)]
+        table.clear()
+        for one in self.shown:
+            marks = (
+                Text(answer_text(record), style="green" if one.is_right(name) else "red")
+                for name, record in one.answers.items()
+            )
+            table.add_row(Text(one.text[:60]), Text(", ".join(one.gold)), *marks)
+        self.sub_title = f"{len(self.shown)} of {len(self.messages)}"
+
+    def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
+        """Show the message under the cursor with all attempts."""
+        if 0 <= event.cursor_row < len(self.shown):
+            self.query_one("#text", Static).update(detail(self.shown[event.cursor_row]))
+
+
+def _searched(one: Disagreement) -> str:
+    raw = (attempt.raw for record in one.answers.values() for attempt in record.attempts)
+    return "\n".join([one.id, one.text, *raw]).casefold()
+
+
+def detail(one: Disagreement) -> Text:
+    """Give a message with gold label, answers and every attempt's raw text; texts are never read as markup."""
+    text = Text.assemble((one.text, "bold"), f"\n{one.id}   gold: {', '.join(one.gold)}\n")
+    for name, record in one.answers.items():
+        text.append(f"{name}: {answer_text(record)}\n", style="green" if one.is_right(name) else "red")
+        for i, attempt in enumerate(record.attempts, start=1):
+            text.append(f"    attempt {i}: {attempt.raw!r}\n", style="dim")
+    return text
