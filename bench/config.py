@@ -44,10 +44,13 @@ class DataConfig(Closed):
 
 
 class SplitConfig(Closed):
-    """How messages are divided; `pinned` is a file of texts, one a line, that always go to test."""
+    """How messages are divided; `pinned` is a file of texts, one a line, that always go to test.
+
+    `validation` 0 leaves no validation part: what is chosen on it then takes its default.
+    """
 
     method: Literal["stratified", "tail", "files"] | None = None
-    validation: float = Field(0.1, gt=0, lt=1)
+    validation: float = Field(0.1, ge=0, lt=1)
     test: float = Field(0.2, gt=0, lt=1)
     pinned: str | None = None
     duplicates: Literal["move", "report"] = "move"

@@ -101,6 +101,8 @@ def _by_chance(messages: Sequence[Message], config: SplitConfig, seed: int) -> d
 def _stratified(messages: Sequence[Message], share: float, seed: int) -> tuple[list[Message], list[Message]]:
     from sklearn.model_selection import train_test_split
 
+    if not share:
+        return list(messages), []
     strata = [json.dumps(m.labels) for m in messages]
     try:
         kept, taken = train_test_split(list(messages), test_size=share, random_state=seed, stratify=strata)
@@ -199,6 +201,8 @@ def _duplicate_warnings(across: Sequence[Sequence[str]], moved: bool) -> Iterato
 
 def _label_warnings(loaded: LoadedTask, parts: dict[str, Part], method: str) -> Iterator[str]:
     for part in PARTS:
+        if part not in parts.values():
+            continue
         present = {label for m in loaded.messages if parts[m.id] == part for label in m.labels}
         missing = [name for name in loaded.task.label_names if name not in present]
         if part == "test" and method == "tail" and missing:

@@ -107,3 +107,7 @@ def test_impossible_split_is_one_line(n: int, settings: dict[str, object], words
 def test_fingerprint_tells_splits_apart() -> None:
     first, same, other = (make_split(many(), SplitConfig(), seed).fingerprint for seed in (1, 1, 2))
     assert first == same != other
+
+
+def test_a_split_without_validation_gives_all_the_rest_to_training() -> None:
+    assert Counter(split(many(), validation=0).values()) == {"train": 48, "test": 12}
