@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = make_parser()
     chosen = parser.parse_args(arguments)
     try:
-        from bench import commands
-
-        return int(getattr(commands, chosen.command)(chosen))
+        module, _, name = chosen.command.partition(".")
+        return int(getattr(import_module(f"bench.commands.{module}"), name)(chosen))
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -48,7 +48,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_speed(commands)
     doctor = commands.add_parser("doctor", help="see whether this machine can run the benchmark")
     doctor.add_argument("--llm-only", action="store_true", help="only see whether llama.cpp runs")
-    doctor.set_defaults(command="examine_machine")
+    doctor.set_defaults(command="tools.examine_machine")
     return parser
 
 
@@ -72,7 +72,7 @@ def _add_run_options(parser: argparse.ArgumentParser, *, default: str) -> None:
     parser.add_argument("--seed", type=int, help="seed of split and training")
     parser.add_argument("--threads", type=int, help="processor threads (default: all cores)")
     parser.add_argument("--run", metavar="NAME", help="name of the run's folder (default: made from the config)")
-    parser.set_defaults(command="run_benchmark", default=default, sizes=None, seeds=None)
+    parser.set_defaults(command="runs.run_benchmark", default=default, sizes=None, seeds=None)
 
 
 def _add_report(commands: Any) -> None:
@@ -80,7 +80,7 @@ def _add_report(commands: Any) -> None:
     parser.add_argument("run", nargs="?", help="a run's name or path (default: the newest)")
     parser.add_argument("--into", metavar="FILE.md", help="put the main tables between the markers of a document")
     parser.add_argument("--block", default="results", help="the markers' name: <!-- NAME --> (default: results)")
-    parser.set_defaults(command="report_run")
+    parser.set_defaults(command="runs.report_run")
 
 
 def _add_recommend(commands: Any) -> None:
@@ -92,7 +92,7 @@ def _add_recommend(commands: Any) -> None:
     parser.add_argument("--volume", default="1e6", metavar="N", help="messages to classify, such as 1e6/month (1e6)")
     parser.add_argument("--machine-price", type=float, metavar="P", help="price of a machine's hour")
     parser.add_argument("--label-price", type=float, metavar="P", help="price of one label given by a person")
-    parser.set_defaults(command="recommend_classifier")
+    parser.set_defaults(command="answers.recommend_classifier")
 
 
 def _add_compare(commands: Any) -> None:
@@ -100,9 +100,9 @@ def _add_compare(commands: Any) -> None:
     parser.add_argument("old", help="a run's name or path")
     parser.add_argument("new", help="a run's name or path, or 'latest'")
     parser.add_argument("--fail-on-regression", action="store_true", help="exit code 3 where one got measurably worse")
-    parser.set_defaults(command="compare_runs")
+    parser.set_defaults(command="runs.compare_runs")
     history = commands.add_parser("history", help="list all runs, newest first, a line each")
-    history.set_defaults(command="list_runs")
+    history.set_defaults(command="runs.list_runs")
 
 
 def _add_labels(commands: Any) -> None:
@@ -111,7 +111,7 @@ def _add_labels(commands: Any) -> None:
     parser.add_argument("--folds", type=int, default=5, help="trainings, each without a part of the messages (5)")
     parser.add_argument("--limit", type=int, default=20, help="how many to print; 0 for all (default: 20)")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write them to a CSV file instead")
-    parser.set_defaults(command="check_run_labels")
+    parser.set_defaults(command="tools.check_run_labels")
 
 
 def _add_disagreements(commands: Any) -> None:
@@ -123,14 +123,14 @@ def _add_disagreements(commands: Any) -> None:
     parser.add_argument("--limit", type=int, default=20, help="how many to print; 0 for all (default: 20)")
     parser.add_argument("--csv", metavar="FILE", help="write them to a CSV file instead")
     parser.add_argument("--tui", action="store_true", help="look through all messages in the terminal")
-    parser.set_defaults(command="list_disagreements")
+    parser.set_defaults(command="answers.list_disagreements")
 
 
 def _add_try(commands: Any) -> None:
     parser = commands.add_parser("try", help="let all trained classifiers of a run answer a message")
     parser.add_argument("run", help="a run's name or path, or 'latest'")
     parser.add_argument("message", nargs="?", help="the message; without it, type one after another")
-    parser.set_defaults(command="try_messages")
+    parser.set_defaults(command="answers.try_messages")
 
 
 def _add_predict(commands: Any) -> None:
@@ -144,14 +144,14 @@ def _add_predict(commands: Any) -> None:
     parser.add_argument(
         "--accuracy", type=float, default=0.95, help="answers surer than those right so often are sure (default: 0.95)"
     )
-    parser.set_defaults(command="predict_rows")
+    parser.set_defaults(command="tools.predict_rows")
 
 
 def _add_models(commands: Any) -> None:
     parser = commands.add_parser("models", help="list the model catalogue, or fetch one into the cache")
     parser.add_argument("action", nargs="?", choices=["list", "pull"], default="list")
     parser.add_argument("name", nargs="*", help="with pull: the models to fetch")
-    parser.set_defaults(command="list_or_pull_models")
+    parser.set_defaults(command="tools.list_or_pull_models")
 
 
 def _add_speed(commands: Any) -> None:
@@ -164,7 +164,7 @@ def _add_speed(commands: Any) -> None:
     parser.add_argument("--rounds", type=int, default=5, help="rounds; medians are reported (default: 5)")
     parser.add_argument("--no-server", action="store_true", help="leave llama_cpp.server with 8 clients out")
     parser.add_argument("--into", metavar="FILE.md", help="measure nothing; put the last tables into a document")
-    parser.set_defaults(command="measure_speed")
+    parser.set_defaults(command="tools.measure_speed")
 
 
 if __name__ == "__main__":

@@ -23,11 +23,11 @@ from typing import Any
 from bench import meter
 from bench.config import CellPlan, RunConfig
 from bench.fingerprint import cell_fingerprint
+from bench.jsonlines import JsonLines
 from bench.records import (
     CellFolder,
     CellRecord,
     EpochRecord,
-    JsonLines,
     Latency,
     Part,
     PredictionRecord,

@@ -8,8 +8,8 @@ from bench.compare import rows_of
 from bench.label_check import LabelIssue
 from bench.records import RunFolder, RunRecord
 from bench.regression import Change
+from bench.report.comparison_tables import p_text
 from bench.report.format import DASH, share
-from bench.report.sections import p_text
 from bench.report.table import Table
 from bench.scores import whole_rows
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bench.compare import Pair, Suspect, suspects
+from bench.compare import Pair, suspects
 from bench.config import CostConfig
 from bench.cost import cost_of, machine_gb
 from bench.curve import groups
 from bench.recommend import Limits, Verdict, recommend
 from bench.records import RunRecord
+from bench.report.comparison_tables import pairs_table, shown_pairs, slice_table, suspects_table
 from bench.report.curve_section import CURVE, curve_tables
 from bench.report.format import (
     COST,
@@ -25,8 +26,8 @@ from bench.report.format import (
     shown_metrics,
 )
 from bench.report.table import Table
-from bench.scores import UNPARSED, Interval, Row, spreads, whole_rows
-from bench.slices import Slice, slices
+from bench.scores import UNPARSED, Row, spreads, whole_rows
+from bench.slices import slices
 
 
 def tables(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Iterator[Table]:
@@ -40,15 +41,15 @@ def tables(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Iterat
         yield _metric_table("Speed and size", list(rows), COST, notes=tuple(_under_cost(rows)))
         yield _cost(rows, CostConfig.model_validate(run.config.get("cost", {})))
     if pairs:
-        yield _pairs(*_shown_pairs(rows, pairs))
+        yield pairs_table(*shown_pairs(rows, pairs))
     if with_probabilities := [row for row in rows if row.scores and row.scores.probability]:
         yield _metric_table("Probabilities", with_probabilities, PROBABILITY, notes=(UNDER_PROBABILITIES,))
     for row in rows:
         if row.cell.max_attempts > 1 and row.scores:
             yield _retry(row)
-    yield from map(_slice, slices(rows))
+    yield from map(slice_table, slices(rows))
     if found := suspects(rows):
-        yield _suspects(found)
+        yield suspects_table(found)
     if any(row.cell.stages for row in rows):
         yield _stages(rows)
     yield from (_trials(row) for row in rows if row.cell.trials)
@@ -135,79 +136,6 @@ UNDER_PROBABILITIES = (
     "calibration error: mean distance of confidence from accuracy over ten bins; answered at 99 % right: the largest "
     "share of messages, surest first, of which 99 % are right."
 )
-
-
-def _slice(found: Slice) -> Table:
-    names = list(found.parts[0].accuracy)
-    body = tuple(
-        (part.value or DASH, str(part.n), *(_with_interval(*part.accuracy[name]) for name in names))
-        for part in found.parts
-    )
-    return Table(f"Accuracy % by {found.name}", (found.name, "messages", *names), body)
-
-
-def _with_interval(value: float, interval: Interval) -> str:
-    return f"{share(value)} [{share(interval.low)}, {share(interval.high)}]"
-
-
-MOST_SUSPECTS = 10
-
-
-def _suspects(found: Sequence[Suspect]) -> Table:
-    body = tuple(
-        (
-            one.id,
-            one.text if len(one.text) <= LONG else one.text[:LONG] + "…",
-            ", ".join(one.gold),
-            ", ".join(one.answer),
-            f"{one.n_agreeing} of {one.n_classifiers}",
-        )
-        for one in found[:MOST_SUSPECTS]
-    )
-    head = ("message", "text", "gold", "they say", "agree")
-    note = f"{len(found)} test messages on which classifiers agree against the gold label and none is for it."
-    return Table("Check these labels first", head, body, notes=(note,), can_turn=False)
-
-
-LONG = 80
-MOST_PAIRS = 15
-
-
-def _shown_pairs(rows: Sequence[Row], pairs: Sequence[Pair]) -> tuple[Sequence[Pair], tuple[str, ...]]:
-    """Give all pairs, or where those are too many to read the ones with the most accurate classifier."""
-    if len(pairs) <= MOST_PAIRS:
-        return pairs, ()
-    best = max((row for row in rows if row.scores), key=lambda row: row.scores.accuracy if row.scores else 0.0)
-    name = best.cell.classifier
-    shown = [pair for pair in pairs if name in (pair.first, pair.second)]
-    return shown, (f"pairs with {name}, the most accurate; all {len(pairs)} pairs stand in scores.json.",)
-
-
-def _pairs(pairs: Sequence[Pair], notes: tuple[str, ...]) -> Table:
-    head = ("pair", "difference", "95 % interval", "McNemar p", "Holm p", "only 1st / 2nd right", "n needed")
-    body = tuple(
-        (
-            f"{pair.first} − {pair.second}",
-            f"{100 * pair.difference:+.1f}",
-            f"[{100 * pair.interval.low:+.1f}, {100 * pair.interval.high:+.1f}]",
-            p_text(pair.p_value),
-            p_text(pair.holm_p_value),
-            f"{pair.only_first_right} / {pair.only_second_right}",
-            f"{pair.needed_n:,}" if pair.needed_n else DASH,
-        )
-        for pair in pairs
-    )
-    n = max(pair.n for pair in pairs)
-    notes += (
-        f"n needed: test messages that would tell the two apart at 80 % power, if they differ as here; there are {n}. "
-        "Holm p: corrected for the number of pairs.",
-    )
-    return Table("Differences in accuracy (points, paired on the same messages)", head, body, notes=notes)
-
-
-def p_text(p_value: float) -> str:
-    """Give a p-value as people read it."""
-    return f"{p_value:.2g}" if p_value >= 1e-4 else "< 0.0001"
 
 
 def _retry(row: Row) -> Table:

@@ -1,0 +1,104 @@
+"""Commands that look into a run's answers: which classifier to use, where they differ, what they say of a message."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bench.commands.shared import find, make_console
+from classifiers.interface import BenchError
+
+
+def recommend_classifier(chosen: argparse.Namespace) -> int:
+    """Print which classifier of a run to use; 1 where none meets the limits."""
+    from bench.compare import all_pairs, rows_of
+    from bench.config import CostConfig, RunConfig
+    from bench.recommend import Limits, recommend
+    from bench.report.terminal import print_verdict
+    from bench.scores import whole_rows
+
+    folder = find(chosen)
+    rows = whole_rows(rows_of(folder))
+    limits = Limits(chosen.max_latency_ms, chosen.max_memory_gb, chosen.labels, _volume(chosen.volume))
+    given = {"machine_per_hour": chosen.machine_price, "per_label": chosen.label_price}
+    config = RunConfig.model_validate(folder.read().config).cost.model_dump()
+    prices = CostConfig.model_validate(config | {k: v for k, v in given.items() if v is not None})
+    verdict = recommend(rows, all_pairs(rows), limits, prices)
+    print_verdict(make_console(), verdict)
+    return 0 if verdict.classifier else 1
+
+
+def _volume(text: str) -> float:
+    """Read a number of messages; what follows a slash, such as `month`, only says what it is of."""
+    try:
+        volume = float(text.partition("/")[0].replace(",", ""))
+    except ValueError as error:
+        raise BenchError(f"--volume '{text}' is no number of messages; give one such as 1e6 or 1e6/month") from error
+    if not 0 < volume < float("inf"):
+        raise BenchError(f"--volume '{text}' must be above 0")
+    return volume
+
+
+def list_disagreements(chosen: argparse.Namespace) -> int:
+    """Print or write the messages on which classifiers differ."""
+    from bench.compare import answers_by_message, disagreements, rows_of
+    from bench.report.files import write_disagreements
+    from bench.report.terminal import print_disagreements
+
+    rows = rows_of(find(chosen))
+    if chosen.tui:
+        from bench.report.viewer import Viewer
+        from bench.scores import whole_rows
+
+        Viewer(list(answers_by_message(whole_rows(rows)))).run()
+        return 0
+    pair = _pair(chosen.pair, [row.cell.classifier for row in rows if row.scores])
+    if chosen.right and not pair:
+        raise BenchError("--right asks who of two is right; name them with --pair A,B")
+    found = disagreements(rows, pair=pair, label=chosen.label, right=chosen.right)
+    if chosen.csv:
+        write_disagreements(Path(chosen.csv), found)
+        print(f"wrote {len(found)} disagreements to {chosen.csv}")
+        return 0
+    total = sum(1 for _ in answers_by_message(rows))
+    print_disagreements(make_console(), found[: chosen.limit or None], len(found), total)
+    return 0
+
+
+def _pair(text: str | None, names: list[str]) -> tuple[str, str] | None:
+    from classifiers.registry import nearest
+
+    if text is None:
+        return None
+    chosen = text.split(",")
+    if len(chosen) != 2:
+        raise BenchError(f"--pair takes two classifiers, A,B (available: {', '.join(names)})")
+    for name in chosen:
+        if name not in names:
+            raise BenchError(nearest(name, names, what="classifier"))
+    return chosen[0], chosen[1]
+
+
+def try_messages(chosen: argparse.Namespace) -> int:
+    """Let a run's classifiers answer one message, or one typed after another."""
+    from bench.report.terminal import print_answers
+    from bench.trial import Trial
+
+    console = make_console()
+    with console.status("loading classifiers"):
+        trial = Trial(find(chosen))
+    with trial:
+        if chosen.message is not None:
+            print_answers(console, trial.answer(chosen.message))
+            return 0
+        console.print("type a message; an empty line ends", style="dim")
+        while text := _typed():
+            print_answers(console, trial.answer(text))
+    return 0
+
+
+def _typed() -> str:
+    try:
+        return input("> ").strip()
+    except EOFError:
+        return ""

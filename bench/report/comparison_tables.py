@@ -1,0 +1,87 @@
+"""Tables that set classifiers against each other: paired tests, slices, and labels they all contradict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.compare import Pair, Suspect
+from bench.report.format import DASH, share
+from bench.report.table import Table
+from bench.scores import Interval, Row
+from bench.slices import Slice
+
+
+def slice_table(found: Slice) -> Table:
+    """Give accuracy by the values of one property."""
+    names = list(found.parts[0].accuracy)
+    body = tuple(
+        (part.value or DASH, str(part.n), *(_with_interval(*part.accuracy[name]) for name in names))
+        for part in found.parts
+    )
+    return Table(f"Accuracy % by {found.name}", (found.name, "messages", *names), body)
+
+
+def _with_interval(value: float, interval: Interval) -> str:
+    return f"{share(value)} [{share(interval.low)}, {share(interval.high)}]"
+
+
+MOST_SUSPECTS = 10
+
+
+def suspects_table(found: Sequence[Suspect]) -> Table:
+    """Give the test messages whose label is to be checked first."""
+    body = tuple(
+        (
+            one.id,
+            one.text if len(one.text) <= LONG else one.text[:LONG] + "…",
+            ", ".join(one.gold),
+            ", ".join(one.answer),
+            f"{one.n_agreeing} of {one.n_classifiers}",
+        )
+        for one in found[:MOST_SUSPECTS]
+    )
+    head = ("message", "text", "gold", "they say", "agree")
+    note = f"{len(found)} test messages on which classifiers agree against the gold label and none is for it."
+    return Table("Check these labels first", head, body, notes=(note,), can_turn=False)
+
+
+LONG = 80
+MOST_PAIRS = 15
+
+
+def shown_pairs(rows: Sequence[Row], pairs: Sequence[Pair]) -> tuple[Sequence[Pair], tuple[str, ...]]:
+    """Give all pairs, or where those are too many to read the ones with the most accurate classifier."""
+    if len(pairs) <= MOST_PAIRS:
+        return pairs, ()
+    best = max((row for row in rows if row.scores), key=lambda row: row.scores.accuracy if row.scores else 0.0)
+    name = best.cell.classifier
+    shown = [pair for pair in pairs if name in (pair.first, pair.second)]
+    return shown, (f"pairs with {name}, the most accurate; all {len(pairs)} pairs stand in scores.json.",)
+
+
+def pairs_table(pairs: Sequence[Pair], notes: tuple[str, ...]) -> Table:
+    """Give the paired tests."""
+    head = ("pair", "difference", "95 % interval", "McNemar p", "Holm p", "only 1st / 2nd right", "n needed")
+    body = tuple(
+        (
+            f"{pair.first} − {pair.second}",
+            f"{100 * pair.difference:+.1f}",
+            f"[{100 * pair.interval.low:+.1f}, {100 * pair.interval.high:+.1f}]",
+            p_text(pair.p_value),
+            p_text(pair.holm_p_value),
+            f"{pair.only_first_right} / {pair.only_second_right}",
+            f"{pair.needed_n:,}" if pair.needed_n else DASH,
+        )
+        for pair in pairs
+    )
+    n = max(pair.n for pair in pairs)
+    notes += (
+        f"n needed: test messages that would tell the two apart at 80 % power, if they differ as here; there are {n}. "
+        "Holm p: corrected for the number of pairs.",
+    )
+    return Table("Differences in accuracy (points, paired on the same messages)", head, body, notes=notes)
+
+
+def p_text(p_value: float) -> str:
+    """Give a p-value as people read it."""
+    return f"{p_value:.2g}" if p_value >= 1e-4 else "< 0.0001"
