@@ -39,6 +39,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_report(commands)
     _add_recommend(commands)
+    _add_cascade(commands)
     _add_compare(commands)
     _add_labels(commands)
     _add_disagreements(commands)
@@ -93,6 +94,16 @@ def _add_recommend(commands: Any) -> None:
     parser.add_argument("--machine-price", type=float, metavar="P", help="price of a machine's hour")
     parser.add_argument("--label-price", type=float, metavar="P", help="price of one label given by a person")
     parser.set_defaults(command="answers.recommend_classifier")
+
+
+def _add_cascade(commands: Any) -> None:
+    parser = commands.add_parser("cascade", help="one classifier for what it is sure of, another for the rest")
+    parser.add_argument("run", help="a run's name or path, or 'latest'")
+    parser.add_argument("first", help="the classifier that goes first; it must give probabilities")
+    parser.add_argument("second", help="the one that answers the rest")
+    parser.add_argument("--accuracy", type=float, help="pass on as little as gives this share right on validation")
+    parser.add_argument("--budget", type=float, help="pass on at most this share of messages")
+    parser.set_defaults(command="answers.show_cascade")
 
 
 def _add_compare(commands: Any) -> None:

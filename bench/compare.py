@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
+from bench.cascade import with_cascades
+from bench.config import RunConfig
 from bench.records import PredictionRecord, RunFolder
-from bench.scores import Interval, Row, score
+from bench.scores import Interval, Row, is_right, score
 from classifiers.interface import BenchError
 
 RESAMPLES = 5000
@@ -51,19 +53,15 @@ class Disagreement:
         return is_right(self.answers[classifier])
 
 
-def is_right(record: PredictionRecord) -> bool:
-    """Tell whether an answer is valid and exactly the gold labels, in any order."""
-    return record.valid and set(record.predicted) == set(record.gold)
-
-
 def rows_of(run: RunFolder) -> list[Row]:
-    """Read and score every cell of a run, failed ones included."""
-    labels = [label["name"] for label in run.read().task["labels"]]
+    """Read and score every cell of a run, failed ones included, and add the config's cascades."""
+    record = run.read()
+    labels = [label["name"] for label in record.task["labels"]]
     rows = []
     for cell, folder in run.cells():
         records = folder.predictions.read() if cell.status == "ok" else []
         rows.append(Row(cell, tuple(records), score(records, labels)))
-    return rows
+    return with_cascades(rows, run, RunConfig.model_validate(record.config).cascades)
 
 
 def compare(first: Row, second: Row, *, seed: int = 0) -> Pair:

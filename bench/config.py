@@ -76,6 +76,19 @@ class CostConfig(Closed):
         return bool(self.machine_per_hour or self.per_label)
 
 
+class CascadeConfig(Closed):
+    """Row `first` answers what it is sure of and row `second` the rest; the bound is chosen on validation.
+
+    `accuracy` passes on as little as gives that share right, `budget` at most that share of messages; with
+    neither, the most accurate bound is taken.
+    """
+
+    first: str
+    second: str
+    accuracy: float | None = Field(None, gt=0, le=1)
+    budget: float | None = Field(None, ge=0, le=1)
+
+
 class RowConfig(BaseModel):
     """What the harness reads of a row; every other key is a setting of the row's backend.
 
@@ -134,6 +147,8 @@ class RunConfig(Closed):
     cost: CostConfig = Field(default_factory=lambda: CostConfig.model_validate({}))
     classifiers: dict[str, RowConfig] = Field(min_length=1)
 
+    cascades: dict[str, CascadeConfig] = Field(default_factory=dict)
+
     @field_validator("classifiers")
     @classmethod
     def _names_are_folder_names(cls, rows: dict[str, RowConfig]) -> dict[str, RowConfig]:
@@ -145,8 +160,13 @@ class RunConfig(Closed):
     @model_validator(mode="after")
     def _cells_have_names_of_their_own(self) -> RunConfig:
         names = [cell.name for cell in self.cells()]
-        if double := next((name for name in names if names.count(name) > 1), None):
+        if double := next(
+            (name for name in [*names, *self.cascades] if [*names, *self.cascades].count(name) > 1), None
+        ):
             raise ValueError(f"two rows would both be run as '{double}'; rename one")
+        for name, cascade in self.cascades.items():
+            if missing := {cascade.first, cascade.second} - set(names):
+                raise ValueError(f"cascade '{name}' names '{min(missing)}', which is no row ({', '.join(names)})")
         return self
 
     @property
@@ -209,3 +229,11 @@ def make_config(values: dict[str, Any], *, where: str) -> RunConfig:
             str(location[0]) if location else "", RunConfig
         )
         raise BenchError(explain(error, table, where=where)) from error
+
+
+def make_cascade(values: dict[str, Any]) -> CascadeConfig:
+    """Validate the values of a cascade given on the command line."""
+    try:
+        return CascadeConfig.model_validate(values)
+    except ValidationError as error:
+        raise BenchError(explain(error, CascadeConfig, where="cascade")) from error

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.compare import is_right
-from bench.scores import Interval, Row
+from bench.scores import Interval, Row, is_right
 
 RESAMPLES = 2000
 

@@ -19,7 +19,9 @@ def cell_fingerprint(config: RunConfig, cell: CellPlan, loaded: LoadedTask, spli
 
 def run_fingerprint(config: RunConfig, loaded: LoadedTask, split: Split) -> str:
     """Give a hash of a whole run, 8 hexadecimal digits: part of its folder's name."""
-    return _hash([config.model_dump(mode="json", exclude={"cost"}), loaded.fingerprint, split.fingerprint, SCHEMA])[:8]
+    return _hash(
+        [config.model_dump(mode="json", exclude={"cost", "cascades"}), loaded.fingerprint, split.fingerprint, SCHEMA]
+    )[:8]
 
 
 def _hash(value: object) -> str:

@@ -141,8 +141,11 @@ def _begin(plan: Plan) -> None:
     if (plan.folder.path / "run.json").exists():
         old = plan.folder.read()
         same = (old.task_fingerprint, old.split_fingerprint) == (plan.loaded.fingerprint, plan.split.fingerprint)
-        # prices may change: they play no part in what is run
-        configs = [c.model_copy(update={"cost": None}) for c in (RunConfig.model_validate(old.config), plan.config)]
+        # prices and cascades may change: they play no part in what is run
+        configs = [
+            c.model_copy(update={"cost": None, "cascades": {}})
+            for c in (RunConfig.model_validate(old.config), plan.config)
+        ]
         if not same or configs[0] != configs[1]:
             raise BenchError(f"{plan.folder.path} holds another run; give --run another name or delete it")
         return

@@ -137,6 +137,11 @@ def macro_f1_interval(
     return Interval(float(drawn.low), float(drawn.high))
 
 
+def is_right(record: PredictionRecord) -> bool:
+    """Tell whether an answer is valid and exactly the gold labels, in any order."""
+    return record.valid and set(record.predicted) == set(record.gold)
+
+
 def _valid_at(records: Sequence[PredictionRecord]) -> tuple[int, ...]:
     most = max(max(len(record.attempts), 1) for record in records)
     counts = [0] * most

@@ -39,6 +39,30 @@ def _volume(text: str) -> float:
     return volume
 
 
+def show_cascade(chosen: argparse.Namespace) -> int:
+    """Print a cascade beside its two classifiers, and the whole curve it was chosen from."""
+    from bench.cascade import cascade_row, points
+    from bench.compare import rows_of
+    from bench.config import make_cascade
+    from bench.report.run_tables import cascade_curve_table, cascade_table
+    from bench.report.terminal import print_table
+    from classifiers.registry import nearest
+
+    run = find(chosen)
+    rows = {row.cell.classifier: row for row in rows_of(run)}
+    for name in (chosen.first, chosen.second):
+        if name not in rows:
+            raise BenchError(nearest(name, list(rows), what="classifier"))
+    given = {"first": chosen.first, "second": chosen.second, "accuracy": chosen.accuracy, "budget": chosen.budget}
+    pair = (rows[chosen.first], rows[chosen.second])
+    validation = (run.cell(chosen.first).validation.read(), run.cell(chosen.second).validation.read())
+    row = cascade_row("cascade", pair, validation, make_cascade(given))
+    console = make_console()
+    print_table(console, cascade_table([*pair, row]))
+    print_table(console, cascade_curve_table(points(pair[0].records, pair[1].records), row))
+    return 0
+
+
 def list_disagreements(chosen: argparse.Namespace) -> int:
     """Print or write the messages on which classifiers differ."""
     from bench.compare import answers_by_message, disagreements, rows_of

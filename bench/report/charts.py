@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.cascade import points
 from bench.curve import Group, curves, flat_lines
 from bench.scores import METRICS, UNPARSED, Row
 
@@ -31,6 +32,8 @@ def charts(rows: Sequence[Row], found: Sequence[Group]) -> Iterator[tuple[str, C
     if any(row.scores.probability for row in scored if row.scores):
         yield "reliability", reliability(scored)
         yield "coverage", coverage(scored)
+    if any("passed on" in row.cell.facts for row in scored):
+        yield "cascade", cascade(scored)
     if any(row.cell.max_attempts > 1 for row in scored):
         yield "retry", retry(scored)
 
@@ -215,6 +218,31 @@ def coverage(rows: Sequence[Row]) -> Chart:
         )
     )
     return _sized(chart, "How much can be answered at which accuracy")
+
+
+def cascade(rows: Sequence[Row]) -> Chart:
+    """Draw each cascade's accuracy over the share passed on to its second classifier; the dot is the chosen bound."""
+    import altair as alt
+
+    by_name = {row.cell.classifier: row for row in rows}
+    lines: Points = []
+    chosen: Points = []
+    for row in rows:
+        facts = row.cell.facts
+        if "passed on" not in facts or row.scores is None:
+            continue
+        name = row.cell.classifier
+        pair = (by_name[str(facts["first"])].records, by_name[str(facts["second"])].records)
+        lines += [{"cascade": name, "passed": 100 * p.passed_on, "accuracy": 100 * p.accuracy} for p in points(*pair)]
+        chosen.append(
+            {"cascade": name, "passed": 100 * float(facts["passed on"]), "accuracy": 100 * row.scores.accuracy}
+        )
+    x = alt.X("passed:Q", title="messages passed on to the second %")
+    y = alt.Y("accuracy:Q", title="accuracy %", scale=alt.Scale(zero=False))
+    color = alt.Color("cascade:N", sort=None, title=None)
+    curve = alt.Chart(_data(lines)).mark_line().encode(x=x, y=y, color=color)
+    dots = alt.Chart(_data(chosen)).mark_point(filled=True, size=120).encode(x=x, y=y, color=color)
+    return _sized(curve + dots, "Cascades: accuracy against what the second classifier costs")
 
 
 def retry(rows: Sequence[Row]) -> Chart:

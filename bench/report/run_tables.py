@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bench.cascade import Point
 from bench.compare import rows_of
 from bench.label_check import LabelIssue
 from bench.records import RunFolder, RunRecord
 from bench.regression import Change
 from bench.report.comparison_tables import p_text
-from bench.report.format import DASH, share
+from bench.report.format import DASH, number, share
 from bench.report.table import Table
-from bench.scores import whole_rows
+from bench.scores import Row, whole_rows
 
 
 def changes_table(old: RunRecord, new: RunRecord, found: Sequence[Change]) -> Table:
@@ -47,6 +48,36 @@ def _differences(old: RunRecord, new: RunRecord) -> list[str]:
         "versions": (old.versions, new.versions),
     }
     return [name for name, (a, b) in compared.items() if a != b]
+
+
+def cascade_table(rows: Sequence[Row]) -> Table:
+    """Give a cascade beside the two classifiers it is made of."""
+    body = tuple(
+        (
+            row.cell.classifier,
+            f"{share(row.scores.accuracy)} [{share(row.scores.accuracy_interval.low)}, "
+            f"{share(row.scores.accuracy_interval.high)}]",
+            number(row.cell.throughput_per_s),
+            number(row.cell.latency_ms.p50 if row.cell.latency_ms else None),
+            number(row.cell.latency_ms.p95 if row.cell.latency_ms else None),
+        )
+        for row in rows
+        if row.scores
+    )
+    head = ("classifier", "accuracy %", "throughput /s", "p50 ms", "p95 ms")
+    return Table("Cascade", head, body, notes=rows[-1].cell.notes)
+
+
+CURVE_LINES = 11
+
+
+def cascade_curve_table(found: Sequence[Point], row: Row) -> Table:
+    """Give the curve on the test messages at even shares passed on; the chosen bound is the one above."""
+    wanted = [i / (CURVE_LINES - 1) for i in range(CURVE_LINES)]
+    shown = dict.fromkeys(min(found, key=lambda point: abs(point.passed_on - part)) for part in wanted)
+    body = tuple((share(point.passed_on), f"{point.bound:.3f}", share(point.accuracy)) for point in shown)
+    notes = (f"{share(float(row.cell.facts['passed on']))} % are passed on at the chosen bound.",)
+    return Table("What each bound would have given", ("passed on %", "bound", "accuracy %"), body, notes=notes)
 
 
 ISSUE_HEAD = ("message", "text", "label", "rather", "p of label", "p of rather")

@@ -1,0 +1,163 @@
+"""Two classifiers in a row: the first answers what it is sure of, the second the rest.
+
+A cascade needs no run of its own. What it would have answered follows from both classifiers' stored
+answers, and where to draw the line from their answers to validation messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bench.config import CascadeConfig
+from bench.records import CellRecord, Latency, PredictionRecord, RunFolder
+from bench.scores import ABOVE_ALL, Row, is_right, score
+from classifiers.interface import BenchError
+
+Records = Sequence[PredictionRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A bound of confidence: below it the second classifier answers. Shares are of all messages."""
+
+    bound: float
+    passed_on: float
+    accuracy: float
+
+
+def confidence(record: PredictionRecord) -> float:
+    """Give the probability of the answered label; an answer that is no label has none, and 0 stands for it."""
+    if not record.valid or not record.predicted or record.probabilities is None:
+        return 0.0
+    return record.probabilities[record.predicted[0]]
+
+
+def points(first: Records, second: Records) -> list[Point]:
+    """Give every bound that makes a difference, from passing nothing on to passing on everything.
+
+    Only messages that both classifiers answered count.
+
+    Raises:
+        BenchError: if there are none.
+    """
+    theirs = {record.id: record for record in second}
+    pairs = [(confidence(r), is_right(r), is_right(theirs[r.id])) for r in first if r.id in theirs]
+    if not pairs:
+        raise BenchError("the two classifiers of the cascade answered no message in common")
+    pairs.sort()
+    n, right = len(pairs), sum(first_right for _, first_right, _ in pairs)
+    found = [Point(0.0, 0.0, right / n)]
+    for i, (sure, first_right, second_right) in enumerate(pairs, start=1):
+        right += second_right - first_right
+        following = pairs[i][0] if i < n else ABOVE_ALL
+        if following > sure:  # messages of one confidence are passed on together
+            found.append(Point(following, i / n, right / n))
+    return found
+
+
+def choose(found: Sequence[Point], config: CascadeConfig) -> Point:
+    """Choose a bound: least passed on for the wanted accuracy, or the most accurate within the budget."""
+    allowed = [point for point in found if config.budget is None or point.passed_on <= config.budget]
+    enough = [point for point in allowed if config.accuracy is not None and point.accuracy >= config.accuracy]
+    if enough:
+        return min(enough, key=lambda point: point.passed_on)
+    return max(allowed, key=lambda point: (point.accuracy, -point.passed_on))
+
+
+def cascade_row(name: str, rows: tuple[Row, Row], validation: tuple[Records, Records], config: CascadeConfig) -> Row:
+    """Give the row a cascade would have had; its costs are made up of those of its two classifiers.
+
+    Raises:
+        BenchError: if the first classifier gives no probabilities, or one has no answers to choose the bound by.
+    """
+    first, second = rows
+    if not all(row.scores for row in rows):
+        raise BenchError(f"cascade '{name}' needs answers of '{config.first}' and '{config.second}'")
+    if all(record.probabilities is None for record in first.records):
+        raise BenchError(f"cascade '{name}': '{config.first}' gives no probabilities; it cannot go first")
+    if not all(validation):
+        raise BenchError(f"cascade '{name}': no answers to validation messages to choose the bound by; run again")
+    chosen = choose(points(*validation), config)
+    theirs = {record.id: record for record in second.records}
+    records = tuple(
+        _joined(record, theirs[record.id]) if confidence(record) < chosen.bound else record
+        for record in first.records
+        if record.id in theirs
+    )
+    passed = sum(confidence(record) < chosen.bound for record in first.records) / len(first.records)
+    scores = first.scores
+    labels = scores.labels if scores else ()
+    return Row(_cell(name, first.cell, second.cell, records, (chosen.bound, passed)), records, score(records, labels))
+
+
+def _joined(first: PredictionRecord, second: PredictionRecord) -> PredictionRecord:
+    """Give the second classifier's answer with the time of both; its attempts are what a person wants to see."""
+    return replace(second, seconds=first.seconds + second.seconds)
+
+
+def _cell(name: str, first: CellRecord, second: CellRecord, records: Records, found: tuple[float, float]) -> CellRecord:
+    bound, passed = found
+    # both learn from the same labelled messages
+    known = [cell.n_labelled for cell in (first, second) if cell.n_labelled is not None]
+    seconds = sum(record.seconds for record in records)
+    return CellRecord(
+        classifier=name,
+        backend="cascade",
+        fingerprint=f"{first.fingerprint}+{second.fingerprint}",
+        status="ok",
+        seed=first.seed,
+        models=(*first.models, *second.models),
+        notes=(
+            f"'{first.classifier}' answers what it is at least {bound:.1%} sure of, '{second.classifier}' the other "
+            f"{passed:.1%}; the bound was chosen on validation",
+        ),
+        facts={"first": first.classifier, "second": second.classifier, "bound": bound, "passed on": passed},
+        load_seconds=_sum(first.load_seconds, second.load_seconds),
+        fit_seconds=_sum(first.fit_seconds, second.fit_seconds),
+        predict_seconds=seconds,
+        latency_ms=_latency(first.latency_ms, second.latency_ms, passed),
+        throughput_per_s=len(records) / seconds if seconds > 0 else None,
+        peak_memory_bytes=_whole(_sum(first.peak_memory_bytes, second.peak_memory_bytes)),
+        predict_memory_bytes=_whole(_sum(first.predict_memory_bytes, second.predict_memory_bytes)),
+        n_parameters=_whole(_sum(first.n_parameters, second.n_parameters)),
+        bytes_on_disk=_whole(_sum(first.bytes_on_disk, second.bytes_on_disk)),
+        max_attempts=second.max_attempts,
+        row=name,
+        n_train=first.n_train,
+        n_labelled=max(known, default=None),
+    )
+
+
+def _latency(first: Latency | None, second: Latency | None, passed: float) -> Latency | None:
+    """Give the time of one message: the median is the first's alone unless most are passed on."""
+    if first is None or second is None:
+        return None
+    p50 = first.p50 + (second.p50 if passed > 0.5 else 0.0)
+    p95 = first.p95 + (second.p95 if passed > 0.05 else 0.0)
+    return Latency(p50, p95, min(first.n, second.n))
+
+
+def _sum(first: float | None, second: float | None) -> float | None:
+    return None if first is None or second is None else first + second
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def with_cascades(rows: Sequence[Row], run: RunFolder, cascades: Mapping[str, CascadeConfig]) -> list[Row]:
+    """Add the rows of a config's cascades; one that cannot be made is a failed row with its cause."""
+    by_name = {row.cell.classifier: row for row in rows}
+    found = list(rows)
+    for name, config in cascades.items():
+        first, second = by_name.get(config.first), by_name.get(config.second)
+        if first is None or second is None:
+            continue  # the run has not come so far
+        try:
+            validation = (run.cell(config.first).validation.read(), run.cell(config.second).validation.read())
+            found.append(cascade_row(name, (first, second), validation, config))
+        except BenchError as error:
+            failed = CellRecord(name, "cascade", "", "failed", cause=str(error), row=name)
+            found.append(Row(failed, (), None))
+    return found
