@@ -42,6 +42,21 @@ R = TypeVar("R")
 INFERENCE_BATCH = 32
 MOST_COMPARED = 1000
 MARK = "fitted.json"
+UNLIMITED = 1 << 30
+
+
+def token_limit(folder: Path) -> int:
+    """Give how many tokens a model has positions for.
+
+    RoBERTa and its kin begin to count after the padding token's number, and so have that many fewer.
+    """
+    from transformers import AutoConfig
+
+    config: Any = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    most = getattr(config, "max_position_embeddings", None)
+    if not isinstance(most, int) or most <= 0:
+        return UNLIMITED  # relative positions
+    return most - config.pad_token_id - 1 if "roberta" in config.model_type else most
 
 
 class Encoder(Classifier[EncoderSettings]):
@@ -79,6 +94,7 @@ class Encoder(Classifier[EncoderSettings]):
             self._notes += (f"'{local.name}' was run in place of '{self.settings.model[0]}': {refusals[0]}",)
         self._folder = local.path
         self.tokenizer = AutoTokenizer.from_pretrained(local.path, trust_remote_code=False)
+        self._positions = token_limit(local.path)
 
     def fit(
         self,
@@ -196,6 +212,7 @@ class Encoder(Classifier[EncoderSettings]):
         self._models = tuple(ModelFile(**file) for file in body["models"])
         self._model_name, self._notes = body["model_name"], tuple(body["notes"])
         self.tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        self._positions = token_limit(folder)
         self._measured = tuple(Measured(**one) for one in body.get("measured", ()))
         runtime = body.get("runtime", "torch")
         if self.settings.head == "linear":
@@ -258,8 +275,8 @@ class Encoder(Classifier[EncoderSettings]):
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
     def _limit(self) -> int:
-        """Give the most tokens a message may have: the setting, or less where the model takes less."""
-        return min(self.settings.max_length, int(self.tokenizer.model_max_length))
+        """Give the most tokens a message may have: the setting, or less where tokenizer or model take less."""
+        return min(self.settings.max_length, int(self.tokenizer.model_max_length), self._positions)
 
     def _tokenize(self, texts: Sequence[str]) -> tuple[list[list[int]], list[bool]]:
         if not texts:
