@@ -40,6 +40,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_report(commands)
     _add_recommend(commands)
     _add_cascade(commands)
+    _add_stress(commands)
     _add_compare(commands)
     _add_labels(commands)
     _add_disagreements(commands)
@@ -104,6 +105,15 @@ def _add_cascade(commands: Any) -> None:
     parser.add_argument("--accuracy", type=float, help="pass on as little as gives this share right on validation")
     parser.add_argument("--budget", type=float, help="pass on at most this share of messages")
     parser.set_defaults(command="answers.show_cascade")
+
+
+def _add_stress(commands: Any) -> None:
+    parser = commands.add_parser("stress", help="contrived, spoiled and hostile messages: how gently does each break?")
+    parser.add_argument("run", nargs="?", help="a run's name or path (default: the newest)")
+    parser.add_argument("--only", metavar="NAME,NAME", help="test these saved classifiers")
+    parser.add_argument("--messages", type=int, default=30, help="test messages to spoil (default: 30)")
+    parser.add_argument("--attacked", type=int, default=10, help="of these, how many to attack (default: 10)")
+    parser.set_defaults(command="answers.stress_run")
 
 
 def _add_compare(commands: Any) -> None:

@@ -39,6 +39,39 @@ def _volume(text: str) -> float:
     return volume
 
 
+def stress_run(chosen: argparse.Namespace) -> int:
+    """Put a run's saved classifiers under stress, print what came of it and write stress.md."""
+    from bench.report.files import write_tables
+    from bench.report.progress import share_bar
+    from bench.report.stress_tables import stress_tables
+    from bench.report.terminal import print_table
+    from bench.stress import Amounts, stress
+    from classifiers.registry import nearest
+
+    run = find(chosen)
+    saved = [cell.classifier for cell, folder in run.cells() if cell.status == "ok" and folder.model.is_dir()]
+    wanted = chosen.only.split(",") if chosen.only else saved
+    for name in wanted:
+        if name not in saved:
+            raise BenchError(nearest(name, saved, what="saved classifier"))
+    if not wanted:
+        raise BenchError(f"{run.path} holds no saved classifier; run the benchmark here first: bench run")
+    if not 0 < chosen.attacked <= chosen.messages:
+        raise BenchError("--attacked must be at least 1 and at most --messages")
+    console = make_console()
+    amounts = Amounts(chosen.messages, chosen.attacked, run.read().config.get("seed", 0))
+    found = {}
+    for name in wanted:
+        with share_bar(console, name) as bar:
+            found[name] = stress(run, name, amounts, bar)
+    tables = list(stress_tables(found))
+    for table in tables:
+        print_table(console, table)
+    write_tables(run.path / "stress.md", f"{run.path.name} under stress", tables)
+    console.print(f"wrote {run.path / 'stress.md'}", soft_wrap=True)
+    return 0
+
+
 def show_cascade(chosen: argparse.Namespace) -> int:
     """Print a cascade beside its two classifiers, and the whole curve it was chosen from."""
     from bench.cascade import cascade_row, points

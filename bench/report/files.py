@@ -11,8 +11,9 @@ from bench.compare import Disagreement, Pair
 from bench.curve import groups
 from bench.records import RunRecord
 from bench.report.charts import save_charts
-from bench.report.markdown import markdown, replace_block, results_block, scores_csv, scores_json
+from bench.report.markdown import markdown, replace_block, results_block, scores_csv, scores_json, table_section
 from bench.report.page import page
+from bench.report.table import Table
 from bench.report.terminal import answer_text
 from bench.scores import Row
 from classifiers.interface import BenchError
@@ -56,6 +57,11 @@ def write_disagreements(path: Path, found: Sequence[Disagreement]) -> None:
         [one.id, one.text, ", ".join(one.gold), *(c for name in names for c in _cells(one, name))] for one in found
     )
     write_rows(path, head, lines)
+
+
+def write_tables(path: Path, title: str, tables: Sequence[Table]) -> None:
+    """Write tables as a Markdown document."""
+    _write(path, "\n".join([f"# {title}", "", *(line for table in tables for line in table_section(table))]))
 
 
 def write_rows(path: Path, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -26,7 +26,7 @@ def markdown(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> str:
     lines += [*_verdict(run, rows, pairs)]
     lines += [f"> **{_plain(line)}**\n" for line in loud(run, rows)]
     for table in tables(run, rows, pairs):
-        lines += [f"## {table.title}", "", *table_lines(table), "", *map(_plain, table.notes), ""]
+        lines += table_section(table)
     lines += [*_provenance(run, rows)]
     return "\n".join(lines) + "\n"
 
@@ -59,6 +59,11 @@ def replace_block(text: str, block: str, name: str = BLOCK) -> str:
     if not (begin and end):
         raise BenchError(f"the document has no lines <!-- {name} --> and <!-- /{name} --> to put tables between")
     return f"{before}{begin}\n{block}\n{end}{after}"
+
+
+def table_section(table: Table) -> list[str]:
+    """Give a table as a section of a document: heading, lines and notes."""
+    return [f"## {table.title}", "", *table_lines(table), "", *map(_plain, table.notes), ""]
 
 
 def table_lines(table: Table) -> Iterator[str]:
