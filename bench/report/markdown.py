@@ -32,11 +32,11 @@ def markdown(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> str:
 
 
 def results_block(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> str:
-    """Give the part of a report that stands in a README: headline, warnings, the first three tables."""
+    """Give the part of a report that stands in a README: headline, warnings, the first four tables."""
     lines = [f"{_plain(headline(run))}.", ""]
     lines += [*_verdict(run, rows, pairs)]
     lines += [f"> {_plain(line)}\n" for line in loud(run, rows)]
-    for table in islice(tables(run, rows, pairs), 3):
+    for table in islice(tables(run, rows, pairs), 4):
         lines += [f"**{table.title}**", "", *table_lines(table), "", *map(_plain, table.notes), ""]
     return "\n".join(lines).strip()
 

@@ -17,7 +17,9 @@ from bench.records import RunFolder
 from bench.report.format import count, number, share, size
 from bench.report.markdown import markdown, replace_block, results_block, scores_json
 from bench.report.sections import loud, tables
+from bench.report.speed_table import speed_block
 from bench.report.terminal import print_report
+from bench.speed.results import read_speed
 
 REFERENCE = RunFolder(REPOSITORY / "results" / "reference" / "default")
 
@@ -38,6 +40,13 @@ def test_readme_shows_the_reference_runs(name: str, block: str) -> None:
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     command = f"bench report results/reference/{name} --into README.md --block {block}"
     assert replace_block(readme, tables, block) == readme, f"run: {command}"
+
+
+def test_readme_shows_the_reference_speed() -> None:
+    block = speed_block(read_speed(REPOSITORY / "results" / "reference" / "speed"))
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    command = "bench --results results/reference speed --into README.md"
+    assert replace_block(readme, block, "speed") == readme, f"run: {command}"
 
 
 def test_many_classifiers_show_the_pairs_with_the_best_only() -> None:
