@@ -214,9 +214,7 @@ def _trainer(job: Job, data: Messages, folder: Path) -> Trained:
 
 
 def _ours(job: Job, data: Messages, folder: Path) -> Trained:
-    settings = EncoderSettings(
-        model=(str(folder),), epochs=EPOCHS, learning_rate=LEARNING_RATE, min_steps=0, runtime="auto"
-    )
+    settings = EncoderSettings(model=(str(folder),), epochs=EPOCHS, learning_rate=LEARNING_RATE, runtime="auto")
     classifier = Encoder(settings, seed=job.seed, threads=job.threads)
     classifier.load()
     ends: list[float] = []

@@ -30,7 +30,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "precision": "float32",
         "freeze_embeddings": False,
         "class_weights": "none",
-        "min_steps": 0,
     },
 }
 
@@ -39,8 +38,8 @@ class EncoderSettings(Settings):
     """How an encoder is fine-tuned; None means a default by the model's hidden size.
 
     `model` is tried in order: the first that can be had is used. `pretrained = false` starts the same
-    architecture from random weights, the control that shows what pre-training buys. `min_steps` repeats a
-    small training part until that many steps are made, whatever `epochs` says. `max_length` counts tokens,
+    architecture from random weights, the control that shows what pre-training buys. Where
+    `epochs` is not given, a small training part is repeated until `min_steps` are made. `max_length` counts tokens,
     `warmup` is a share of all steps, `best_epoch` keeps the epoch of lowest validation loss and `patience`
     epochs without a lower one end the training (0: never). `class_weights` weighs messages by
     how rare their label is; `auto` does so where the commonest label is over 10 times as frequent as the
@@ -87,7 +86,7 @@ class EncoderSettings(Settings):
     def epochs_for(self, hidden_size: int, n_messages: int) -> int:
         """Give the number of passes over the training part: small models and small parts need more."""
         steps = math.ceil(n_messages / self.batch_size)
-        return max(self.epochs or (6 if hidden_size < SMALL else 4), math.ceil(self.min_steps / steps))
+        return self.epochs or max(6 if hidden_size < SMALL else 4, math.ceil(self.min_steps / steps))
 
     def learning_rate_for(self, hidden_size: int) -> float:
         """Give the peak learning rate: a 384-wide encoder learns too little at BERT's usual 2e-5.

@@ -75,6 +75,7 @@ def test_whole_benchmark_on_real_models(
 [classifiers.linear]
 [classifiers.encoder]
 model = ["nobody/has-this", "{minilm}"]
+epochs = 6
 [classifiers.llama_cpp]
 model = "{smollm}"
 retries = 1

@@ -39,7 +39,7 @@ def model(request: pytest.FixtureRequest, minilm: Path, tmp_path: Path) -> Path:
 
 
 def test_it_trains_answers_and_comes_back(model: Path, task: Task, messages: list[Message], tmp_path: Path) -> None:
-    settings = EncoderSettings(model=(str(model),), epochs=1, min_steps=0, max_length=512, freeze_embeddings=False)
+    settings = EncoderSettings(model=(str(model),), epochs=1, max_length=512, freeze_embeddings=False)
     texts = ["hi", "where is my order?", "refund " * 400, ""]
     with Encoder(settings, threads=1) as encoder:
         encoder.load()

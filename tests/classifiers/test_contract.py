@@ -29,7 +29,9 @@ def make(request: pytest.FixtureRequest, minilm: Path, smollm: Path) -> Make:
         "linear": Linear,
         "encoder": lambda: Encoder(EncoderSettings(model=(str(minilm),), epochs=8, batch_size=8), threads=2),
         "frozen_encoder": lambda: Encoder(EncoderSettings(model=(str(minilm),), head="linear"), threads=2),
-        "llama_cpp": lambda: LlamaCpp(LlamaCppSettings(model=str(smollm), retries=1, max_tokens=8), threads=2),
+        "llama_cpp": lambda: LlamaCpp(
+            LlamaCppSettings(model=str(smollm), retries=1, max_tokens=8, context=1024), threads=2
+        ),
     }
     return makers[request.param]
 

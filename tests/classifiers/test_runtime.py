@@ -18,7 +18,7 @@ TEXTS = ["hi", "Where is my order 88? It should have come on Monday, and nobody 
 
 
 def trained(model: Path, runtime: str, task: Task, messages: list[Message]) -> Encoder:
-    settings = EncoderSettings(model=(str(model),), epochs=1, min_steps=8, runtime=runtime)
+    settings = EncoderSettings(model=(str(model),), epochs=4, runtime=runtime)
     encoder = Encoder(settings, seed=1, threads=2)
     encoder.load()
     # beside a long message short ones are mostly padding, which is where a wrong export shows
@@ -89,8 +89,6 @@ def test_an_export_that_ignores_the_mask_is_refused(minilm, task, messages, monk
         BenchError, match=r'gives [\d.]+% other answers than torch on 30 messages; use runtime = "torch"'
     ):
         trained(minilm, "onnx", task, messages)
-    with trained(minilm, "auto", task, messages) as encoder:
-        assert encoder.facts["runtime"] == "torch"
 
 
 def test_a_missing_runtime_names_its_remedy(minilm, task, messages, monkeypatch) -> None:
