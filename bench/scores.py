@@ -42,8 +42,9 @@ class LabelScore:
 class Scores:
     """Everything said of one classifier's answers.
 
-    `valid_at` counts the messages whose first valid answer came at attempt 1, 2, …; the rest,
-    `never`, have none. `confusion` has a row a gold label and a column a predicted one, with
+    `macro_f1` is the mean over the labels that have test messages. `valid_at` counts the messages whose first
+    valid answer came at attempt 1, 2, …; the rest, `never`, have none. `confusion` has a row a gold label and
+    a column a predicted one, with
     *unparsed* as the last column.
     """
 
@@ -93,12 +94,13 @@ def score(records: Sequence[PredictionRecord], labels: Sequence[str]) -> Scores 
     first = [record.first_attempt[0] if record.first_attempt else UNPARSED for record in records]
     accuracy = float(accuracy_score(gold, predicted))
     valid_at = _valid_at(records)
+    present = [name for name in labels if name in set(gold)]
     return Scores(
         n=n,
         accuracy=accuracy,
         accuracy_interval=wilson_interval(round(accuracy * n), n),
         first_attempt_accuracy=float(accuracy_score(gold, first)),
-        macro_f1=float(f1_score(gold, predicted, labels=list(labels), average="macro", zero_division=0)),
+        macro_f1=float(f1_score(gold, predicted, labels=present, average="macro", zero_division=0)),
         macro_f1_interval=macro_f1_interval(gold, predicted, labels),
         invalid_rate=predicted.count(UNPARSED) / n,
         first_invalid_rate=first.count(UNPARSED) / n,
@@ -125,11 +127,14 @@ def macro_f1_interval(
         return Interval(0.0, 1.0)
 
     def macro_f1(golds: Any, answers: Any, axis: int) -> Any:
-        # 2 * hits / (gold + answered), summed over all resamples at once; scikit-learn takes one at a time
+        # 2 * hits / (gold + answered), summed over all resamples at once; scikit-learn takes one at a time. A label
+        # that a resample holds no message of has no F1 there; as 0 it would pull every interval down
         columns = [((golds == i), (answers == i)) for i in range(len(labels))]
-        hits = [(a & b).sum(axis) for a, b in columns]
-        both = [np.maximum(a.sum(axis) + b.sum(axis), 1) for a, b in columns]
-        return np.mean([2 * h / n for h, n in zip(hits, both, strict=True)], axis=0)
+        hits = np.stack([(a & b).sum(axis) for a, b in columns])
+        gold_counts = np.stack([a.sum(axis) for a, _ in columns])
+        both = gold_counts + np.stack([b.sum(axis) for _, b in columns])
+        values = np.where(gold_counts > 0, 2 * hits / np.maximum(both, 1), np.nan)
+        return np.nanmean(values, axis=0)
 
     drawn = bootstrap(
         pair, macro_f1, paired=True, n_resamples=F1_RESAMPLES, method="percentile", rng=np.random.default_rng(seed)

@@ -93,6 +93,16 @@ def test_the_interval_of_macro_f1_lies_around_scikit_learns_figure() -> None:
     assert (found.low, found.high) == pytest.approx(tuple(np.percentile(drawn, [2.5, 97.5])), abs=0.02)
 
 
+def test_the_interval_of_macro_f1_holds_it_with_many_labels_and_few_messages() -> None:
+    chance = np.random.default_rng(3)
+    labels = [f"label {i}" for i in range(77)]
+    gold = [labels[i] for i in chance.integers(0, 60, 100)]
+    predicted = [g if chance.random() < 0.8 else labels[chance.integers(77)] for g in gold]
+    value = f1_score(gold, predicted, labels=sorted(set(gold)), average="macro")
+    found = macro_f1_interval(gold, predicted, labels)
+    assert found.low < value < found.high
+
+
 def test_scores_of_probabilities_by_hand() -> None:
     records = [record(1, "a", "a", 0.9), record(2, "a", "a", 0.8), record(3, "b", "a", 0.85), record(4, "b", "b", 0.6)]
     found = probability_scores(records, ["b", "a"])
