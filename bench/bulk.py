@@ -49,7 +49,6 @@ class Job:
     text: str
     unsure_below: float | None
     probabilities: bool
-    threads: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ def make_job(
     if not source.is_file():
         raise BenchError(f"{source}: there is no such file")
     bound = unsure_below(run.cell(name).validation.read(), accuracy)
-    return Job(str(run.path), name, str(source), str(target), text, bound, probabilities, threads=0)
+    return Job(str(run.path), name, str(source), str(target), text, bound, probabilities)
 
 
 def predict_file(job: Job, *, workers: int, report: Report) -> Done:
@@ -101,9 +100,9 @@ def predict_file(job: Job, *, workers: int, report: Report) -> Done:
     """
     parts = Path(f"{job.target}.parts")
     _claim(parts, job)
-    job_of_one = Job(**{**asdict(job), "threads": max((os.cpu_count() or 1) // workers, 1)})
+    threads = max((os.cpu_count() or 1) // workers, 1)
     counts = [0, 0]
-    with ProcessPoolExecutor(workers, get_context("spawn"), _open, (job_of_one,)) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _open, (job, threads)) as pool:
         try:
             for share, kept in _answered(job, parts, pool, 2 * workers):
                 counts[kept] += 1
@@ -182,9 +181,9 @@ _mine: dict[str, Any] = {}
 """In a process that answers: its job and its classifier."""
 
 
-def _open(job: Job) -> None:
+def _open(job: Job, threads: int) -> None:
     _mine["job"] = job
-    _mine["classifier"] = open_saved(RunFolder(Path(job.run)), job.classifier, threads=job.threads)
+    _mine["classifier"] = open_saved(RunFolder(Path(job.run)), job.classifier, threads=threads)
 
 
 def _answer(piece: pa.RecordBatch, path: Path) -> None:
@@ -206,10 +205,9 @@ def _answer(piece: pa.RecordBatch, path: Path) -> None:
 def _columns(job: Job, predictions: Sequence[Prediction]) -> dict[str, pa.Array]:
     import pyarrow as pa
 
-    sure = [_probability(prediction) for prediction in predictions]
     columns = {
         "predicted": pa.array([", ".join(p.labels) if p.valid else None for p in predictions], pa.string()),
-        "probability": pa.array(sure, pa.float64()),
+        "probability": pa.array([p.confidence for p in predictions], pa.float64()),
         "unsure": pa.array([is_unsure(p, job.unsure_below) for p in predictions], pa.bool_()),
     }
     if job.probabilities:
@@ -219,15 +217,8 @@ def _columns(job: Job, predictions: Sequence[Prediction]) -> dict[str, pa.Array]
     return columns
 
 
-def _probability(prediction: Prediction) -> float | None:
-    if not prediction.valid or not prediction.labels:
-        return None
-    return (prediction.probabilities or {}).get(prediction.labels[0])
-
-
 def is_unsure(prediction: Prediction, bound: float | None) -> bool:
     """Tell whether a person should look: no answer, or one whose probability is under the bound."""
-    probability = _probability(prediction)
-    if not prediction.valid or probability is None or bound is None:
+    if prediction.confidence is None or bound is None:
         return not prediction.valid
-    return probability < bound
+    return prediction.confidence < bound

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from bench.config import CascadeConfig
 from bench.records import CellRecord, Latency, PredictionRecord, RunFolder
-from bench.scores import ABOVE_ALL, Row, is_right, score
+from bench.scores import ABOVE_ALL, Row, score
 from classifiers.interface import BenchError
 
 Records = Sequence[PredictionRecord]
@@ -26,11 +26,9 @@ class Point:
     accuracy: float
 
 
-def confidence(record: PredictionRecord) -> float:
-    """Give the probability of the answered label; an answer that is no label has none, and 0 stands for it."""
-    if not record.valid or not record.predicted or record.probabilities is None:
-        return 0.0
-    return record.probabilities[record.predicted[0]]
+def _sure(record: PredictionRecord) -> float:
+    """Give an answer's confidence; one that is no label has none, and 0 stands for it."""
+    return record.confidence or 0.0
 
 
 def points(first: Records, second: Records) -> list[Point]:
@@ -42,7 +40,7 @@ def points(first: Records, second: Records) -> list[Point]:
         BenchError: if there are none.
     """
     theirs = {record.id: record for record in second}
-    pairs = [(confidence(r), is_right(r), is_right(theirs[r.id])) for r in first if r.id in theirs]
+    pairs = [(_sure(r), r.is_right, theirs[r.id].is_right) for r in first if r.id in theirs]
     if not pairs:
         raise BenchError("the two classifiers of the cascade answered no message in common")
     pairs.sort()
@@ -81,11 +79,11 @@ def cascade_row(name: str, rows: tuple[Row, Row], validation: tuple[Records, Rec
     chosen = choose(points(*validation), config)
     theirs = {record.id: record for record in second.records}
     records = tuple(
-        _joined(record, theirs[record.id]) if confidence(record) < chosen.bound else record
+        _joined(record, theirs[record.id]) if _sure(record) < chosen.bound else record
         for record in first.records
         if record.id in theirs
     )
-    passed = sum(confidence(record) < chosen.bound for record in first.records) / len(first.records)
+    passed = sum(_sure(record) < chosen.bound for record in first.records) / len(first.records)
     scores = first.scores
     labels = scores.labels if scores else ()
     return Row(_cell(name, first.cell, second.cell, records, (chosen.bound, passed)), records, score(records, labels))

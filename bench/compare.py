@@ -12,7 +12,7 @@ from typing import Literal
 from bench.cascade import with_cascades
 from bench.config import RunConfig
 from bench.records import PredictionRecord, RunFolder
-from bench.scores import Interval, Row, is_right, score
+from bench.scores import Interval, Row, score
 from classifiers.interface import BenchError
 
 RESAMPLES = 5000
@@ -48,9 +48,19 @@ class Disagreement:
     gold: tuple[str, ...]
     answers: dict[str, PredictionRecord]
 
+    @property
+    def differs(self) -> bool:
+        """Tell whether any two classifiers answered differently."""
+        return len({record.predicted for record in self.answers.values()}) > 1
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Give the data set's other columns of this message."""
+        return next(iter(self.answers.values())).columns
+
     def is_right(self, classifier: str) -> bool:
         """Tell whether a classifier gave exactly the gold labels."""
-        return is_right(self.answers[classifier])
+        return self.answers[classifier].is_right
 
 
 def rows_of(run: RunFolder) -> list[Row]:
@@ -74,8 +84,8 @@ def compare(first: Row, second: Row, *, seed: int = 0) -> Pair:
     from scipy.stats import bootstrap
     from statsmodels.stats.contingency_tables import mcnemar
 
-    theirs = {record.id: is_right(record) for record in second.records}
-    pairs = [(is_right(record), theirs[record.id]) for record in first.records if record.id in theirs]
+    theirs = {record.id: record.is_right for record in second.records}
+    pairs = [(record.is_right, theirs[record.id]) for record in first.records if record.id in theirs]
     if not pairs:
         raise BenchError(f"'{first.cell.classifier}' and '{second.cell.classifier}' answered no message in common")
     a, b = np.array(pairs, dtype=float).T
@@ -152,10 +162,10 @@ def suspects(rows: Sequence[Row]) -> list[Suspect]:
     found = []
     for message in answers_by_message(rows):
         answers = [record for record in message.answers.values() if record.valid]
-        if len(answers) < 2 or any(is_right(record) for record in answers):
+        if len(answers) < 2 or any(record.is_right for record in answers):
             continue
         answer, n = Counter(record.predicted for record in answers).most_common(1)[0]
-        sure = [r.probabilities[answer[0]] for r in answers if r.predicted == answer and r.probabilities and answer]
+        sure = [r.confidence for r in answers if r.predicted == answer and r.confidence is not None]
         if n > 1:
             mean = sum(sure) / len(sure) if sure else None
             found.append(Suspect(message.id, message.text, message.gold, answer, n, len(message.answers), mean))
@@ -188,7 +198,7 @@ def disagreements(
         right: only where the first, the second, both or neither of the pair is right (needs a pair).
     """
     chosen = [row for row in rows if not pair or row.cell.classifier in pair]
-    found = (d for d in answers_by_message(chosen) if len({r.predicted for r in d.answers.values()}) > 1)
+    found = (d for d in answers_by_message(chosen) if d.differs)
     return [d for d in found if (not label or label in d.gold) and (not right or _who(d, pair) == right)]
 
 

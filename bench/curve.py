@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.scores import Interval, Row, is_right
+from bench.scores import Interval, Row
 
 RESAMPLES = 2000
 
@@ -92,7 +92,7 @@ def groups(rows: Sequence[Row]) -> list[Group]:
 
 
 def _group(name: str, size: int | None, cells: Sequence[Row], labels: int) -> Group:
-    hits = [[is_right(record) for record in sorted(cell.records, key=lambda r: r.id)] for cell in cells]
+    hits = [[record.is_right for record in sorted(cell.records, key=lambda r: r.id)] for cell in cells]
     accuracies = tuple(cell.scores.accuracy for cell in cells if cell.scores)
     per_label = (cells[0].cell.n_train or 0) / labels
     return Group(name, size, per_label, accuracies, np.mean(np.array(hits, dtype=float), axis=0))

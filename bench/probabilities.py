@@ -68,8 +68,8 @@ def probability_scores(records: Sequence[PredictionRecord], labels: Sequence[str
     gold = [r.gold[0] for r in records]
     order = sorted(range(len(labels)), key=lambda i: labels[i])  # scikit-learn takes columns in sorted order
     names, rows = [labels[i] for i in order], rows[:, order]
-    confidence = np.array([(r.probabilities or {}).get(r.predicted[0], 0.0) if r.valid else 0.0 for r in records])
-    right = np.array([r.valid and r.predicted == r.gold for r in records], dtype=float)
+    confidence = np.array([r.confidence or 0.0 for r in records])
+    right = np.array([r.is_right for r in records], dtype=float)
     coverage = _coverage(confidence, right)
     return ProbabilityScores(
         log_loss=float(log_loss(gold, rows, labels=names)),

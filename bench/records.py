@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bench.config import RunConfig
 from bench.jsonlines import JsonLines, replace_file
-from classifiers.interface import Attempt, BenchError, ModelFile, Stage, Trial
+from classifiers.interface import Attempt, BenchError, ModelFile, Stage, Trial, confidence_of
 
 SCHEMA = 1
 Part = Literal["train", "validation", "test"]
@@ -51,6 +51,16 @@ class PredictionRecord:
             raise ValueError("seconds must not be negative")
         if not self.valid and self.predicted:
             raise ValueError("an invalid prediction must not carry labels")
+
+    @property
+    def is_right(self) -> bool:
+        """Tell whether the answer is valid and exactly the gold labels, in any order."""
+        return self.valid and set(self.predicted) == set(self.gold)
+
+    @property
+    def confidence(self) -> float | None:
+        """Give the probability of the answered label, None where there is none."""
+        return confidence_of(self.predicted, self.probabilities)
 
     @property
     def first_attempt(self) -> tuple[str, ...]:

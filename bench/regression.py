@@ -54,7 +54,7 @@ def _change(old: Row, new: Row, pair: Pair) -> Change:
     """Give both accuracies on the messages of the pair, not on those that only one of the runs tested."""
     shared = {record.id for record in old.records} & {record.id for record in new.records}
     right = {
-        name: sum(r.valid and set(r.predicted) == set(r.gold) for r in row.records if r.id in shared)
+        name: sum(record.is_right for record in row.records if record.id in shared)
         for name, row in (("old", old), ("new", new))
     }
     return Change(new.cell.classifier, right["old"] / len(shared), right["new"] / len(shared), pair)

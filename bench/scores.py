@@ -142,11 +142,6 @@ def macro_f1_interval(
     return Interval(float(drawn.low), float(drawn.high))
 
 
-def is_right(record: PredictionRecord) -> bool:
-    """Tell whether an answer is valid and exactly the gold labels, in any order."""
-    return record.valid and set(record.predicted) == set(record.gold)
-
-
 def _valid_at(records: Sequence[PredictionRecord]) -> tuple[int, ...]:
     most = max(max(len(record.attempts), 1) for record in records)
     counts = [0] * most
@@ -191,7 +186,7 @@ def unsure_below(records: Sequence[PredictionRecord], accuracy: float) -> float 
         A bound for the probability of the answered label; above 1 where no bound is good enough, None
         where no answer has a probability.
     """
-    pairs = [(r.probabilities[r.predicted[0]], r.predicted == r.gold) for r in records if r.probabilities and r.valid]
+    pairs = [(r.confidence, r.is_right) for r in records if r.confidence is not None]
     if not pairs:
         return None
     best, right = ABOVE_ALL, 0

@@ -36,12 +36,11 @@ def slices(rows: Sequence[Row]) -> Iterator[Slice]:
     messages = list(answers_by_message(rows))
     if not messages:
         return
-    columns = {row.id: row.columns for row in next(r for r in rows if r.scores).records}
     yield _slice(LENGTH, messages, lambda one: length_of(one.text))
-    for name in sorted({name for own in columns.values() for name in own}):
-        values = {own.get(name, "") for own in columns.values()}
+    for name in sorted({name for message in messages for name in message.columns}):
+        values = {message.columns.get(name, "") for message in messages}
         if 2 <= len(values) <= MOST_VALUES:
-            yield _slice(name, messages, lambda one, name=name: columns[one.id].get(name, ""))  # type: ignore[misc]
+            yield _slice(name, messages, lambda one, name=name: one.columns.get(name, ""))  # type: ignore[misc]
 
 
 def length_of(text: str) -> str:

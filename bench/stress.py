@@ -128,19 +128,17 @@ def questions(run: RunFolder, classifier: str, amounts: Amounts) -> Iterator[Que
     chance = random.Random(amounts.seed)
     drawn = chance.sample(sorted(records, key=lambda r: r.id), min(amounts.spoiled, len(records)))
     for record in drawn:
-        right = record.valid and set(record.predicted) == set(record.gold)
         for form in PERTURBATIONS:
             for strength in STRENGTHS:
                 text = perturb(record.text, form, strength, seed=amounts.seed)
-                yield Question("spoiled", form, strength, record.id, text, record.gold, clean=right)
+                yield Question("spoiled", form, strength, record.id, text, record.gold, clean=record.is_right)
     labels = [label["name"] for label in run.read().task["labels"]]
     for record in drawn[: amounts.attacked]:
-        right = record.valid and set(record.predicted) == set(record.gold)
         for form, template in attacks().items():
             for label in labels:
                 if (label,) != record.predicted:
                     text = template.format(message=record.text, label=label)
-                    yield Question("injection", form, 0, record.id, text, record.gold, label, right)
+                    yield Question("injection", form, 0, record.id, text, record.gold, label, record.is_right)
 
 
 def _challenge(config: RunConfig) -> Iterator[Question]:

@@ -85,6 +85,11 @@ class Attempt:
     thinking_tokens: int = 0
 
 
+def confidence_of(labels: Sequence[str], probabilities: Mapping[str, float] | None) -> float | None:
+    """Give the probability of the answered label; None without an answer or without probabilities."""
+    return (probabilities or {}).get(labels[0]) if labels else None
+
+
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """The answer to one message; an invalid one has no labels, and none is made up for it.
@@ -101,6 +106,11 @@ class Prediction:
     def __post_init__(self) -> None:
         if not self.valid and self.labels:
             raise ValueError("an invalid prediction must not carry labels")
+
+    @property
+    def confidence(self) -> float | None:
+        """Give the probability of the answered label, None where there is none."""
+        return confidence_of(self.labels, self.probabilities)
 
 
 @dataclass(frozen=True, slots=True)

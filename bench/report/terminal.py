@@ -122,8 +122,7 @@ def answer_text(record: PredictionRecord) -> str:
     """Give an answer's labels with the first one's probability where there is one."""
     if not record.valid:
         return UNPARSED
-    probability = (record.probabilities or {}).get(record.predicted[0]) if record.predicted else None
-    return ", ".join(record.predicted) + (f" ({probability:.0%})" if probability is not None else "")
+    return ", ".join(record.predicted) + (f" ({record.confidence:.0%})" if record.confidence is not None else "")
 
 
 def print_answers(console: Console, answers: dict[str, PredictionRecord]) -> None:

@@ -20,7 +20,7 @@ Test = Callable[[Disagreement], bool]
 def filters(names: Sequence[str]) -> dict[str, Test]:
     """Give what can be chosen to be shown: by disagreement, by who alone is right, by invalid or retried answers."""
     found: dict[str, Test] = {
-        "where any two differ": lambda one: len({r.predicted for r in one.answers.values()}) > 1,
+        "where any two differ": lambda one: one.differs,
         "all messages": lambda one: True,
         "where none is right": lambda one: not any(map(one.is_right, one.answers)),
         "with an answer that is no label": lambda one: any(not r.valid for r in one.answers.values()),

@@ -65,8 +65,8 @@ def viewed_messages(rows: Sequence[Row]) -> tuple[list[Disagreement], int]:
     messages = list(answers_by_message(rows))
     if len(messages) <= MOST_MESSAGES:
         return messages, 0
-    differ = [m for m in messages if len({record.predicted for record in m.answers.values()}) > 1]
-    agree = [m for m in messages if len({record.predicted for record in m.answers.values()}) == 1]
+    differ = [message for message in messages if message.differs]
+    agree = [message for message in messages if not message.differs]
     chance = random.Random(0)
     kept = differ if len(differ) <= MOST_MESSAGES else chance.sample(differ, MOST_MESSAGES)
     kept = kept + chance.sample(agree, min(len(agree), MOST_MESSAGES - len(kept)))
@@ -76,7 +76,6 @@ def viewed_messages(rows: Sequence[Row]) -> tuple[list[Disagreement], int]:
 def _viewer_data(run: RunRecord, rows: Sequence[Row], messages: Sequence[Disagreement]) -> dict[str, Any]:
     """Give what the viewer works on; short keys, because there are thousands of them."""
     scored = [row for row in rows if row.scores]
-    columns = {record.id: record.columns for row in scored[:1] for record in row.records}
     return {
         "run": run.name,
         "labels": [label["name"] for label in run.task["labels"]],
@@ -87,7 +86,7 @@ def _viewer_data(run: RunRecord, rows: Sequence[Row], messages: Sequence[Disagre
                 "id": one.id,
                 "text": one.text,
                 "gold": list(one.gold),
-                "kind": columns.get(one.id, {}).get("kind", ""),
+                "kind": one.columns.get("kind", ""),
                 "answers": [_answer(one, row.cell.classifier) for row in scored],
             }
             for one in messages
@@ -97,12 +96,11 @@ def _viewer_data(run: RunRecord, rows: Sequence[Row], messages: Sequence[Disagre
 
 def _answer(message: Disagreement, classifier: str) -> dict[str, Any]:
     record = message.answers[classifier]
-    probability = (record.probabilities or {}).get(record.predicted[0]) if record.predicted else None
     return {
         "labels": list(record.predicted),
         "valid": record.valid,
         "right": message.is_right(classifier),
-        "p": None if probability is None else round(probability, 4),
+        "p": None if record.confidence is None else round(record.confidence, 4),
         "attempts": [{"raw": a.raw, "labels": list(a.labels), "valid": a.valid} for a in record.attempts],
     }
 
