@@ -19,7 +19,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.records import RunFolder, find_run
+from bench.records import RunFolder, find_cell
 from bench.scores import unsure_below
 from bench.streams import check_kind, read_pieces, write_pieces
 from bench.trial import open_saved
@@ -67,16 +67,11 @@ def find_classifier(name: str, results: Path) -> tuple[RunFolder, str]:
     Raises:
         BenchError: if there is none, or it was not saved.
     """
-    from classifiers.registry import nearest
+    from classifiers.registry import check_known
 
-    path = Path(name)
-    if path.parent == Path():
-        raise BenchError(f"'{name}' names no classifier of a run; give RUN/CLASSIFIER, such as latest/encoder")
-    run = find_run(None if str(path.parent) == "latest" else str(path.parent), results)
-    saved = [cell.classifier for cell, folder in run.cells() if cell.status == "ok" and folder.model.is_dir()]
-    if path.name not in saved:
-        raise BenchError(nearest(path.name, saved, what="saved classifier"))
-    return run, path.name
+    run, classifier = find_cell(name, results)
+    check_known([classifier], run.saved(), what="saved classifier")
+    return run, classifier
 
 
 def make_job(

@@ -19,6 +19,7 @@ from bench.records import RunFolder
 from bench.task import load_task
 from bench.worker import make_classifier
 from classifiers.interface import BenchError, Message, Task
+from classifiers.registry import check_known
 
 Report = Callable[[float], None]
 """Told the share of the folds that is done, 0 to 1."""
@@ -42,10 +43,7 @@ def check_labels(run: RunFolder, name: str, *, folds: int, report: Report) -> tu
     """
     config = RunConfig.model_validate(run.read().config)
     names = [cell.name for cell in config.cells()]
-    if name not in names:
-        from classifiers.registry import nearest
-
-        raise BenchError(nearest(name, names, what="classifier"))
+    check_known([name], names, what="classifier")
     loaded = load_task(config.data)
     counts = Counter(m.label for m in loaded.messages)
     rare = min(counts, key=lambda label: counts[label])

@@ -249,6 +249,10 @@ class RunFolder:
         """Write run.json."""
         _write_object(self.path / "run.json", record)
 
+    def saved(self) -> list[str]:
+        """Name the classifiers whose fitted model the run has kept."""
+        return [cell.classifier for cell, folder in self.cells() if cell.status == "ok" and folder.model.is_dir()]
+
     def cells(self) -> list[tuple[CellRecord, CellFolder]]:
         """Read all cells that have ended, in the order of the run's config."""
         names = [cell.name for cell in RunConfig.model_validate(self.read().config).cells()]
@@ -263,13 +267,14 @@ def all_runs(root: Path) -> list[RunFolder]:
 
 
 def find_run(name: str | None, root: Path) -> RunFolder:
-    """Give a run by path, by name below `root`, or the newest for None.
+    """Give a run by path, by name below `root`, or the newest for None and for `latest`.
 
     Raises:
         BenchError: if there is none of that name.
     """
     from classifiers.registry import nearest
 
+    name = None if name == "latest" else name
     if name and (Path(name) / "run.json").exists():
         return RunFolder(Path(name))
     runs = all_runs(root)
@@ -281,3 +286,15 @@ def find_run(name: str | None, root: Path) -> RunFolder:
     if name is None:
         raise BenchError(f"there is no run in {root}; make one with: bench run")
     raise BenchError(nearest(name, [run.path.name for run in runs], what="run"))
+
+
+def find_cell(name: str, root: Path) -> tuple[RunFolder, str]:
+    """Give run and classifier of `RUN/CLASSIFIER`; RUN is a path, a name below `root` or `latest`.
+
+    Raises:
+        BenchError: if there is no such run; whether it has the classifier is for the caller to see.
+    """
+    run, _, classifier = name.rpartition("/")
+    if not run:
+        raise BenchError(f"'{name}' names no classifier of a run; give RUN/CLASSIFIER, such as latest/encoder")
+    return find_run(run, root), classifier

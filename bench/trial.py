@@ -38,9 +38,8 @@ class Trial:
     def __init__(self, run: RunFolder) -> None:
         self.classifiers: dict[str, Classifier[Any]] = {}
         self.open = ExitStack()
-        for cell, folder in run.cells():
-            if cell.status == "ok" and folder.model.is_dir():
-                self.classifiers[cell.classifier] = self.open.enter_context(open_saved(run, cell.classifier))
+        for name in run.saved():
+            self.classifiers[name] = self.open.enter_context(open_saved(run, name))
         if not self.classifiers:
             raise BenchError(f"{run.path} holds no saved classifier; run the benchmark here first: bench run")
 

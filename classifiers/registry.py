@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -30,6 +31,14 @@ def nearest(word: str, words: list[str], *, what: str) -> str:
     close = get_close_matches(word, words, n=1, cutoff=0.5)
     hint = f"; did you mean '{close[0]}'?" if close else ""
     return f"unknown {what} '{word}'{hint} (available: {', '.join(words) or 'none'})"
+
+
+def check_known(names: Iterable[str], allowed: Iterable[str], *, what: str) -> None:
+    """See that all names are allowed; raises BenchError with the nearest match for the first that is not."""
+    words = list(allowed)
+    for name in names:
+        if name not in words:
+            raise BenchError(nearest(name, words, what=what))
 
 
 def find_backend(name: str) -> type[Classifier[Any]]:

@@ -46,14 +46,12 @@ def stress_run(chosen: argparse.Namespace) -> int:
     from bench.report.stress_tables import stress_tables
     from bench.report.terminal import print_table
     from bench.stress import Amounts, stress
-    from classifiers.registry import nearest
+    from classifiers.registry import check_known
 
     run = find(chosen)
-    saved = [cell.classifier for cell, folder in run.cells() if cell.status == "ok" and folder.model.is_dir()]
+    saved = run.saved()
     wanted = chosen.only.split(",") if chosen.only else saved
-    for name in wanted:
-        if name not in saved:
-            raise BenchError(nearest(name, saved, what="saved classifier"))
+    check_known(wanted, saved, what="saved classifier")
     if not wanted:
         raise BenchError(f"{run.path} holds no saved classifier; run the benchmark here first: bench run")
     if not 0 < chosen.attacked <= chosen.messages:
@@ -79,13 +77,11 @@ def show_cascade(chosen: argparse.Namespace) -> int:
     from bench.config import make_cascade
     from bench.report.run_tables import cascade_curve_table, cascade_table
     from bench.report.terminal import print_table
-    from classifiers.registry import nearest
+    from classifiers.registry import check_known
 
     run = find(chosen)
     rows = {row.cell.classifier: row for row in rows_of(run)}
-    for name in (chosen.first, chosen.second):
-        if name not in rows:
-            raise BenchError(nearest(name, list(rows), what="classifier"))
+    check_known([chosen.first, chosen.second], rows, what="classifier")
     given = {"first": chosen.first, "second": chosen.second, "accuracy": chosen.accuracy, "budget": chosen.budget}
     pair = (rows[chosen.first], rows[chosen.second])
     validation = (run.cell(chosen.first).validation.read(), run.cell(chosen.second).validation.read())
@@ -123,16 +119,14 @@ def list_disagreements(chosen: argparse.Namespace) -> int:
 
 
 def _pair(text: str | None, names: list[str]) -> tuple[str, str] | None:
-    from classifiers.registry import nearest
+    from classifiers.registry import check_known
 
     if text is None:
         return None
     chosen = text.split(",")
     if len(chosen) != 2:
         raise BenchError(f"--pair takes two classifiers, A,B (available: {', '.join(names)})")
-    for name in chosen:
-        if name not in names:
-            raise BenchError(nearest(name, names, what="classifier"))
+    check_known(chosen, names, what="classifier")
     return chosen[0], chosen[1]
 
 

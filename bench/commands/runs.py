@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def _config(chosen: argparse.Namespace) -> RunConfig:
     """Read the config and lay the command line's options over it."""
     from bench.config import load_config, make_config
-    from classifiers.registry import nearest
+    from classifiers.registry import check_known
 
     if chosen.config and chosen.preset:
         raise BenchError("give CONFIG or --preset, not both")
@@ -32,9 +32,7 @@ def _config(chosen: argparse.Namespace) -> RunConfig:
     values |= {k: v for k in ("seed", "threads") if (v := getattr(chosen, k)) is not None}
     if chosen.only:
         names = chosen.only.split(",")
-        for name in names:
-            if name not in values["classifiers"]:
-                raise BenchError(nearest(name, list(values["classifiers"]), what="classifier"))
+        check_known(names, values["classifiers"], what="classifier")
         values["classifiers"] = {name: values["classifiers"][name] for name in names}
     curve = {"train_per_label": _sizes(chosen.sizes), "seeds": chosen.seeds}
     for row in values["classifiers"].values():
@@ -99,7 +97,7 @@ def compare_runs(chosen: argparse.Namespace) -> int:
     from bench.report.terminal import print_table
     from bench.scores import whole_rows
 
-    old, new = (find_run(None if run == "latest" else run, chosen.results) for run in (chosen.old, chosen.new))
+    old, new = (find_run(run, chosen.results) for run in (chosen.old, chosen.new))
     found = changes(*(whole_rows(rows_of(run)) for run in (old, new)))
     print_table(make_console(), changes_table(old.read(), new.read(), found))
     return 3 if chosen.fail_on_regression and any(change.is_regression for change in found) else 0

@@ -22,4 +22,4 @@ def find(chosen: argparse.Namespace) -> RunFolder:
     """Give the run that was named, or the newest."""
     from bench.records import find_run
 
-    return find_run(None if chosen.run in (None, "latest") else chosen.run, chosen.results)
+    return find_run(chosen.run, chosen.results)

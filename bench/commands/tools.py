@@ -32,7 +32,7 @@ def predict_rows(chosen: argparse.Namespace) -> int:
 def check_run_labels(chosen: argparse.Namespace) -> int:
     """Print or write the messages whose label is likely wrong."""
     from bench.label_check import check_labels
-    from bench.records import find_run
+    from bench.records import find_cell
     from bench.report.files import write_rows
     from bench.report.progress import share_bar
     from bench.report.run_tables import ISSUE_HEAD, issue_line, issues_table
@@ -40,10 +40,7 @@ def check_run_labels(chosen: argparse.Namespace) -> int:
 
     if chosen.folds < 2:
         raise BenchError("--folds must be 2 or more")
-    run_name, _, name = chosen.model.rpartition("/")
-    if not run_name:
-        raise BenchError(f"'{chosen.model}' names no classifier of a run; give RUN/CLASSIFIER, such as latest/encoder")
-    run = find_run(None if run_name == "latest" else run_name, chosen.results)
+    run, name = find_cell(chosen.model, chosen.results)
     console = make_console()
     with share_bar(console, f"cross-validating {name}") as report:
         found, n = check_labels(run, name, folds=chosen.folds, report=report)
