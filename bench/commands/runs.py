@@ -67,15 +67,16 @@ def _show(folder: RunFolder, console: Console, document: str | None = None, bloc
     """Print and write a run's report, and put its main tables into a document; True where a row failed."""
     from bench.compare import all_pairs, rows_of
     from bench.report.files import write_block, write_report
+    from bench.report.sections import make_report
     from bench.report.terminal import print_report
     from bench.scores import whole_rows
 
-    record, rows = folder.read(), rows_of(folder)
-    pairs = all_pairs(whole_rows(rows))
-    print_report(console, record, rows, pairs)
-    write_report(folder.path, record, rows, pairs)
+    rows = rows_of(folder)
+    report = make_report(folder.read(), rows, all_pairs(whole_rows(rows)))
+    print_report(console, report)
+    write_report(folder.path, report)
     if document:
-        write_block(Path(document), block, record, rows, pairs)
+        write_block(Path(document), block, report)
     return any(row.cell.status != "ok" for row in rows)
 
 

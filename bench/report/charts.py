@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.cascade import points
 from bench.curve import Group, curves, flat_lines
-from bench.scores import METRICS, UNPARSED, Row
+from bench.scores import UNPARSED, Row
 
 FORMATS = ("png", "svg")
 PIXELS = 2
@@ -38,19 +38,14 @@ def charts(rows: Sequence[Row], found: Sequence[Group]) -> Iterator[tuple[str, C
         yield "retry", retry(scored)
 
 
-def save_charts(folder: Path, rows: Sequence[Row], found: Sequence[Group]) -> list[Path]:
-    """Write every chart into a folder as PNG and SVG, and give the paths."""
-    paths = []
+def save_charts(folder: Path, drawn: Mapping[str, Chart]) -> None:
+    """Write every chart into a folder as PNG and SVG, each through a sibling that is renamed when it is whole."""
     folder.mkdir(exist_ok=True)
-    for name, chart in charts(rows, found):
+    for name, chart in drawn.items():
         for kind in FORMATS:
-            path = folder / f"{name}.{kind}"
-            # written through a sibling, so that a report being looked at never shows half a picture
             beside = folder / f".{name}.new.{kind}"
             chart.save(str(beside), scale_factor=PIXELS if kind == "png" else 1)
-            beside.replace(path)
-            paths.append(path)
-    return paths
+            beside.replace(folder / f"{name}.{kind}")
 
 
 def tradeoff(rows: Sequence[Row]) -> Chart:
@@ -266,25 +261,6 @@ def retry(rows: Sequence[Row]) -> Chart:
         )
     )
     return _sized(chart, "Retry: when the first valid answer came").properties(height=alt.Step(34))
-
-
-def metric_bars(rows: Sequence[Row], name: str) -> Chart:
-    """Draw one metric of the main table as bars on a logarithmic scale."""
-    import altair as alt
-
-    metric = next(m for m in METRICS if m.name == name)
-    points: Points = [
-        {"classifier": row.cell.classifier, name: value} for row in rows if (value := metric.value(row)) is not None
-    ]
-    chart = (
-        alt.Chart(_data(points))
-        .mark_circle(size=100)
-        .encode(
-            y=alt.Y("classifier:N", title=None, sort=None),
-            x=alt.X(f"{name}:Q", title=f"{name} {metric.unit}", scale=alt.Scale(type="log")),
-        )
-    )
-    return _sized(chart, name).properties(height=alt.Step(22))
 
 
 def _data(points: Points) -> Any:

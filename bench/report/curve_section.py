@@ -9,24 +9,24 @@ from bench.curve import Crossing, Group, crossing, curves, flat_lines
 from bench.report.format import DASH, share
 from bench.report.table import Table
 
-CURVE = "Learning curve"
-
 
 def curve_tables(found: Sequence[Group]) -> Iterator[Table]:
-    """Give the learning curve where there is one, and the spread over seeds where there are several."""
-    learners, flat = curves(found), flat_lines(found)
-    if learners:
-        yield _curve(learners, flat)
-    several = [group for group in found if group.train_per_label is None and len(group.accuracies) > 1]
-    if several:
+    """Give the learning curve where there is one."""
+    if learners := curves(found):
+        yield _curve(learners, flat_lines(found))
+
+
+def seed_tables(found: Sequence[Group]) -> Iterator[Table]:
+    """Give the spread over seeds where rows have several."""
+    if several := [group for group in found if group.train_per_label is None and len(group.accuracies) > 1]:
         yield _seeds(several)
 
 
 def _curve(learners: dict[str, list[Group]], flat: Sequence[Group]) -> Table:
     """Give a line a number of training messages a label, and a column a row of the config."""
-    sizes = sorted({_size(group) for own in learners.values() for group in own})
+    sizes = sorted({group.per_label for own in learners.values() for group in own})
     head = ("messages a label", *learners, *(group.row for group in flat))
-    by_size = {row: {_size(group): group for group in own} for row, own in learners.items()}
+    by_size = {row: {group.per_label: group for group in own} for row, own in learners.items()}
     body = tuple(
         (_size_text(size), *(_mean(by_size[row].get(size)) for row in learners), *(_mean(group) for group in flat))
         for size in sizes
@@ -39,11 +39,7 @@ def _curve(learners: dict[str, list[Group]], flat: Sequence[Group]) -> Table:
         for rival in flat
         if len(curve) > 1 and all(len(group.hits) == len(rival.hits) for group in curve)
     ]
-    return Table(CURVE, head, body, notes=tuple(notes), can_turn=False)
-
-
-def _size(group: Group) -> float:
-    return group.per_label
+    return Table("Learning curve", head, body, notes=tuple(notes), can_turn=False)
 
 
 def _size_text(size: float) -> str:

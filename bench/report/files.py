@@ -7,37 +7,38 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from bench.compare import Disagreement, Pair
+from bench.compare import Disagreement
 from bench.curve import groups
-from bench.records import RunRecord
-from bench.report.charts import save_charts
+from bench.jsonlines import replace_file
+from bench.report.charts import charts, save_charts
 from bench.report.markdown import markdown, replace_block, results_block, scores_csv, scores_json, table_section
 from bench.report.page import page
+from bench.report.sections import Report
 from bench.report.table import Table
 from bench.report.terminal import answer_text
-from bench.scores import Row
 from classifiers.interface import BenchError
 
 
-def write_report(folder: Path, run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> None:
+def write_report(folder: Path, report: Report) -> None:
     """Write report.md, report.html, scores.json, scores.csv and the charts into a run's folder."""
+    drawn = dict(charts(report.rows, groups(report.rows)))
     texts = {
-        "report.md": markdown(run, rows, pairs),
-        "report.html": page(run, rows, pairs),
-        "scores.json": json.dumps(scores_json(rows, pairs), indent=1, ensure_ascii=False) + "\n",
+        "report.md": markdown(report),
+        "report.html": page(report, drawn),
+        "scores.json": json.dumps(scores_json(report.rows, report.pairs), indent=1, ensure_ascii=False) + "\n",
+        "scores.csv": scores_csv(report.rows),
     }
-    texts["scores.csv"] = scores_csv(rows)
     for name, text in texts.items():
         _write(folder / name, text)
     try:
-        save_charts(folder / "charts", rows, groups(rows))
+        save_charts(folder / "charts", drawn)
     except OSError as error:
         raise BenchError(f"cannot write charts to {folder}: {error.strerror}") from error
 
 
-def write_block(path: Path, name: str, run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> None:
+def write_block(path: Path, name: str, report: Report) -> None:
     """Put a run's main tables between the markers of a document's block of that name."""
-    write_document(path, name, results_block(run, rows, pairs))
+    write_document(path, name, results_block(report))
 
 
 def write_document(path: Path, name: str, block: str) -> None:
@@ -82,9 +83,7 @@ def _cells(one: Disagreement, name: str) -> tuple[str, str, str]:
 
 
 def _write(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}.new")
     try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
+        replace_file(path, text.encode())
     except OSError as error:
         raise BenchError(f"cannot write {path}: {error.strerror}") from error

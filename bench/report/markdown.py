@@ -6,12 +6,11 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from itertools import islice
 from typing import Any
 
 from bench.compare import Pair
 from bench.records import RunRecord
-from bench.report.sections import headline, loud, tables, verdict_of
+from bench.report.sections import Report
 from bench.report.table import Table
 from bench.scores import METRICS, Row
 from classifiers.interface import BenchError
@@ -20,30 +19,28 @@ BLOCK = "results"
 UNITS = {"B": "bytes", "n": "count", "%": "share", "": "number"}
 
 
-def markdown(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> str:
+def markdown(report: Report) -> str:
     """Give the whole report."""
-    lines = [f"# {run.name}", "", _plain(headline(run)), ""]
-    lines += [*_verdict(run, rows, pairs)]
-    lines += [f"> **{_plain(line)}**\n" for line in loud(run, rows)]
-    for table in tables(run, rows, pairs):
+    lines = [f"# {report.run.name}", "", _plain(report.headline), "", *_verdict(report)]
+    lines += [f"> **{_plain(line)}**\n" for line in report.warnings]
+    for table in report.tables:
         lines += table_section(table)
-    lines += [*_provenance(run, rows)]
+    lines += [*_provenance(report.run, report.rows)]
     return "\n".join(lines) + "\n"
 
 
-def results_block(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> str:
+def results_block(report: Report) -> str:
     """Give the part of a report that stands in a README: headline, warnings, the first four tables."""
-    lines = [f"{_plain(headline(run))}.", ""]
-    lines += [*_verdict(run, rows, pairs)]
-    lines += [f"> {_plain(line)}\n" for line in loud(run, rows)]
-    for table in islice(tables(run, rows, pairs), 4):
+    lines = [f"{_plain(report.headline)}.", "", *_verdict(report)]
+    lines += [f"> {_plain(line)}\n" for line in report.warnings]
+    for table in report.tables[:4]:
         lines += [f"**{table.title}**", "", *table_lines(table), "", *map(_plain, table.notes), ""]
     return "\n".join(lines).strip()
 
 
-def _verdict(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Iterator[str]:
-    if verdict := verdict_of(run, rows, pairs):
-        first, *rest = map(_plain, verdict.sentences)
+def _verdict(report: Report) -> Iterator[str]:
+    if report.verdict:
+        first, *rest = map(_plain, report.verdict.sentences)
         yield " ".join([f"**{first}**", *rest])
         yield ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from bench.compare import Pair, suspects
 from bench.config import CostConfig
@@ -11,7 +12,7 @@ from bench.curve import groups
 from bench.recommend import Limits, Verdict, recommend
 from bench.records import RunRecord
 from bench.report.comparison_tables import pairs_table, shown_pairs, slice_table, suspects_table
-from bench.report.curve_section import CURVE, curve_tables
+from bench.report.curve_section import curve_tables, seed_tables
 from bench.report.format import (
     COST,
     DASH,
@@ -30,16 +31,35 @@ from bench.scores import UNPARSED, Row, spreads, whole_rows
 from bench.slices import slices
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything a report says of a run, worked out once for terminal, Markdown and page."""
+
+    run: RunRecord
+    rows: Sequence[Row]
+    pairs: Sequence[Pair]
+    headline: str
+    warnings: tuple[str, ...]
+    verdict: Verdict | None
+    tables: tuple[Table, ...]
+
+
+def make_report(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Report:
+    """Work out a report; `pairs` compare the rows that were trained on the whole training part."""
+    made = tuple(tables(run, rows, pairs))
+    return Report(run, rows, pairs, headline(run), tuple(loud(run, rows)), verdict_of(run, rows, pairs), made)
+
+
 def tables(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Iterator[Table]:
     """Give a run's tables, the most important first; points of a learning curve stand in its table alone."""
-    extra = list(curve_tables(groups(rows)))
+    trained = groups(rows)
     rows = whole_rows(rows)
-    yield from (table for table in extra if table.title == CURVE)
+    yield from curve_tables(trained)
     yield _metric_table("Scores", list(rows), QUALITY, notes=tuple(_under_scores(run, rows)))
-    yield from (table for table in extra if table.title != CURVE)
-    if run.config.get("jobs", 1) == 1:
+    yield from seed_tables(trained)
+    if _jobs(run) == 1:
         yield _metric_table("Speed and size", list(rows), COST, notes=tuple(_under_cost(rows)))
-        yield _cost(rows, CostConfig.model_validate(run.config.get("cost", {})))
+        yield _cost(rows, _prices(run))
     if pairs:
         yield pairs_table(*shown_pairs(rows, pairs))
     if with_probabilities := [row for row in rows if row.scores and row.scores.probability]:
@@ -59,9 +79,18 @@ def tables(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Iterat
 
 def verdict_of(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Verdict | None:
     """Give the verdict without limits, at the config's prices; None where nothing was compared."""
-    if not pairs or int(run.config.get("jobs", 1)) > 1:
+    if not pairs or _jobs(run) > 1:
         return None
-    return recommend(whole_rows(rows), pairs, Limits(), CostConfig.model_validate(run.config.get("cost", {})))
+    return recommend(whole_rows(rows), pairs, Limits(), _prices(run))
+
+
+def _jobs(run: RunRecord) -> int:
+    """Give how many cells ran at a time; records of before that was possible do not say."""
+    return int(run.config.get("jobs", 1))
+
+
+def _prices(run: RunRecord) -> CostConfig:
+    return CostConfig.model_validate(run.config.get("cost", {}))
 
 
 def headline(run: RunRecord) -> str:
@@ -75,7 +104,7 @@ def loud(run: RunRecord, rows: Sequence[Row]) -> list[str]:
     """Give what must stand above the tables: odd splits, replaced models, failed rows."""
     notes = dict.fromkeys(f"{row.cell.row or row.cell.classifier}: {note}" for row in rows for note in row.cell.notes)
     failures = [f"{row.cell.classifier} failed: {row.cell.cause}" for row in rows if row.cell.status != "ok"]
-    jobs = int(run.config.get("jobs", 1))
+    jobs = _jobs(run)
     shared = [f"{jobs} classifiers ran at a time: their times are left out"] if jobs > 1 else []
     return [*run.warnings, *shared, *notes, *failures]
 

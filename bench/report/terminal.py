@@ -9,28 +9,28 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from bench.compare import Disagreement, Pair
+from bench.compare import Disagreement
 from bench.doctor import Finding
 from bench.recommend import Verdict
-from bench.records import PredictionRecord, RunRecord
+from bench.records import PredictionRecord
 from bench.report.format import count, size
-from bench.report.sections import headline, loud, tables, verdict_of
+from bench.report.sections import Report
 from bench.report.table import Table
-from bench.scores import UNPARSED, Row
+from bench.scores import UNPARSED
 from classifiers.models import Entry
 
 GAP = 2
 """Signs between two columns, and about as many at the edges together."""
 
 
-def print_report(console: Console, run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> None:
+def print_report(console: Console, report: Report) -> None:
     """Print warnings and all tables of a run."""
-    console.print(Text(headline(run), style="bold"))
-    if verdict := verdict_of(run, rows, pairs):
-        print_verdict(console, verdict)
-    for line in loud(run, rows):
+    console.print(Text(report.headline, style="bold"))
+    if report.verdict:
+        print_verdict(console, report.verdict)
+    for line in report.warnings:
         console.print(Text(f"! {line}", style="bold yellow"))
-    for table in tables(run, rows, pairs):
+    for table in report.tables:
         console.print()
         print_table(console, table)
 

@@ -16,7 +16,7 @@ from bench.compare import all_pairs, rows_of
 from bench.records import RunFolder
 from bench.report.format import count, number, share, size
 from bench.report.markdown import markdown, replace_block, results_block, scores_json
-from bench.report.sections import loud, tables
+from bench.report.sections import loud, make_report, tables
 from bench.report.speed_table import speed_block
 from bench.report.terminal import print_report
 from bench.speed.results import read_speed
@@ -27,7 +27,7 @@ REFERENCE = RunFolder(REPOSITORY / "results" / "reference" / "default")
 def test_report_is_rebuilt_from_records_alone() -> None:
     run, rows = REFERENCE.read(), rows_of(REFERENCE)
     pairs = all_pairs(rows)
-    assert markdown(run, rows, pairs) == (REFERENCE.path / "report.md").read_text(encoding="utf-8")
+    assert markdown(make_report(run, rows, pairs)) == (REFERENCE.path / "report.md").read_text(encoding="utf-8")
     scores = json.loads((REFERENCE.path / "scores.json").read_text(encoding="utf-8"))
     assert json.loads(json.dumps(scores_json(rows, pairs))) == scores
 
@@ -36,7 +36,7 @@ def test_report_is_rebuilt_from_records_alone() -> None:
 def test_readme_shows_the_reference_runs(name: str, block: str) -> None:
     run = RunFolder(REFERENCE.path.with_name(name))
     rows = rows_of(run)
-    tables = results_block(run.read(), rows, all_pairs(rows))
+    tables = results_block(make_report(run.read(), rows, all_pairs(rows)))
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     command = f"bench report results/reference/{name} --into README.md --block {block}"
     assert replace_block(readme, tables, block) == readme, f"run: {command}"
@@ -86,7 +86,7 @@ def test_reference_holds_whole_rows_and_no_weights() -> None:
 def test_tables_fit_the_terminal(width: int) -> None:
     stream = io.StringIO()
     rows = rows_of(REFERENCE)
-    print_report(Console(file=stream, width=width), REFERENCE.read(), rows, all_pairs(rows))
+    print_report(Console(file=stream, width=width), make_report(REFERENCE.read(), rows, all_pairs(rows)))
     text = stream.getvalue()
     assert max(map(len, text.splitlines())) <= width
     for name in ("majority", "linear", "encoder", "llama_cpp", "before retry", "unparsed", "McNemar"):
@@ -108,9 +108,9 @@ def test_hostile_text_stays_text() -> None:
     rows = rows_of(REFERENCE)
     run = REFERENCE.read()
     object.__setattr__(run, "warnings", ("[bold]<script>|x|</script>[/bold]",))
-    print_report(Console(file=stream, width=120), run, rows, ())
+    print_report(Console(file=stream, width=120), make_report(run, rows, ()))
     assert "[bold]<script>|x|</script>[/bold]" in stream.getvalue()
-    assert "<script>" not in markdown(run, rows, ())
+    assert "<script>" not in markdown(make_report(run, rows, ()))
 
 
 def test_figures_as_people_read_them() -> None:

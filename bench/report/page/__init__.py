@@ -8,42 +8,34 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.compare import Disagreement, Pair, answers_by_message
-from bench.curve import groups
+from bench.compare import Disagreement, answers_by_message
 from bench.records import RunRecord
-from bench.report.charts import charts
-from bench.report.sections import headline, loud, tables, verdict_of
+from bench.report.sections import Report
 from bench.scores import Row, whole_rows
 
 HERE = Path(__file__).parent
 MOST_MESSAGES = 5000
-VIEWED = "viewed"
 
 
-def page(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> str:
-    """Give the whole page as text."""
+def page(report: Report, drawn: Mapping[str, Any]) -> str:
+    """Give the whole page as text, the charts drawn by the reader's browser."""
     from jinja2 import Environment, FileSystemLoader
 
     environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["embedded"] = embedded
-    shown = whole_rows(rows)
+    shown = whole_rows(report.rows)
     messages, left_out = viewed_messages(shown)
     return environment.get_template("page.html").render(
-        run=run,
-        headline=headline(run),
-        warnings=loud(run, rows),
-        verdict=verdict_of(run, rows, pairs),
-        tables=list(tables(run, rows, pairs)),
-        charts={name: chart.to_dict() for name, chart in charts(rows, groups(rows))},
+        report=report,
+        charts={name: chart.to_dict() for name, chart in drawn.items()},
         vega=_vega(),
-        data=_viewer_data(run, shown, messages),
+        data=_viewer_data(report.run, shown, messages),
         left_out=left_out,
-        total=sum(1 for _ in answers_by_message(shown)),
-        cells=[row.cell for row in rows],
+        total=len(messages) + left_out,
     )
 
 
