@@ -59,10 +59,9 @@ class Plan:
     split: Split
     folder: RunFolder
 
-    def is_done(self, cell: CellPlan, record: CellRecord | None) -> bool:
-        """Tell whether a record is that of this very cell, come to its end."""
-        fingerprint = cell_fingerprint(self.config, cell, self.loaded, self.split)
-        return record is not None and record.status == "ok" and record.fingerprint == fingerprint
+    def fingerprint(self, cell: CellPlan) -> str:
+        """Give the fingerprint of one cell."""
+        return cell_fingerprint(self.config, cell, self.loaded, self.split)
 
 
 def prepare(config: RunConfig, results: Path, *, folder: str | None = None, fetch: FetchReport) -> Plan:
@@ -92,7 +91,7 @@ def run(plan: Plan, watcher: Watcher) -> RunFolder:
         waiting = []
         for cell in plan.config.cells():
             record = plan.folder.cell(cell.name).read()
-            if record and plan.is_done(cell, record):
+            if record and record.status == "ok" and record.fingerprint == plan.fingerprint(cell):
                 watcher.ended(record, kept=True)
             else:
                 waiting.append(cell)
@@ -224,7 +223,7 @@ def _run_worker(plan: Plan, cell: CellPlan, watcher: Watcher, workers: _Workers)
     failed = CellRecord(
         classifier=cell.name,
         backend=cell.backend,
-        fingerprint=cell_fingerprint(plan.config, cell, plan.loaded, plan.split),
+        fingerprint=plan.fingerprint(cell),
         status="failed",
         seed=cell.seed,
         settings=cell.settings,

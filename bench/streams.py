@@ -121,29 +121,27 @@ def _csv_writer(path: Path) -> Iterator[Write]:
     from pyarrow import csv
 
     options = csv.WriteOptions(delimiter="\t" if ".tsv" in path.suffixes else ",", quoting_style="needed")
-    writer = None
-
-    def write(piece: Any) -> None:
-        nonlocal writer
-        writer = writer or csv.CSVWriter(path, piece.schema, write_options=options)
-        writer.write(piece)
-
-    path.touch()
-    yield write
-    if writer:
-        writer.close()
+    with _arrow_writer(path, lambda schema: csv.CSVWriter(path, schema, write_options=options)) as write:
+        yield write
 
 
 @contextmanager
 def _parquet_writer(path: Path) -> Iterator[Write]:
     from pyarrow import parquet
 
+    with _arrow_writer(path, lambda schema: parquet.ParquetWriter(path, schema)) as write:
+        yield write
+
+
+@contextmanager
+def _arrow_writer(path: Path, make: Callable[[Any], Any]) -> Iterator[Write]:
+    """Open one of pyarrow's writers with the first piece, whose columns it needs to know."""
     writer = None
 
     def write(piece: Any) -> None:
         nonlocal writer
-        writer = writer or parquet.ParquetWriter(path, piece.schema)
-        writer.write_batch(piece)
+        writer = writer or make(piece.schema)
+        writer.write(piece)
 
     path.touch()
     yield write

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.compare import Pair, Suspect
-from bench.report.format import DASH, share
+from bench.report.format import DASH, shortened, signed, with_interval
 from bench.report.table import Table
-from bench.scores import Interval, Row
+from bench.scores import Row
 from bench.slices import Slice
 
 
@@ -15,14 +15,10 @@ def slice_table(found: Slice) -> Table:
     """Give accuracy by the values of one property."""
     names = list(found.parts[0].accuracy)
     body = tuple(
-        (part.value or DASH, str(part.n), *(_with_interval(*part.accuracy[name]) for name in names))
+        (part.value or DASH, str(part.n), *(with_interval(*part.accuracy[name]) for name in names))
         for part in found.parts
     )
     return Table(f"Accuracy % by {found.name}", (found.name, "messages", *names), body)
-
-
-def _with_interval(value: float, interval: Interval) -> str:
-    return f"{share(value)} [{share(interval.low)}, {share(interval.high)}]"
 
 
 MOST_SUSPECTS = 10
@@ -33,7 +29,7 @@ def suspects_table(found: Sequence[Suspect]) -> Table:
     body = tuple(
         (
             one.id,
-            one.text if len(one.text) <= LONG else one.text[:LONG] + "…",
+            shortened(one.text, LONG),
             ", ".join(one.gold),
             ", ".join(one.answer),
             f"{one.n_agreeing} of {one.n_classifiers}",
@@ -66,7 +62,7 @@ def pairs_table(pairs: Sequence[Pair], notes: tuple[str, ...]) -> Table:
         (
             f"{pair.first} − {pair.second}",
             f"{100 * pair.difference:+.1f}",
-            f"[{100 * pair.interval.low:+.1f}, {100 * pair.interval.high:+.1f}]",
+            signed(pair.interval),
             p_text(pair.p_value),
             p_text(pair.holm_p_value),
             f"{pair.only_first_right} / {pair.only_second_right}",

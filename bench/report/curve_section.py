@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from bench.curve import Crossing, Group, crossing, curves, flat_lines
-from bench.report.format import DASH, share
+from bench.report.format import DASH, brackets, share
 from bench.report.table import Table
 
 
@@ -87,7 +87,7 @@ def _seeds(found: Sequence[Group]) -> Table:
             str(len(group.accuracies)),
             share(group.mean),
             share(group.sd),
-            f"[{share(group.interval.low)}, {share(group.interval.high)}]" if group.interval else DASH,
+            brackets(group.interval) if group.interval else DASH,
         )
         for group in found
     )

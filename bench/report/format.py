@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.scores import METRICS, Metric, Row
+from bench.scores import METRICS, Interval, Metric, Row
 
 DASH = "–"
 SMALLEST = 0.01
@@ -43,6 +43,26 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
+def with_interval(value: float, interval: Interval) -> str:
+    """Give a share as a percentage, its interval behind it in brackets."""
+    return f"{share(value)} {brackets(interval)}"
+
+
+def brackets(interval: Interval) -> str:
+    """Give an interval of shares in percent."""
+    return f"[{share(interval.low)}, {share(interval.high)}]"
+
+
+def signed(interval: Interval) -> str:
+    """Give an interval of differences in points."""
+    return f"[{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"
+
+
+def shortened(text: str, most: int) -> str:
+    """Give a text cut to that many signs."""
+    return text if len(text) <= most else text[:most] + "…"
+
+
 def money(value: float | None) -> str:
     """Give an amount with two decimals."""
     return DASH if value is None else f"{value:,.2f}"
@@ -56,7 +76,7 @@ def cell_text(metric: Metric, row: Row) -> str:
     text = FORMS.get(metric.unit, number)(metric.value(row))
     if row.scores and metric.name in ("accuracy", "macro F1"):
         interval = row.scores.accuracy_interval if metric.name == "accuracy" else row.scores.macro_f1_interval
-        text += f" [{share(interval.low)}, {share(interval.high)}]"
+        text += f" {brackets(interval)}"
     return text
 
 

@@ -10,7 +10,7 @@ from bench.label_check import LabelIssue
 from bench.records import RunFolder, RunRecord
 from bench.regression import Change
 from bench.report.comparison_tables import p_text
-from bench.report.format import DASH, number, share
+from bench.report.format import DASH, number, share, shortened, signed, with_interval
 from bench.report.table import Table
 from bench.scores import Row, whole_rows
 
@@ -24,7 +24,7 @@ def changes_table(old: RunRecord, new: RunRecord, found: Sequence[Change]) -> Ta
             share(one.old_accuracy),
             share(one.new_accuracy),
             f"{100 * one.pair.difference:+.1f}",
-            f"[{100 * one.pair.interval.low:+.1f}, {100 * one.pair.interval.high:+.1f}]",
+            signed(one.pair.interval),
             p_text(one.pair.holm_p_value),
             "worse" if one.is_regression else "better" if one.is_improvement else "unclear",
         )
@@ -55,8 +55,7 @@ def cascade_table(rows: Sequence[Row]) -> Table:
     body = tuple(
         (
             row.cell.classifier,
-            f"{share(row.scores.accuracy)} [{share(row.scores.accuracy_interval.low)}, "
-            f"{share(row.scores.accuracy_interval.high)}]",
+            with_interval(row.scores.accuracy, row.scores.accuracy_interval),
             number(row.cell.throughput_per_s),
             number(row.cell.latency_ms.p50 if row.cell.latency_ms else None),
             number(row.cell.latency_ms.p95 if row.cell.latency_ms else None),
@@ -94,7 +93,7 @@ def issue_line(issue: LabelIssue) -> tuple[str, ...]:
 def issues_table(found: Sequence[LabelIssue], limit: int, n: int) -> Table:
     """Give the labels to check first."""
     lines = [issue_line(issue) for issue in found[: limit or None]]
-    body = tuple((id_, text if len(text) <= LONG else text[:LONG] + "…", *rest) for id_, text, *rest in lines)
+    body = tuple((id_, shortened(text, LONG), *rest) for id_, text, *rest in lines)
     note = f"{len(found)} of {n} labels are likely wrong; {len(body)} shown (cleanlab, confident learning)."
     return Table("Check these labels first", ISSUE_HEAD, body, notes=(note,), can_turn=False)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.report.markdown import table_lines
 from bench.report.table import Table
-from bench.speed.results import EncoderSpeed, LlmSpeed, SpeedResult
+from bench.speed.results import EncoderRow, LlmRow, SpeedResult
 
 LLM_HEAD = (
     "variant",
@@ -34,10 +34,12 @@ ENCODER_HEAD = (
 
 def speed_table(result: SpeedResult) -> Table:
     """Give a comparison as a table."""
-    return _llm_table(result) if isinstance(result, LlmSpeed) else _encoder_table(result)
+    llm = [row for row in result.rows if isinstance(row, LlmRow)]
+    encoder = [row for row in result.rows if isinstance(row, EncoderRow)]
+    return _llm_table(result, llm) if llm else _encoder_table(result, encoder)
 
 
-def _llm_table(result: LlmSpeed) -> Table:
+def _llm_table(result: SpeedResult, rows: Sequence[LlmRow]) -> Table:
     body = tuple(
         (
             row.variant,
@@ -49,7 +51,7 @@ def _llm_table(result: LlmSpeed) -> Table:
             f"{row.engine_limit_ms:.1f}" if row.engine_limit_ms else "–",
             f"{row.limit_ms:.1f}" if row.limit_ms else "–",
         )
-        for row in result.rows
+        for row in rows
     )
     notes = (
         f"ms a message, {result.messages} messages, medians of {result.rounds} rounds; equal: the label of the plain "
@@ -60,7 +62,7 @@ def _llm_table(result: LlmSpeed) -> Table:
     return Table(f"{result.model}: time a message", LLM_HEAD, body, notes=notes)
 
 
-def _encoder_table(result: EncoderSpeed) -> Table:
+def _encoder_table(result: SpeedResult, rows: Sequence[EncoderRow]) -> Table:
     body = tuple(
         (
             row.variant,
@@ -74,9 +76,9 @@ def _encoder_table(result: EncoderSpeed) -> Table:
             f"{row.peak_memory_bytes / 1e6:.0f} MB",
             row.runtime,
         )
-        for row in result.rows
+        for row in rows
     )
-    last = result.rows[-1]
+    last = rows[-1]
     notes = (
         f"messages a second, medians of {result.rounds} rounds of one seed each; accuracy on the test part is their "
         "mean; blog: the post's loop; trainer: transformers.Trainer and pipeline as they come.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from bench.perturb import STRENGTHS
-from bench.report.format import DASH, share
+from bench.report.format import DASH, share, with_interval
 from bench.report.table import Table
 from bench.scores import wilson_interval
 from bench.stress import Outcome, StressRecord, outcomes
@@ -26,11 +26,10 @@ def stress_tables(records: Mapping[str, Sequence[StressRecord]]) -> Iterator[Tab
         yield _flips(records)
 
 
-def _with_interval(right: int, n: int) -> str:
+def _accuracy(right: int, n: int) -> str:
     if not n:
         return DASH
-    interval = wilson_interval(right, n)
-    return f"{share(right / n)} [{share(interval.low)}, {share(interval.high)}]"
+    return with_interval(right / n, wilson_interval(right, n))
 
 
 def _of(own: Sequence[Outcome], suite: str, form: str | None = None) -> list[Outcome]:
@@ -51,7 +50,7 @@ def _challenge(found: Mapping[str, Sequence[Outcome]]) -> Table:
 
 
 def _sum(own: Sequence[Outcome]) -> str:
-    return _with_interval(sum(one.right for one in own), sum(one.n for one in own))
+    return _accuracy(sum(one.right for one in own), sum(one.n for one in own))
 
 
 def _spoiled(found: Mapping[str, Sequence[Outcome]]) -> Table:
@@ -80,7 +79,7 @@ def _short(right: int, n: int) -> str:
 
 def _attacks(found: Mapping[str, Sequence[Outcome]]) -> Table:
     def success(own: Sequence[Outcome]) -> str:
-        return _with_interval(sum(one.flipped for one in own), sum(one.n for one in own))
+        return _accuracy(sum(one.flipped for one in own), sum(one.n for one in own))
 
     body = [("all", *(success(_of(own, "injection")) for own in found.values()))]
     forms = _forms(found, "injection")

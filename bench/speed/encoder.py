@@ -8,20 +8,18 @@ epochs at the same peak learning rate, so that only how it is done differs.
 
 from __future__ import annotations
 
-import json
-import os
 import random
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from bench import meter
 from bench.config import make_config
+from bench.speed.job import Job, answer_job
 from bench.split import make_split
 from bench.task import load_task
 from classifiers.encoder.backend import Encoder
@@ -29,23 +27,10 @@ from classifiers.encoder.settings import EncoderSettings
 from classifiers.interface import Epoch, Message, Progress, Task
 from classifiers.models import local_model
 
-Variant = Literal["blog", "trainer", "ours"]
 EPOCHS = 3
 LEARNING_RATE = 3e-4
 BLOG_BATCH, BLOG_LENGTH = 16, 128
 SINGLES = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What to measure: a variant with an encoder on a data set's split; `messages` limits the training part."""
-
-    variant: Variant
-    model: str
-    messages: int
-    data: str
-    threads: int
-    seed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +216,4 @@ def _ours(job: Job, data: Messages, folder: Path) -> Trained:
 
 
 if __name__ == "__main__":
-    sys.stdout = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    print(json.dumps(asdict(measure(Job(**json.loads(sys.argv[1]))))))
-    sys.stdout.flush()
+    answer_job(measure)

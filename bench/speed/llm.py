@@ -7,18 +7,16 @@ GGUF, the same prompt and the same messages, and only answering them is timed.
 
 from __future__ import annotations
 
-import json
-import os
 import statistics
-import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 from bench import meter
 from bench.config import DataConfig
+from bench.speed.job import Job, answer_job
 from bench.speed.local_server import LocalServer
 from bench.task import LoadedTask, load_task
 from classifiers.llm.decoder import Decoder, Row
@@ -29,21 +27,9 @@ from classifiers.llm.prompt import conversation
 from classifiers.llm.settings import LlamaCppSettings
 from classifiers.models import local_model
 
-Variant = Literal["chat", "generate", "score", "server"]
 CLIENTS = 8
 CONTEXT = 4096
 MAX_TOKENS = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What to measure: a variant with a model on the first messages of a shuffled data set."""
-
-    variant: Variant
-    model: str
-    messages: int
-    data: str
-    threads: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +143,4 @@ def _of_replies(loaded: LoadedTask, replies: Sequence[Any], seconds: float, peak
 
 
 if __name__ == "__main__":
-    sys.stdout = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    print(json.dumps(asdict(measure(Job(**json.loads(sys.argv[1]))))))
-    sys.stdout.flush()
+    answer_job(measure)

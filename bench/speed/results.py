@@ -117,30 +117,18 @@ def summarise_encoder(measurements: Sequence[dict[str, Any]], flops: float) -> l
 
 
 @dataclass(frozen=True, slots=True)
-class LlmSpeed:
-    """One LLM's comparison; `flops` is the measured matrix-product rate in operations a second."""
+class SpeedResult:
+    """One model's comparison; `flops` is the measured matrix-product rate in operations a second.
+
+    `messages` is how many an LLM answered or an encoder trained on, 0 for the whole training part.
+    """
 
     model: str
     machine: dict[str, str | int]
     flops: float
     messages: int
     rounds: int
-    rows: tuple[LlmRow, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class EncoderSpeed:
-    """One encoder's comparison; fields as those of `LlmSpeed`, `messages` 0 for the whole training part."""
-
-    model: str
-    machine: dict[str, str | int]
-    flops: float
-    messages: int
-    rounds: int
-    rows: tuple[EncoderRow, ...]
-
-
-SpeedResult = LlmSpeed | EncoderSpeed
+    rows: tuple[LlmRow, ...] | tuple[EncoderRow, ...]
 
 
 def read_speed(folder: Path) -> list[SpeedResult]:
@@ -149,7 +137,7 @@ def read_speed(folder: Path) -> list[SpeedResult]:
     Raises:
         BenchError: if there is none, or a file is broken.
     """
-    reader: TypeAdapter[SpeedResult] = TypeAdapter(SpeedResult)
+    reader = TypeAdapter(SpeedResult)
     results = []
     for file in sorted(folder.glob("*.json")):
         try:
@@ -162,7 +150,7 @@ def read_speed(folder: Path) -> list[SpeedResult]:
 
 
 def _weight(result: SpeedResult) -> float:
-    return max(row.limit_ms or 0 for row in result.rows) if isinstance(result, LlmSpeed) else -1.0
+    return max(row.limit_ms or 0 if isinstance(row, LlmRow) else -1.0 for row in result.rows)
 
 
 def write_speed(path: Path, result: SpeedResult, measurements: Sequence[dict[str, Any]]) -> None:

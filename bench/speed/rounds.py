@@ -9,12 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from bench import meter
-from bench.speed.results import EncoderSpeed, LlmSpeed, SpeedResult, summarise_encoder, summarise_llm
+from bench.speed.job import Job
+from bench.speed.results import SpeedResult, summarise_encoder, summarise_llm
 from classifiers.interface import BenchError
 from classifiers.models import catalogue
 
@@ -64,26 +65,24 @@ class Comparison:
         module = "bench.speed.llm" if self.is_llm else "bench.speed.encoder"
         for round_ in range(self.rounds):
             for variant in self.variants:
-                job: dict[str, Any] = {"variant": variant, "model": self.model, "messages": self.n_messages}
-                job |= {"data": self.data, "threads": threads}
-                job |= {} if self.is_llm else {"seed": round_}
+                seed = 0 if self.is_llm else round_
+                job = Job(variant, self.model, self.n_messages, self.data, threads, seed)
                 yield {"round": round_, "variant": variant, **_run_job(module, job)}
 
     def summarise(self, found: Sequence[dict[str, Any]], flops: float) -> SpeedResult:
         """Give medians and ratios of all measurements."""
         threads = os.cpu_count() or 1
-        common = (Path(self.model).name, meter.machine(threads), flops, self.n_messages, self.rounds)
-        if self.is_llm:
-            return LlmSpeed(*common, tuple(summarise_llm(found, flops)))
-        return EncoderSpeed(*common, tuple(summarise_encoder(found, flops)))
+        rows = tuple(summarise_llm(found, flops)) if self.is_llm else tuple(summarise_encoder(found, flops))
+        machine = meter.machine(threads)
+        return SpeedResult(Path(self.model).name, machine, flops, self.n_messages, self.rounds, rows)
 
 
-def _run_job(module: str, job: dict[str, Any]) -> dict[str, Any]:
-    command = [sys.executable, "-m", module, json.dumps(job)]
+def _run_job(module: str, job: Job) -> dict[str, Any]:
+    command = [sys.executable, "-m", module, json.dumps(asdict(job))]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode != 0:
         reason = (run.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise BenchError(f"speed variant '{job['variant']}' failed: {reason}")
+        raise BenchError(f"speed variant '{job.variant}' failed: {reason}")
     found: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
     return found
 

@@ -1,0 +1,33 @@
+"""One measurement in a process of its own: what is asked, and how the answer comes back."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to measure: a variant with a model on a data set, so many messages (0: all there are)."""
+
+    variant: str
+    model: str
+    messages: int
+    data: str
+    threads: int
+    seed: int = 0
+
+
+def answer_job(measure: Callable[[Job], DataclassInstance]) -> None:
+    """Do the job of the command line and print what was measured as JSON, alone on the standard output."""
+    sys.stdout = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print must not mix with it
+    print(json.dumps(asdict(measure(Job(**json.loads(sys.argv[1]))))))
+    sys.stdout.flush()
