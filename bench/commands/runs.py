@@ -34,6 +34,8 @@ def _config(chosen: argparse.Namespace) -> RunConfig:
         names = chosen.only.split(",")
         check_known(names, values["classifiers"], what="classifier")
         values["classifiers"] = {name: values["classifiers"][name] for name in names}
+        both = {n: c for n, c in values.get("cascades", {}).items() if {c["first"], c["second"]} <= set(names)}
+        values["cascades"] = both
     curve = {"train_per_label": _sizes(chosen.sizes), "seeds": chosen.seeds}
     for row in values["classifiers"].values():
         if "train_per_label" in row:
