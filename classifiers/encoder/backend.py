@@ -104,7 +104,7 @@ class Encoder(Classifier[EncoderSettings]):
         *,
         listen: Listener = silent,
     ) -> None:
-        """Fine-tune all layers, or with `head = "linear"` fit a logistic regression on the frozen encoder.
+        """Fine-tune all layers, or fit a logistic regression on embeddings, as they are or tuned on pairs.
 
         Epochs are told to `listen` with loss and accuracy of both parts.
         """
@@ -115,8 +115,8 @@ class Encoder(Classifier[EncoderSettings]):
         set_seed(self.seed)
         self.names = task.label_names
         parts = self._encode(train), self._encode(validation)
-        if self.settings.head == "linear":
-            self.fitted = self._fit_frozen(parts, listen)
+        if self.settings.head != "softmax":
+            self.fitted = self._origin = self._fit_linear_head(train, parts, listen)
             return
         tuned = FineTuned.start(self._folder, self.names, self.settings, device=self._device())
         tuned.fit(self.tokenizer, parts, seed=self.seed, listen=listen)
@@ -140,16 +140,22 @@ class Encoder(Classifier[EncoderSettings]):
         self.fitted = chosen.fitted
         self._measured = chosen.measured
 
-    def _fit_frozen(self, parts: tuple[Encoded, Encoded], listen: Listener) -> Frozen:
+    def _fit_linear_head(self, messages: Sequence[Message], parts: tuple[Encoded, Encoded], listen: Listener) -> Frozen:
         from classifiers.encoder.frozen import Frozen
 
-        frozen = Frozen.start(self._folder, self.names, device=self._device())
+        device = self._device()
+        if self.settings.head == "setfit":
+            from classifiers.encoder.contrastive import tune_embeddings
+
+            body = tune_embeddings(self._folder, messages, self.settings, device=device, seed=self.seed, listen=listen)
+            frozen = Frozen(body, None, self.names)
+        else:
+            frozen = Frozen.start(self._folder, self.names, device=device)
         train, validation = (
             (np.array(list(self._by_length(part.input_ids, frozen.embed))), [self.names[i] for i in part.labels])
             for part in parts
         )
         frozen.fit(train, validation, seed=self.seed, listen=listen)
-        self._origin = frozen
         return frozen
 
     def predict(self, texts: Sequence[str]) -> Iterator[Prediction]:
@@ -215,7 +221,7 @@ class Encoder(Classifier[EncoderSettings]):
         self._positions = token_limit(folder)
         self._measured = tuple(Measured(**one) for one in body.get("measured", ()))
         runtime = body.get("runtime", "torch")
-        if self.settings.head == "linear":
+        if self.settings.head != "softmax":
             self.fitted = Frozen.load(folder, self.names, device=self._device())
         elif runtime == "torch":
             self.fitted = FineTuned.load(folder, self.settings, device=self._device())

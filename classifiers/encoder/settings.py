@@ -45,7 +45,8 @@ class EncoderSettings(Settings):
     how rare their label is; `auto` does so where the commonest label is over 10 times as frequent as the
     rarest. `precision` auto takes bfloat16 or float16 where the device computes with it, else float32.
     `freeze_embeddings` leaves the word embeddings as they are. `head = "linear"` fits a logistic regression on
-    the frozen encoder's embeddings instead; the settings of training then play no part. `runtime` is what
+    the frozen encoder's embeddings instead; the settings of training then play no part. `head = "setfit"` first
+    tunes the embeddings on `pairs_per_message` pairs of messages, at `pair_learning_rate`. `runtime` is what
     answers: torch, an export (a processor's only), or with `auto` the fastest that answers as torch does.
     """
 
@@ -69,7 +70,9 @@ class EncoderSettings(Settings):
     class_weights: Literal["auto", "balanced", "none"] = "auto"
     compile: bool = False
     pretrained: bool = True
-    head: Literal["softmax", "linear"] = "softmax"
+    head: Literal["softmax", "linear", "setfit"] = "softmax"
+    pairs_per_message: int = Field(default=20, gt=0)
+    pair_learning_rate: float = Field(default=2e-5, gt=0)
     runtime: Runtime = "torch"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
 

@@ -22,13 +22,16 @@ from classifiers.majority import Majority
 Make = Callable[[], Classifier[Any]]
 
 
-@pytest.fixture(params=["majority", "linear", "encoder", "frozen_encoder", "llama_cpp"])
+@pytest.fixture(params=["majority", "linear", "encoder", "frozen_encoder", "setfit_encoder", "llama_cpp"])
 def make(request: pytest.FixtureRequest, minilm: Path, smollm: Path) -> Make:
     makers: dict[str, Make] = {
         "majority": Majority,
         "linear": Linear,
         "encoder": lambda: Encoder(EncoderSettings(model=(str(minilm),), epochs=8, batch_size=8), threads=2),
         "frozen_encoder": lambda: Encoder(EncoderSettings(model=(str(minilm),), head="linear"), threads=2),
+        "setfit_encoder": lambda: Encoder(
+            EncoderSettings(model=(str(minilm),), head="setfit", pairs_per_message=2), threads=2
+        ),
         "llama_cpp": lambda: LlamaCpp(
             LlamaCppSettings(model=str(smollm), retries=1, max_tokens=8, context=1024), threads=2
         ),
