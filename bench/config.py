@@ -64,16 +64,23 @@ class SplitConfig(Closed):
 
 
 class CostConfig(Closed):
-    """Prices: of an hour of the machine, and of one label given by a person; 0 where nothing is known."""
+    """Prices: of an hour of the machine, of one label given by a person, of a kilowatt-hour; 0 where not known.
+
+    `watts` is what the machine draws at work, for where no power meter can be read; `grams_co2_per_kwh` is the
+    electricity's, as the supplier or the country's statistics give it.
+    """
 
     machine_per_hour: float = Field(0.0, ge=0)
     per_label: float = Field(0.0, ge=0)
+    per_kwh: float = Field(0.0, ge=0)
+    watts: float = Field(0.0, ge=0)
+    grams_co2_per_kwh: float = Field(0.0, ge=0)
     currency: str = "USD"
 
     @property
     def are_set(self) -> bool:
         """Tell whether any price is known."""
-        return bool(self.machine_per_hour or self.per_label)
+        return bool(self.machine_per_hour or self.per_label or self.per_kwh)
 
 
 class CascadeConfig(Closed):

@@ -14,12 +14,18 @@ HEADROOM = 1.25
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """A classifier's costs in the config's currency; `hours_per_million` is machine time for a million messages."""
+    """A classifier's costs in the config's currency; `hours_per_million` is machine time for a million messages.
+
+    Energies are in kilowatt-hours and the carbon dioxide of a million messages in kilograms; None where not known.
+    """
 
     labelling: float
     training: float
     per_million: float
     hours_per_million: float
+    training_kwh: float | None = None
+    kwh_per_million: float | None = None
+    kg_co2_per_million: float | None = None
 
     @property
     def fixed(self) -> float:
@@ -37,12 +43,28 @@ def cost_of(cell: CellRecord, prices: CostConfig) -> Cost | None:
         return None
     hours = 1e6 / cell.throughput_per_s / 3600
     training_hours = ((cell.load_seconds or 0.0) + (cell.fit_seconds or 0.0)) / 3600
+    training_kwh, answer_kwh = energy_of(cell, prices)
+    kwh = None if answer_kwh is None else 1e6 * answer_kwh
     return Cost(
         labelling=(cell.n_labelled or 0) * prices.per_label,
-        training=training_hours * prices.machine_per_hour,
-        per_million=hours * prices.machine_per_hour,
+        training=training_hours * prices.machine_per_hour + (training_kwh or 0.0) * prices.per_kwh,
+        per_million=hours * prices.machine_per_hour + (kwh or 0.0) * prices.per_kwh,
         hours_per_million=hours,
+        training_kwh=training_kwh,
+        kwh_per_million=kwh,
+        kg_co2_per_million=kwh * prices.grams_co2_per_kwh / 1000 if kwh and prices.grams_co2_per_kwh else None,
     )
+
+
+def energy_of(cell: CellRecord, prices: CostConfig) -> tuple[float | None, float | None]:
+    """Give the kilowatt-hours of training and of one answer: measured, else by the config's `watts`, else None."""
+    fit = cell.energy.fit_kwh if cell.energy else None
+    answer = cell.energy.kwh_per_message if cell.energy else None
+    if prices.watts:
+        fit = prices.watts / 1000 * (cell.fit_seconds or 0.0) / 3600 if fit is None else fit
+        if answer is None and cell.throughput_per_s:
+            answer = prices.watts / 1000 / cell.throughput_per_s / 3600
+    return fit, answer
 
 
 def break_even(first: Cost, second: Cost) -> float | None:

@@ -99,6 +99,24 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True)
+class Energy:
+    """Kilowatt-hours read from a power meter; None where there was none, and `source` then says why.
+
+    `predict_kwh` is of the `n_predicted` messages that the latest worker answered.
+    """
+
+    source: str
+    fit_kwh: float | None = None
+    predict_kwh: float | None = None
+    n_predicted: int = 0
+
+    @property
+    def kwh_per_message(self) -> float | None:
+        """Give the energy of one answer."""
+        return self.predict_kwh / self.n_predicted if self.predict_kwh is not None and self.n_predicted else None
+
+
+@dataclass(frozen=True, slots=True)
 class CellRecord:
     """What one classifier did on one split with one seed; times in seconds, sizes in bytes.
 
@@ -135,6 +153,7 @@ class CellRecord:
     train_per_label: int | None = None
     n_train: int | None = None
     n_labelled: int | None = None
+    energy: Energy | None = None
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:

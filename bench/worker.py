@@ -20,13 +20,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench import meter
 from bench.config import CellPlan, RunConfig
+from bench.energy import EnergyMeter
 from bench.fingerprint import cell_fingerprint
 from bench.jsonlines import JsonLines
+from bench.meter import forget_peak, peak_memory_bytes
 from bench.records import (
     CellFolder,
     CellRecord,
+    Energy,
     EpochRecord,
     Latency,
     Part,
@@ -58,6 +60,8 @@ class Cell:
     clock: Clock = time.perf_counter
     seconds: dict[str, float] = field(default_factory=dict)
     stages: dict[str, Stage] = field(default_factory=dict)
+    meter: EnergyMeter = field(default_factory=EnergyMeter)
+    n_predicted: int = 0
 
     def messages(self, part: Part) -> list[Message]:
         """Give the messages of one part; a cell with few training messages has no others to look at."""
@@ -68,11 +72,18 @@ class Cell:
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
-        """Add the wall time of a block to a phase and tell the runner that it has begun."""
+        """Add wall time and energy of a block to a phase and tell the runner that it has begun."""
         self.tell("phase", phase=phase)
-        started = self.clock()
-        yield
-        self.seconds[phase] = self.seconds.get(phase, 0.0) + self.clock() - started
+        with self.meter.measuring(phase):
+            started = self.clock()
+            yield
+            self.seconds[phase] = self.seconds.get(phase, 0.0) + self.clock() - started
+
+    @property
+    def energy(self) -> Energy:
+        """Give what was measured; the energy of a fit that an earlier worker made is not known."""
+        kwh = self.meter.kwh
+        return Energy(self.meter.source, kwh.get("fit"), kwh.get("predict"), self.n_predicted)
 
 
 def open_cell(run: RunFolder, name: str, tell: Tell) -> Cell:
@@ -104,12 +115,12 @@ def run_cell(cell: Cell) -> CellRecord:
         if reason:
             raise BenchError(f"'{cell.plan.name}' cannot do this task: {reason}")
         _prepare(cell, classifier)
-        fit_peak = meter.peak_memory_bytes()
-        forgets = meter.forget_peak()
+        fit_peak = peak_memory_bytes()
+        forgets = forget_peak()
         spare = _spare_messages(cell)
         _predict(cell, classifier, spare)
         latency = _latency(cell, classifier, spare)
-        predict_peak = meter.peak_memory_bytes()
+        predict_peak = peak_memory_bytes()
         return _describe(cell, classifier, latency, (fit_peak, predict_peak if forgets else None))
 
 
@@ -163,7 +174,8 @@ def _predict(cell: Cell, classifier: Classifier[Any], spare: Sequence[str]) -> N
     cell.tell("phase", phase="predict")
     list(classifier.predict(spare[: cell.config.warmup_messages]))
     before = classifier.stages
-    _answer(cell, classifier, cell.messages("test"), cell.folder.predictions)
+    with cell.meter.measuring("predict"):
+        cell.n_predicted = _answer(cell, classifier, cell.messages("test"), cell.folder.predictions)
     cell.stages = {name: stage - before.get(name, Stage()) for name, stage in classifier.stages.items()}
     cell.tell("phase", phase="validation")
     _answer(cell, classifier, cell.messages("validation")[: cell.config.validation_messages], cell.folder.validation)
@@ -171,8 +183,8 @@ def _predict(cell: Cell, classifier: Classifier[Any], spare: Sequence[str]) -> N
 
 def _answer(
     cell: Cell, classifier: Classifier[Any], messages: Sequence[Message], file: JsonLines[PredictionRecord]
-) -> None:
-    """Answer every message that has no record in the file yet, batch by batch."""
+) -> int:
+    """Answer every message that has no record in the file yet, batch by batch; give how many those were."""
     finished = {record.id for record in file.repair()}
     waiting = [m for m in messages if m.id not in finished]
     with file.path.open("ab") as stream:
@@ -186,6 +198,7 @@ def _answer(
             rows = zip(batch, predictions, strict=True)
             file.append([_record(m, p, seconds / len(batch)) for m, p in rows], stream)
             cell.tell("progress", done=len(finished) + start + len(batch), total=len(messages))
+    return len(waiting)
 
 
 def _check_predictions(predictions: Sequence[Prediction], batch: Sequence[Message], cell: Cell) -> None:
@@ -272,6 +285,7 @@ def _describe(
         train_per_label=cell.plan.train_per_label,
         n_train=n_train,
         n_labelled=n_train + n_validation if used is None else used,
+        energy=cell.energy,
     )
 
 

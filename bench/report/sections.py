@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.compare import Pair, suspects
 from bench.config import CostConfig
-from bench.cost import cost_of, machine_gb
+from bench.cost import Cost, cost_of, machine_gb
 from bench.curve import groups
 from bench.recommend import Limits, Verdict, recommend
 from bench.records import RunRecord
@@ -143,22 +143,47 @@ def _under_cost(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _cost(rows: Sequence[Row], prices: CostConfig) -> Table:
-    """Give what a million messages take, and in money where prices are known."""
-    head = ["classifier", "hours a million", "machine GB", "labels used"]
-    if prices.are_set:
-        head += [f"{what} {prices.currency}" for what in ("labelling", "training", "a million")]
-    body = []
-    for row in rows:
-        cost, memory, labels = cost_of(row.cell, prices), machine_gb(row.cell), row.cell.n_labelled
-        cells = [number(cost.hours_per_million if cost else None), f"{memory:g}" if memory else DASH]
-        cells.append(DASH if labels is None else f"{labels:,}")
-        if prices.are_set:
-            cells += [money(getattr(cost, name, None)) for name in ("labelling", "training", "per_million")]
-        body.append((row.cell.classifier, *cells))
-    notes = ["machine GB: the smallest usual memory size that holds it at work, with a quarter to spare."]
+    """Give what a million messages take: time, memory, labels, and energy and money where they are known."""
+    costs = [cost_of(row.cell, prices) for row in rows]
+    shown = [(heading, name) for heading, name in _cost_columns(prices) if any(_figure(cost, name) for cost in costs)]
+    body = tuple(
+        (
+            row.cell.classifier,
+            number(cost.hours_per_million if cost else None),
+            f"{memory:g}" if (memory := machine_gb(row.cell)) else DASH,
+            DASH if row.cell.n_labelled is None else f"{row.cell.n_labelled:,}",
+            *(money(_figure(cost, name)) for _, name in shown),
+        )
+        for row, cost in zip(rows, costs, strict=True)
+    )
+    head = ("classifier", "hours a million", "machine GB", "labels used", *(heading for heading, _ in shown))
+    return Table("What it takes", head, body, notes=tuple(_under_what_it_takes(rows, prices)))
+
+
+def _cost_columns(prices: CostConfig) -> list[tuple[str, str]]:
+    """Give heading and field of every figure of a cost that may be known."""
+    energy = [("kWh a million", "kwh_per_million"), ("kg CO2 a million", "kg_co2_per_million")]
+    fields = {"labelling": "labelling", "training": "training", "a million": "per_million"}
+    priced = [(f"{what} {prices.currency}", name) for what, name in fields.items()] if prices.are_set else []
+    return [*energy, *priced]
+
+
+def _figure(cost: Cost | None, name: str) -> float | None:
+    return None if cost is None else getattr(cost, name)
+
+
+def _under_what_it_takes(rows: Sequence[Row], prices: CostConfig) -> Iterator[str]:
+    yield "machine GB: the smallest usual memory size that holds it at work, with a quarter to spare."
+    measured = {row.cell.energy.source for row in rows if row.cell.energy and row.cell.energy.predict_kwh is not None}
+    reasons = {row.cell.energy.source for row in rows if row.cell.energy and row.cell.energy.predict_kwh is None}
+    if measured:
+        yield f"energy was read from {', '.join(sorted(measured))}."
+    elif prices.watts:
+        yield f"energy is not measured but taken as {prices.watts:g} W at work (watts in the config's [cost] table)."
+    elif reasons:
+        yield f"energy: not measured, {', '.join(sorted(reasons))}; give watts in the config's [cost] table."
     if not prices.are_set:
-        notes.append("money: give prices in the config's [cost] table, or to bench recommend.")
-    return Table("What it takes", tuple(head), tuple(body), notes=tuple(notes))
+        yield "money: give prices in the config's [cost] table, or to bench recommend."
 
 
 UNDER_PROBABILITIES = (
