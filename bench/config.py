@@ -166,7 +166,7 @@ class RunConfig(Closed):
 
     @model_validator(mode="after")
     def _cells_have_names_of_their_own(self) -> RunConfig:
-        names = [cell.name for cell in self.cells()]
+        names = self.cell_names
         if double := next(
             (name for name in [*names, *self.cascades] if [*names, *self.cascades].count(name) > 1), None
         ):
@@ -184,6 +184,11 @@ class RunConfig(Closed):
     def cells(self) -> list[CellPlan]:
         """Give everything that is to be run, in the order of the rows."""
         return [cell for name in self.classifiers for cell in self._cells_of(name)]
+
+    @property
+    def cell_names(self) -> list[str]:
+        """Name everything that is to be run."""
+        return [cell.name for cell in self.cells()]
 
     def cell(self, name: str) -> CellPlan:
         """Give a cell by its name."""

@@ -274,7 +274,7 @@ class RunFolder:
 
     def cells(self) -> list[tuple[CellRecord, CellFolder]]:
         """Read all cells that have ended, in the order of the run's config."""
-        names = [cell.name for cell in RunConfig.model_validate(self.read().config).cells()]
+        names = RunConfig.model_validate(self.read().config).cell_names
         found = [(self.cell(name).read(), self.cell(name)) for name in names]
         return [(record, folder) for record, folder in found if record is not None]
 

@@ -17,10 +17,10 @@ import tomli
 from bench.config import DataConfig, RunConfig
 from bench.jsonlines import JsonLines
 from bench.perturb import PERTURBATIONS, STRENGTHS, perturb
-from bench.records import RunFolder
+from bench.records import PredictionRecord, RunFolder
 from bench.tables import read_table
 from bench.trial import open_saved
-from classifiers.interface import BenchError, Prediction
+from classifiers.interface import Attempt, BenchError, Prediction, confidence_of
 
 ATTACKS = Path(__file__).with_name("attacks.toml")
 CHALLENGE = "challenge.csv"
@@ -54,12 +54,13 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class StressRecord:
-    """A question with its answer; `raw` is the first attempt's text."""
+    """A question with its answer."""
 
     question: Question
     predicted: tuple[str, ...]
     valid: bool
-    raw: str = ""
+    attempts: tuple[Attempt, ...] = ()
+    confidence: float | None = None
 
     @property
     def is_right(self) -> bool:
@@ -115,7 +116,32 @@ def stress(run: RunFolder, classifier: str, amounts: Amounts, report: Report) ->
 
 
 def _record(question: Question, answer: Prediction) -> StressRecord:
-    return StressRecord(question, answer.labels, answer.valid, answer.attempts[0].raw if answer.attempts else "")
+    confidence = confidence_of(answer.labels, answer.probabilities)
+    return StressRecord(question, answer.labels, answer.valid, answer.attempts, confidence)
+
+
+def stress_records(run: RunFolder) -> dict[str, list[StressRecord]]:
+    """Give what every classifier that was put under stress answered; empty where none was."""
+    found = {name: stress_file(run, name).read() for name in RunConfig.model_validate(run.read().config).cell_names}
+    return {name: records for name, records in found.items() if records}
+
+
+def challenge_answers(records: Sequence[StressRecord]) -> tuple[PredictionRecord, ...]:
+    """Give a classifier's answers to the challenge messages as answers to test messages are recorded."""
+    return tuple(
+        PredictionRecord(
+            id=one.question.id,
+            text=one.question.text,
+            gold=one.question.gold,
+            predicted=one.predicted,
+            valid=one.valid,
+            probabilities=None if one.confidence is None else {one.predicted[0]: one.confidence},
+            attempts=one.attempts,
+            columns={"kind": one.question.form},
+        )
+        for one in records
+        if one.question.suite == "challenge"
+    )
 
 
 def questions(run: RunFolder, classifier: str, amounts: Amounts) -> Iterator[Question]:

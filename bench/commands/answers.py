@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bench.commands.shared import find, make_console
+from bench.commands.shared import find, make_console, report_of
 from classifiers.interface import BenchError
 
 
@@ -40,8 +40,8 @@ def _volume(text: str) -> float:
 
 
 def stress_run(chosen: argparse.Namespace) -> int:
-    """Put a run's saved classifiers under stress, print what came of it and write stress.md."""
-    from bench.report.files import write_tables
+    """Put a run's saved classifiers under stress, print what came of it, and take it into the run's report."""
+    from bench.report.files import write_report
     from bench.report.progress import share_bar
     from bench.report.stress_tables import stress_tables
     from bench.report.terminal import print_table
@@ -62,11 +62,10 @@ def stress_run(chosen: argparse.Namespace) -> int:
     for name in wanted:
         with share_bar(console, name) as bar:
             found[name] = stress(run, name, amounts, bar)
-    tables = list(stress_tables(found))
-    for table in tables:
+    for table in stress_tables(found):
         print_table(console, table)
-    write_tables(run.path / "stress.md", f"{run.path.name} under stress", tables)
-    console.print(f"wrote {run.path / 'stress.md'}", soft_wrap=True)
+    write_report(run.path, report_of(run))
+    console.print(f"added to {run.path / 'report.md'} and {run.path / 'report.html'}", soft_wrap=True)
     return 0
 
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.commands.shared import find, make_console
+from bench.commands.shared import find, make_console, report_of
 from classifiers.interface import BenchError
 
 if TYPE_CHECKING:
@@ -67,19 +67,15 @@ def run_benchmark(chosen: argparse.Namespace) -> int:
 
 def _show(folder: RunFolder, console: Console, document: str | None = None, block: str = "results") -> bool:
     """Print and write a run's report, and put its main tables into a document; True where a row failed."""
-    from bench.compare import all_pairs, rows_of
     from bench.report.files import write_block, write_report
-    from bench.report.sections import make_report
     from bench.report.terminal import print_report
-    from bench.scores import whole_rows
 
-    rows = rows_of(folder)
-    report = make_report(folder.read(), rows, all_pairs(whole_rows(rows)))
+    report = report_of(folder)
     print_report(console, report)
     write_report(folder.path, report)
     if document:
         write_block(Path(document), block, report)
-    return any(row.cell.status != "ok" for row in rows)
+    return any(row.cell.status != "ok" for row in report.rows)
 
 
 def report_run(chosen: argparse.Namespace) -> int:

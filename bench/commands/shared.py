@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bench.records import RunFolder
+    from bench.report.sections import Report
 
 
 def make_console() -> Console:
@@ -23,3 +24,14 @@ def find(chosen: argparse.Namespace) -> RunFolder:
     from bench.records import find_run
 
     return find_run(chosen.run, chosen.results)
+
+
+def report_of(folder: RunFolder) -> Report:
+    """Work a run's report out from its records."""
+    from bench.compare import all_pairs, rows_of
+    from bench.report.sections import make_report
+    from bench.scores import whole_rows
+    from bench.stress import stress_records
+
+    rows = rows_of(folder)
+    return make_report(folder.read(), rows, all_pairs(whole_rows(rows)), stress_records(folder))

@@ -8,20 +8,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench.compare import Disagreement
-from bench.curve import groups
 from bench.jsonlines import replace_file
 from bench.report.charts import charts, save_charts
-from bench.report.markdown import markdown, replace_block, results_block, scores_csv, scores_json, table_section
+from bench.report.markdown import markdown, replace_block, results_block, scores_csv, scores_json
 from bench.report.page import page
 from bench.report.sections import Report
-from bench.report.table import Table
 from bench.report.terminal import answer_text
 from classifiers.interface import BenchError
 
 
 def write_report(folder: Path, report: Report) -> None:
     """Write report.md, report.html, scores.json, scores.csv and the charts into a run's folder."""
-    drawn = dict(charts(report.rows, groups(report.rows)))
+    drawn = dict(charts(report))
     texts = {
         "report.md": markdown(report),
         "report.html": page(report, drawn),
@@ -58,11 +56,6 @@ def write_disagreements(path: Path, found: Sequence[Disagreement]) -> None:
         [one.id, one.text, ", ".join(one.gold), *(c for name in names for c in _cells(one, name))] for one in found
     )
     write_rows(path, head, lines)
-
-
-def write_tables(path: Path, title: str, tables: Sequence[Table]) -> None:
-    """Write tables as a Markdown document."""
-    _write(path, "\n".join([f"# {title}", "", *(line for table in tables for line in table_section(table))]))
 
 
 def write_rows(path: Path, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

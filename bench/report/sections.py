@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from bench.compare import Pair, suspects
 from bench.config import CostConfig
@@ -26,9 +26,14 @@ from bench.report.format import (
     share,
     shown_metrics,
 )
+from bench.report.stress_tables import stress_tables
 from bench.report.table import Table
 from bench.scores import UNPARSED, Row, spreads, whole_rows
 from bench.slices import slices
+from bench.stress import StressRecord
+
+Stress = Mapping[str, Sequence[StressRecord]]
+"""What each classifier that was put under stress answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +47,25 @@ class Report:
     warnings: tuple[str, ...]
     verdict: Verdict | None
     tables: tuple[Table, ...]
+    stress: Stress = field(default_factory=dict)
+
+    @property
+    def prices(self) -> CostConfig:
+        """Give the prices in the run's config."""
+        return _prices(self.run)
+
+    @property
+    def is_timed(self) -> bool:
+        """Tell whether times mean something: not where classifiers ran at the same time."""
+        return _jobs(self.run) == 1
 
 
-def make_report(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Report:
+def make_report(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair], stress: Stress | None = None) -> Report:
     """Work out a report; `pairs` compare the rows that were trained on the whole training part."""
-    made = tuple(tables(run, rows, pairs))
-    return Report(run, rows, pairs, headline(run), tuple(loud(run, rows)), verdict_of(run, rows, pairs), made)
+    stress = stress or {}
+    made = (*tables(run, rows, pairs), *stress_tables(stress))
+    verdict = verdict_of(run, rows, pairs)
+    return Report(run, rows, pairs, headline(run), tuple(loud(run, rows)), verdict, made, stress)
 
 
 def tables(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Iterator[Table]:

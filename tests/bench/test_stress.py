@@ -86,7 +86,10 @@ def test_all_suites_are_asked_and_a_killed_test_goes_on(results: Path, capsys: p
     file.path.write_bytes(whole[: len(whole) // 2])
     assert main(command) == 0
     assert file.path.read_bytes() == whole
-    assert (results / "r" / "stress.md").read_text(encoding="utf-8").startswith("# r under stress")
+    report = (results / "r" / "report.md").read_text(encoding="utf-8")
+    assert "## Prompt injection: attack success" in report
+    page = (results / "r" / "report.html").read_text(encoding="utf-8")
+    assert '"kind":"two_intents"' in page, "the viewer holds the challenge messages"
 
 
 def test_majority_cannot_be_attacked(results: Path) -> None:

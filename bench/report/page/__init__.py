@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from bench.compare import Disagreement, answers_by_message
 from bench.records import RunRecord
 from bench.report.sections import Report
 from bench.scores import Row, whole_rows
+from bench.stress import challenge_answers
 
 HERE = Path(__file__).parent
 MOST_MESSAGES = 5000
@@ -29,13 +31,14 @@ def page(report: Report, drawn: Mapping[str, Any]) -> str:
     environment.filters["embedded"] = embedded
     shown = whole_rows(report.rows)
     messages, left_out = viewed_messages(shown)
+    contrived = challenge_messages(report, shown)
     return environment.get_template("page.html").render(
         report=report,
         charts={name: chart.to_dict() for name, chart in drawn.items()},
         vega=_vega(),
-        data=_viewer_data(report.run, shown, messages),
+        data=_viewer_data(report.run, shown, [*messages, *contrived]),
         left_out=left_out,
-        total=len(messages) + left_out,
+        held=len(messages),
     )
 
 
@@ -63,6 +66,16 @@ def viewed_messages(rows: Sequence[Row]) -> tuple[list[Disagreement], int]:
     kept = differ if len(differ) <= MOST_MESSAGES else chance.sample(differ, MOST_MESSAGES)
     kept = kept + chance.sample(agree, min(len(agree), MOST_MESSAGES - len(kept)))
     return kept, len(messages) - len(kept)
+
+
+def challenge_messages(report: Report, rows: Sequence[Row]) -> list[Disagreement]:
+    """Give the challenge messages, where all the classifiers shown were put under stress."""
+    scored = [row for row in rows if row.scores]
+    if any(row.cell.classifier not in report.stress for row in scored):
+        return []
+    return list(
+        answers_by_message([replace(r, records=challenge_answers(report.stress[r.cell.classifier])) for r in scored])
+    )
 
 
 def _viewer_data(run: RunRecord, rows: Sequence[Row], messages: Sequence[Disagreement]) -> dict[str, Any]:
