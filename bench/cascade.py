@@ -84,9 +84,9 @@ def cascade_row(name: str, rows: tuple[Row, Row], validation: tuple[Records, Rec
         if record.id in theirs
     )
     passed = sum(_sure(record) < chosen.bound for record in first.records) / len(first.records)
-    scores = first.scores
-    labels = scores.labels if scores else ()
-    return Row(_cell(name, first.cell, second.cell, records, (chosen.bound, passed)), records, score(records, labels))
+    assert first.scores
+    scores = score(records, first.scores.labels, several=first.scores.takes_several)
+    return Row(_cell(name, first.cell, second.cell, records, (chosen.bound, passed)), records, scores)
 
 
 def _joined(first: PredictionRecord, second: PredictionRecord) -> PredictionRecord:

@@ -11,8 +11,9 @@ from typing import Literal
 
 from bench.cascade import with_cascades
 from bench.config import RunConfig
+from bench.label_scores import Interval
 from bench.records import PredictionRecord, RunFolder
-from bench.scores import Interval, Row, score
+from bench.scores import Row, score
 from classifiers.interface import BenchError
 
 RESAMPLES = 5000
@@ -51,7 +52,7 @@ class Disagreement:
     @property
     def differs(self) -> bool:
         """Tell whether any two classifiers answered differently."""
-        return len({record.predicted for record in self.answers.values()}) > 1
+        return len({(record.valid, frozenset(record.predicted)) for record in self.answers.values()}) > 1
 
     @property
     def columns(self) -> dict[str, str]:
@@ -66,11 +67,11 @@ class Disagreement:
 def rows_of(run: RunFolder) -> list[Row]:
     """Read and score every cell of a run, failed ones included, and add the config's cascades."""
     record = run.read()
-    labels = [label["name"] for label in record.task["labels"]]
+    task = record.as_task()
     rows = []
     for cell, folder in run.cells():
         records = folder.predictions.read() if cell.status == "ok" else []
-        rows.append(Row(cell, tuple(records), score(records, labels)))
+        rows.append(Row(cell, tuple(records), score(records, task.label_names, several=task.takes_several)))
     return with_cascades(rows, run, RunConfig.model_validate(record.config).cascades)
 
 
@@ -127,8 +128,12 @@ def needed_messages(only_first: float, only_second: float, *, level: float = 0.0
 
 
 def all_pairs(rows: Sequence[Row]) -> list[Pair]:
-    """Compare every two classifiers that have answers, p-values corrected for their number."""
-    return corrected([compare(a, b) for a, b in combinations([row for row in rows if row.scores], 2)])
+    """Compare every two classifiers that have answers, p-values corrected for their number.
+
+    Seeds of one row are not set against each other: their spread is what it is.
+    """
+    scored = combinations([row for row in rows if row.scores], 2)
+    return corrected([compare(a, b) for a, b in scored if not a.cell.row or a.cell.row != b.cell.row])
 
 
 def corrected(pairs: Sequence[Pair]) -> list[Pair]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import tomli
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -17,6 +17,10 @@ from classifiers.registry import explain, nearest
 
 PRESETS = Path(__file__).parent / "presets"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+LabelsPerMessage = Literal["any"] | Annotated[int, Field(ge=1)]
+"""How many labels a message may have: exactly one for 1, else none to so many."""
 
 
 class Closed(BaseModel):
@@ -31,6 +35,10 @@ class DataConfig(Closed):
     `path` is a folder with task.toml, a folder with train/validation/test tables, one CSV, TSV,
     JSONL or Parquet file, or hf:NAME; `text` and `label` name its columns; `definitions` gives
     labels a sentence where there is no task.toml.
+
+    Messages may have several labels, or none, where `separator` divides the label column (`refund;praise`), where
+    `label_columns` names columns of 0 and 1, one a label, or where the label column holds lists; `labels_per_message`
+    is "any" or the most a message may have.
     """
 
     path: str = "data/customer-messages"
@@ -41,6 +49,16 @@ class DataConfig(Closed):
     test: str | None = None
     instruction: str = ""
     definitions: dict[str, str] = Field(default_factory=dict)
+    separator: str = ""
+    label_columns: tuple[str, ...] = ()
+    labels_per_message: LabelsPerMessage | None = None
+
+    @property
+    def takes_several(self) -> bool:
+        """Tell whether a message may have none or several labels."""
+        if self.labels_per_message is not None:
+            return self.labels_per_message != 1
+        return bool(self.separator or self.label_columns)
 
 
 class SplitConfig(Closed):

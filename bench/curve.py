@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.scores import Interval, Row
+from bench.label_scores import Interval
+from bench.scores import Row
 
 RESAMPLES = 2000
 

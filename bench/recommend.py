@@ -39,7 +39,7 @@ class Verdict:
 
 def recommend(rows: Sequence[Row], pairs: Sequence[Pair], limits: Limits, prices: CostConfig) -> Verdict:
     """Choose among a run's classifiers."""
-    scored = [row for row in rows if row.scores]
+    scored = _first_seeds([row for row in rows if row.scores])
     broken = {row.cell.classifier: why for row in scored if (why := _breaks(row, limits))}
     fit = [row for row in scored if row.cell.classifier not in broken]
     if not fit:
@@ -52,6 +52,11 @@ def recommend(rows: Sequence[Row], pairs: Sequence[Pair], limits: Limits, prices
     lines += _doubts(chosen, fit, pairs)
     lines += [f"{name} is out: it {why}." for name, why in broken.items()]
     return Verdict(chosen.cell.classifier, tuple(lines))
+
+
+def _first_seeds(rows: Sequence[Row]) -> list[Row]:
+    """Give one row a row of the config: what is chosen is a way of classifying, not a lucky seed."""
+    return list({row.cell.row or row.cell.classifier: row for row in reversed(rows)}.values())[::-1]
 
 
 def _accuracy(row: Row) -> float:

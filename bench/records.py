@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bench.config import RunConfig
 from bench.jsonlines import JsonLines, replace_file
-from classifiers.interface import Attempt, BenchError, ModelFile, Stage, Trial, confidence_of
+from classifiers.interface import Attempt, BenchError, Label, ModelFile, Stage, Task, Trial, confidence_of
 
 SCHEMA = 1
 Part = Literal["train", "validation", "test"]
@@ -59,13 +59,19 @@ class PredictionRecord:
 
     @property
     def confidence(self) -> float | None:
-        """Give the probability of the answered label, None where there is none."""
-        return confidence_of(self.predicted, self.probabilities)
+        """Give how sure the answer is, None where it is none or there are no probabilities."""
+        return confidence_of(self.predicted, self.probabilities) if self.valid else None
 
     @property
-    def first_attempt(self) -> tuple[str, ...]:
-        """Give the labels of the first attempt, before any retry; empty where it was invalid."""
-        return self.attempts[0].labels if self.attempts else self.predicted
+    def is_valid_at_first(self) -> bool:
+        """Tell whether the first attempt, before any retry, was an answer."""
+        return self.attempts[0].valid if self.attempts else self.valid
+
+    @property
+    def is_right_at_first(self) -> bool:
+        """Tell whether the first attempt was exactly the gold labels."""
+        first = self.attempts[0].labels if self.attempts else self.predicted
+        return self.is_valid_at_first and set(first) == set(self.gold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +186,11 @@ class RunRecord:
     git_commit: str | None = None
     started: str = ""
     schema: int = SCHEMA
+
+    def as_task(self) -> Task:
+        """Give the task as classifiers take it; `most_labels` is written only where it is above 1."""
+        labels = tuple(Label(label["name"], label["definition"]) for label in self.task["labels"])
+        return Task(self.task["name"], labels, self.task["instruction"], int(self.task.get("most_labels", 1)))
 
 
 R = TypeVar("R")

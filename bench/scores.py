@@ -7,45 +7,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from bench.label_scores import (
+    Interval,
+    LabelScore,
+    hamming_loss,
+    label_scores,
+    label_sets,
+    macro_f1,
+    macro_f1_interval,
+    micro_f1,
+)
 from bench.probabilities import ProbabilityScores, probability_scores
 from bench.records import CellRecord, PredictionRecord
 from classifiers.interface import Trial
 
 UNPARSED = "unparsed"
-F1_RESAMPLES = 1000
 ABOVE_ALL = 1.01
 """A bound that no probability reaches."""
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A confidence interval of a share."""
-
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True)
-class LabelScore:
-    """Precision, recall and F1 of one label; `support` counts its gold messages."""
-
-    label: str
-    precision: float
-    recall: float
-    f1: float
-    support: int
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
     """Everything said of one classifier's answers.
 
-    `macro_f1` is the mean over the labels that have test messages. `valid_at` counts the messages whose first
-    valid answer came at attempt 1, 2, …; the rest, `never`, have none. `confusion` has a row a gold label and
-    a column a predicted one, with
-    *unparsed* as the last column.
+    `accuracy` is the share of messages whose labels are exactly the gold ones (with several labels a message:
+    subset accuracy). `macro_f1` is the mean over the labels that have test messages. `valid_at` counts the messages
+    whose first valid answer came at attempt 1, 2, …; the rest, `never`, have none. `confusion` has a row a gold label
+    and a column a predicted one, with *unparsed* as the last column. Where a message may have several labels it is
+    empty, and `micro_f1` and `hamming_loss` are given, which with one label a message say nothing of their own.
     """
 
     n: int
@@ -63,6 +53,13 @@ class Scores:
     labels: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
     probability: ProbabilityScores | None = None
+    micro_f1: float | None = None
+    hamming_loss: float | None = None
+
+    @property
+    def takes_several(self) -> bool:
+        """Tell whether a message may have none or several labels."""
+        return self.hamming_loss is not None
 
 
 def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> Interval:
@@ -82,64 +79,39 @@ def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> Interval:
     return Interval(float(low), float(high))
 
 
-def score(records: Sequence[PredictionRecord], labels: Sequence[str]) -> Scores | None:
-    """Score a classifier's answers on single-label messages; None where it has none."""
-    from sklearn.metrics import accuracy_score, f1_score
+def score(records: Sequence[PredictionRecord], labels: Sequence[str], *, several: bool = False) -> Scores | None:
+    """Score a classifier's answers; None where it has none.
 
+    Args:
+        records: the answers.
+        labels: the task's labels.
+        several: a message may have none or several of them.
+    """
     if not records:
         return None
     n = len(records)
-    gold = [record.gold[0] for record in records]
-    predicted = [record.predicted[0] if record.valid else UNPARSED for record in records]
-    first = [record.first_attempt[0] if record.first_attempt else UNPARSED for record in records]
-    accuracy = float(accuracy_score(gold, predicted))
+    right = sum(record.is_right for record in records)
+    gold, answered = (label_sets(sets, labels) for sets in ([r.gold for r in records], [r.predicted for r in records]))
     valid_at = _valid_at(records)
-    present = [name for name in labels if name in set(gold)]
     return Scores(
         n=n,
-        accuracy=accuracy,
-        accuracy_interval=wilson_interval(round(accuracy * n), n),
-        first_attempt_accuracy=float(accuracy_score(gold, first)),
-        macro_f1=float(f1_score(gold, predicted, labels=present, average="macro", zero_division=0)),
-        macro_f1_interval=macro_f1_interval(gold, predicted, labels),
-        invalid_rate=predicted.count(UNPARSED) / n,
-        first_invalid_rate=first.count(UNPARSED) / n,
+        accuracy=right / n,
+        accuracy_interval=wilson_interval(right, n),
+        first_attempt_accuracy=sum(record.is_right_at_first for record in records) / n,
+        macro_f1=macro_f1(gold, answered),
+        macro_f1_interval=macro_f1_interval(gold, answered),
+        invalid_rate=sum(not record.valid for record in records) / n,
+        first_invalid_rate=sum(not record.is_valid_at_first for record in records) / n,
         valid_at=valid_at,
         never=n - sum(valid_at),
         truncated=sum(record.truncated for record in records),
-        per_label=_per_label(gold, predicted, labels),
+        per_label=label_scores(gold, answered, labels),
         labels=tuple(labels),
-        confusion=_confusion(gold, predicted, labels),
-        probability=probability_scores(records, labels),
+        confusion=() if several else _confusion(records, labels),
+        probability=None if several else probability_scores(records, labels),
+        micro_f1=micro_f1(gold, answered) if several else None,
+        hamming_loss=hamming_loss(gold, answered) if several else None,
     )
-
-
-def macro_f1_interval(
-    gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str], *, seed: int = 0
-) -> Interval:
-    """Give the 95 % percentile bootstrap interval of macro F1 over messages (scipy)."""
-    import numpy as np
-    from scipy.stats import bootstrap
-
-    place = {name: i for i, name in enumerate([*labels, UNPARSED])}
-    pair = tuple(np.array([place[name] for name in names]) for names in (gold, predicted))
-    if len(gold) < 2:
-        return Interval(0.0, 1.0)
-
-    def macro_f1(golds: Any, answers: Any, axis: int) -> Any:
-        # 2 * hits / (gold + answered), summed over all resamples at once; scikit-learn takes one at a time. A label
-        # that a resample holds no message of has no F1 there; as 0 it would pull every interval down
-        columns = [((golds == i), (answers == i)) for i in range(len(labels))]
-        hits = np.stack([(a & b).sum(axis) for a, b in columns])
-        gold_counts = np.stack([a.sum(axis) for a, _ in columns])
-        both = gold_counts + np.stack([b.sum(axis) for _, b in columns])
-        values = np.where(gold_counts > 0, 2 * hits / np.maximum(both, 1), np.nan)
-        return np.nanmean(values, axis=0)
-
-    drawn = bootstrap(
-        pair, macro_f1, paired=True, n_resamples=F1_RESAMPLES, method="percentile", rng=np.random.default_rng(seed)
-    ).confidence_interval
-    return Interval(float(drawn.low), float(drawn.high))
 
 
 def _valid_at(records: Sequence[PredictionRecord]) -> tuple[int, ...]:
@@ -151,18 +123,12 @@ def _valid_at(records: Sequence[PredictionRecord]) -> tuple[int, ...]:
     return tuple(counts)
 
 
-def _per_label(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> tuple[LabelScore, ...]:
-    from sklearn.metrics import precision_recall_fscore_support
-
-    columns = precision_recall_fscore_support(gold, predicted, labels=list(labels), zero_division=0)
-    rows = zip(labels, *columns, strict=True)
-    return tuple(LabelScore(name, float(p), float(r), float(f), int(s)) for name, p, r, f, s in rows)
-
-
-def _confusion(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+def _confusion(records: Sequence[PredictionRecord], labels: Sequence[str]) -> tuple[tuple[int, ...], ...]:
     from sklearn.metrics import confusion_matrix
 
-    matrix = confusion_matrix(gold, predicted, labels=[*labels, UNPARSED])
+    gold = [record.gold[0] for record in records]
+    answers = [record.predicted[0] if record.valid else UNPARSED for record in records]
+    matrix = confusion_matrix(gold, answers, labels=[*labels, UNPARSED])
     return tuple(tuple(int(count) for count in row) for row in matrix[: len(labels)])
 
 
@@ -238,7 +204,7 @@ class Metric:
 
 
 def _of_scores(name: str) -> Callable[[Row], float | None]:
-    return lambda row: None if row.scores is None else float(getattr(row.scores, name))
+    return lambda row: None if row.scores is None else getattr(row.scores, name)
 
 
 def _of_cell(name: str) -> Callable[[Row], float | None]:
@@ -262,7 +228,9 @@ METRICS: tuple[Metric, ...] = (
     Metric("accuracy", "%", True, _of_scores("accuracy")),
     Metric("before retry", "%", True, _before_retry),
     Metric("invalid", "%", False, _of_scores("invalid_rate")),
+    Metric("micro F1", "%", True, _of_scores("micro_f1")),
     Metric("macro F1", "%", True, _of_scores("macro_f1")),
+    Metric("Hamming loss", "%", False, _of_scores("hamming_loss")),
     Metric("log loss", "", False, _of_probability("log_loss")),
     Metric("Brier", "", False, _of_probability("brier")),
     Metric("calibration error", "%", False, _of_probability("calibration_error")),

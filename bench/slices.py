@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.compare import Disagreement, answers_by_message
-from bench.scores import Interval, Row, wilson_interval
+from bench.label_scores import Interval
+from bench.scores import Row, wilson_interval
 
 MOST_VALUES = 20
 LENGTH = "length"

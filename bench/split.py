@@ -81,12 +81,10 @@ def _check_enough(messages: Sequence[Message], method: str) -> None:
     if len(messages) < len(PARTS):
         raise BenchError(f"{len(messages)} messages cannot fill {len(PARTS)} parts; at least 3 a label are needed")
     if method == "stratified":
-        counts = Counter(m.labels for m in messages)
+        counts = Counter(label for m in messages for label in m.labels)
         rare, count = min(counts.items(), key=lambda item: item[1])
         if count < len(PARTS):
-            raise BenchError(
-                f"label '{', '.join(rare)}' has {count} messages, fewer than the {len(PARTS)} parts; add some"
-            )
+            raise BenchError(f"label '{rare}' has {count} messages, fewer than the {len(PARTS)} parts; add some")
 
 
 def _by_chance(messages: Sequence[Message], config: SplitConfig, seed: int) -> dict[str, Part]:
@@ -103,12 +101,29 @@ def _stratified(messages: Sequence[Message], share: float, seed: int) -> tuple[l
 
     if not share:
         return list(messages), []
+    if any(len(m.labels) != 1 for m in messages):
+        return _stratified_by_sets(messages, share, seed)
     strata = [json.dumps(m.labels) for m in messages]
     try:
         kept, taken = train_test_split(list(messages), test_size=share, random_state=seed, stratify=strata)
     except ValueError as error:
         raise BenchError(f"{len(messages)} messages are too few to split by label ({error}); add messages") from error
     return kept, taken
+
+
+def _stratified_by_sets(messages: Sequence[Message], share: float, seed: int) -> tuple[list[Message], list[Message]]:
+    """Divide so that every label, and no label, has its share in both parts (iterative stratification).
+
+    Sechidis, Tsoumakas & Vlahavas 2011; label sets are too many to draw from each of them.
+    """
+    import numpy as np
+    from iterstrat.ml_stratifiers import MultilabelStratifiedShuffleSplit
+
+    names = sorted({label for m in messages for label in m.labels})
+    rows = np.array([[*(name in m.labels for name in names), not m.labels] for m in messages], dtype=int)
+    divider = MultilabelStratifiedShuffleSplit(n_splits=1, test_size=share, random_state=seed)
+    kept, taken = next(divider.split(rows, rows))
+    return [messages[i] for i in sorted(kept)], [messages[i] for i in sorted(taken)]
 
 
 def _by_tail(messages: Sequence[Message], config: SplitConfig, seed: int) -> dict[str, Part]:
@@ -134,13 +149,17 @@ def _drawn_validation(messages: Sequence[Message], config: SplitConfig, seed: in
 
 
 def first_per_label(messages: Sequence[Message], k: int, seed: int) -> list[Message]:
-    """Draw k messages a label by seed; a smaller draw is part of every larger one, and all come in shuffled order."""
+    """Draw k messages a label by seed; a smaller draw is part of every larger one, and all come in shuffled order.
+
+    A message of several labels is drawn where it is among the first k of any of them.
+    """
     shuffled = random.Random(seed).sample(list(messages), len(messages))
-    seen: Counter[tuple[str, ...]] = Counter()
+    seen: Counter[str] = Counter()
     drawn = []
     for message in shuffled:
-        seen[message.labels] += 1
-        if seen[message.labels] <= k:
+        kinds = message.labels or ("",)
+        seen.update(kinds)
+        if min(seen[kind] for kind in kinds) <= k:
             drawn.append(message)
     return drawn
 

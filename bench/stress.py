@@ -158,7 +158,7 @@ def questions(run: RunFolder, classifier: str, amounts: Amounts) -> Iterator[Que
             for strength in STRENGTHS:
                 text = perturb(record.text, form, strength, seed=amounts.seed)
                 yield Question("spoiled", form, strength, record.id, text, record.gold, clean=record.is_right)
-    labels = [label["name"] for label in run.read().task["labels"]]
+    labels = run.read().as_task().label_names
     for record in drawn[: amounts.attacked]:
         for form, template in attacks().items():
             for label in labels:

@@ -5,7 +5,7 @@ The message's id is `file:line`, so that every complaint about it can be looked 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -24,7 +24,7 @@ def read_table(path: Path, config: DataConfig) -> Iterator[Message]:
         BenchError: naming file and line.
     """
     frame = _frame(path)
-    for column in (config.text, config.label):
+    for column in (config.text, *(config.label_columns or (config.label,))):
         if column not in frame.columns:
             raise BenchError(f"{path}:1: no column '{column}' (columns: {', '.join(map(str, frame.columns))})")
     if frame.empty:
@@ -54,8 +54,9 @@ def read_hub(name: str, config: DataConfig) -> dict[Part, Iterator[Message]]:
 def _hub_part(rows: object, name: str, config: DataConfig) -> Iterator[Message]:
     frame: pd.DataFrame = rows.to_pandas()  # type: ignore[attr-defined]
     names = getattr(rows.features.get(config.label), "names", None)  # type: ignore[attr-defined]
-    if config.text not in frame or config.label not in frame:
-        raise BenchError(f"hf:{name}: needs columns '{config.text}' and '{config.label}' ({', '.join(frame.columns)})")
+    wanted = (config.text, *(config.label_columns or (config.label,)))
+    if missing := [column for column in wanted if column not in frame]:
+        raise BenchError(f"hf:{name}: has no column '{missing[0]}' (columns: {', '.join(frame.columns)})")
     if names:
         frame[config.label] = [names[i] for i in frame[config.label]]
     frame["__line__"] = range(1, len(frame) + 1)
@@ -63,15 +64,35 @@ def _hub_part(rows: object, name: str, config: DataConfig) -> Iterator[Message]:
 
 
 def _messages(frame: pd.DataFrame, name: str, config: DataConfig) -> Iterator[Message]:
-    others = [c for c in frame.columns if c not in (config.text, config.label, "__line__")]
+    used = (config.text, "__line__", *(config.label_columns or (config.label,)))
+    others = [c for c in frame.columns if c not in used]
     for row in frame.to_dict("records"):
         id_ = f"{name}:{row['__line__']}"
-        text, label = _cell(row[config.text]), _cell(row[config.label])
+        text = _cell(row[config.text])
         if not text:
             raise BenchError(f"{id_}: column '{config.text}' is empty")
-        if not label:
-            raise BenchError(f"{id_}: column '{config.label}' is empty")
-        yield Message(id_, text, (label,), {str(c): _cell(row[c]) for c in others})
+        yield Message(id_, text, _labels(row, id_, config), {str(c): _cell(row[c]) for c in others})
+
+
+YES, NO = ("1", "1.0", "true", "yes"), ("", "0", "0.0", "false", "no")
+
+
+def _labels(row: Mapping[Hashable, object], id_: str, config: DataConfig) -> tuple[str, ...]:
+    """Read a message's labels: columns of 0 and 1, a list, a text with separators, or one label."""
+    if config.label_columns:
+        marks = {column: _cell(row[column]).casefold() for column in config.label_columns}
+        if strange := [column for column, mark in marks.items() if mark not in (*YES, *NO)]:
+            raise BenchError(f"{id_}: column '{strange[0]}' must be 0 or 1")
+        return tuple(column for column, mark in marks.items() if mark in YES)
+    value = row[config.label]
+    if config.takes_several:
+        parts = [value] if isinstance(value, str) else value if isinstance(value, Iterable) else [_cell(value)]
+        if config.separator and isinstance(value, str):
+            parts = value.split(config.separator)
+        return tuple(dict.fromkeys(name for part in parts if (name := _cell(part))))
+    if not (label := _cell(value)):
+        raise BenchError(f"{id_}: column '{config.label}' is empty")
+    return (label,)
 
 
 def _cell(value: object) -> str:

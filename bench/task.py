@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import tomli
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from bench.config import DataConfig
+from bench.config import DataConfig, LabelsPerMessage
 from bench.records import Part
 from bench.tables import read_hub, read_table
 from classifiers.interface import BenchError, Label, Message, Task
@@ -31,22 +31,50 @@ ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet")
 
 
 class LabelEntry(BaseModel):
-    """One [[labels]] of a task.toml; `file` holds its messages, one a line."""
+    """One [[labels]] of a task.toml; `file` holds its messages, one a line, where the task has no `messages`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str = Field(min_length=1)
     definition: str = ""
-    file: str
+    file: str = ""
 
 
 class TaskFile(BaseModel):
-    """The content of a task.toml."""
+    """The content of a task.toml.
+
+    The messages stand in a file a label, or all in the table `messages` with the columns `text` and `label`, where
+    `separator` stands between the labels of one message.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
     instruction: str = ""
     challenge: str | None = None
+    messages: str | None = None
+    text: str = "text"
+    label: str = "label"
+    separator: str = ""
+    labels_per_message: LabelsPerMessage | None = None
     labels: tuple[LabelEntry, ...] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _messages_stand_in_one_place(self) -> TaskFile:
+        without = [label.name for label in self.labels if not label.file]
+        if self.messages and len(without) < len(self.labels):
+            raise ValueError("give `messages`, or a `file` for every label, not both")
+        if not self.messages and without:
+            raise ValueError(f"label '{without[0]}' has no `file`, and there is no table `messages`")
+        return self
+
+    @property
+    def columns(self) -> DataConfig:
+        """Give how the table of messages is read."""
+        return DataConfig(
+            text=self.text,
+            label=self.label,
+            separator=self.separator,
+            labels_per_message=self.labels_per_message,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +88,9 @@ class LoadedTask:
     @property
     def fingerprint(self) -> str:
         """Give a hash of labels, definitions and every message, 16 hexadecimal digits."""
-        digest = hashlib.sha256(json.dumps([self.task.instruction, *map(str, self.task.labels)]).encode())
+        several = [self.task.most_labels] if self.task.takes_several else []
+        about = [self.task.instruction, *map(str, self.task.labels), *several]
+        digest = hashlib.sha256(json.dumps(about).encode())
         for message in self.messages:
             digest.update(json.dumps([message.id, message.text, message.labels]).encode())
         return digest.hexdigest()[:16]
@@ -122,15 +152,35 @@ def _from_parts(files: dict[Part, Path], config: DataConfig, name: str) -> Loade
 def _from_rows(rows: dict[Any, list[Message]], config: DataConfig, name: str) -> LoadedTask:
     """Make a task of table rows; parts without a name (one file) are split later."""
     messages = tuple(message for part in rows.values() for message in part)
-    known = dict.fromkeys(label for message in rows.get("train", messages) for label in message.labels)
-    for message in messages:
-        if unknown := [label for label in message.labels if label not in known]:
-            raise BenchError(f"{message.id}: label '{unknown[0]}' does not occur in the training file")
-    labels = tuple(Label(label, config.definitions.get(label, "")) for label in sorted(known))
+    known = {label for message in rows.get("train", messages) for label in message.labels}
+    _check_known(messages, known, "does not occur in the training file")
+    names = [name for name in config.label_columns if name in known] or sorted(known)
+    labels = tuple(Label(label, config.definitions.get(label, "")) for label in names)
     if strays := set(config.definitions) - set(known):
         raise BenchError(f"definitions: label '{min(strays)}' has no messages")
     parts = {m.id: cast("Part", part) for part, ms in rows.items() if part for m in ms}
-    return LoadedTask(Task(name, labels, config.instruction), messages, parts or None)
+    task = Task(name, labels, config.instruction, _most_labels(config, len(labels)))
+    return LoadedTask(task, _in_order(messages, task), parts or None)
+
+
+def _check_known(messages: Sequence[Message], known: Collection[str], problem: str) -> None:
+    for message in messages:
+        if unknown := [label for label in message.labels if label not in known]:
+            raise BenchError(f"{message.id}: label '{unknown[0]}' {problem}")
+
+
+def _most_labels(config: DataConfig, n_labels: int) -> int:
+    """Give how many labels a message may have."""
+    if not config.takes_several:
+        return 1
+    most = config.labels_per_message
+    return min(most, n_labels) if isinstance(most, int) else n_labels
+
+
+def _in_order(messages: Sequence[Message], task: Task) -> tuple[Message, ...]:
+    """Put every message's labels into the task's order, so that equal sets are equal."""
+    order = {name: i for i, name in enumerate(task.label_names)}
+    return tuple(replace(m, labels=tuple(sorted(m.labels, key=order.__getitem__))) for m in messages)
 
 
 def _from_folder(folder: Path) -> LoadedTask:
@@ -141,17 +191,27 @@ def _from_folder(folder: Path) -> LoadedTask:
         raise BenchError(f"{file}: not TOML: {error}") from error
     except ValidationError as error:
         raise BenchError(explain(error, TaskFile, where=str(file))) from error
-    messages = tuple(m for entry in content.labels for m in _lines(folder, entry, file))
     labels = tuple(Label(entry.name, entry.definition) for entry in content.labels)
     if len({label.name for label in labels}) < len(labels):
         raise BenchError(f"{file}: two labels have the same name")
-    return LoadedTask(Task(content.name, labels, content.instruction), messages)
+    task = Task(content.name, labels, content.instruction, _most_labels(content.columns, len(labels)))
+    if content.messages is None:
+        return LoadedTask(task, tuple(m for entry in content.labels for m in _lines(folder, entry, file)))
+    messages = list(read_table(_inside(folder, content.messages, file), content.columns))
+    _check_known(messages, set(task.label_names), f"is none of {file}")
+    return LoadedTask(task, _in_order(messages, task))
+
+
+def _inside(folder: Path, name: str, task_file: Path) -> Path:
+    """Give a file of a task's folder, and of no other."""
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise BenchError(f"{task_file}: '{name}' lies outside the task's folder")
+    return path
 
 
 def _lines(folder: Path, entry: LabelEntry, task_file: Path) -> Iterator[Message]:
-    path = folder / entry.file
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise BenchError(f"{task_file}: '{entry.file}' lies outside the task's folder")
+    path = _inside(folder, entry.file, task_file)
     lines = _read_text(path).split("\n")
     if not any(line.strip() for line in lines):
         raise BenchError(f"{path}: is empty, so label '{entry.name}' has no messages")
@@ -175,6 +235,11 @@ def _read_text(path: Path) -> str:
 def _check(loaded: LoadedTask) -> None:
     if len(loaded.task.labels) < 2:
         raise BenchError(f"{loaded.task.name}: all messages have one label; two or more are needed")
+    for message in loaded.messages:
+        if len(message.labels) > loaded.task.most_labels:
+            raise BenchError(
+                f"{message.id}: has {len(message.labels)} labels; at most {loaded.task.most_labels} are allowed"
+            )
     _check_contradictions(loaded.messages)
 
 

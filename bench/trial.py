@@ -9,7 +9,7 @@ from typing import Any
 from bench.config import RunConfig
 from bench.records import PredictionRecord, RunFolder
 from bench.worker import make_classifier
-from classifiers.interface import BenchError, Classifier, Label, Saveable, Task
+from classifiers.interface import BenchError, Classifier, Saveable
 
 
 def open_saved(run: RunFolder, name: str, *, threads: int | None = None) -> Classifier[Any]:
@@ -20,11 +20,10 @@ def open_saved(run: RunFolder, name: str, *, threads: int | None = None) -> Clas
     """
     record = run.read()
     config = RunConfig.model_validate(record.config)
-    labels = tuple(Label(label["name"], label["definition"]) for label in record.task["labels"])
     classifier = make_classifier(config.cell(name), threads=threads or config.threads_per_cell)
     if not isinstance(classifier, Saveable):
         raise BenchError(f"'{name}' cannot be taken up again: its backend does not save what it fitted")
-    classifier.load_from(run.cell(name).model, Task(record.task["name"], labels, record.task["instruction"]))
+    classifier.load_from(run.cell(name).model, record.as_task())
     return classifier
 
 

@@ -38,7 +38,7 @@ from bench.records import (
 )
 from bench.split import Split, first_per_label
 from bench.task import LoadedTask, load_task
-from classifiers.interface import BenchError, Classifier, Epoch, Message, Prediction, Progress, Saveable, Stage
+from classifiers.interface import BenchError, Classifier, Epoch, Message, Prediction, Progress, Saveable, Stage, Task
 from classifiers.registry import check_settings, find_backend
 
 FITTED = "fitted.ok"
@@ -196,30 +196,40 @@ def _answer(
             seconds = max(cell.clock() - started, 0.0)
             _check_predictions(predictions, batch, cell)
             rows = zip(batch, predictions, strict=True)
-            file.append([_record(m, p, seconds / len(batch)) for m, p in rows], stream)
+            names = cell.loaded.task.label_names
+            file.append([_record(m, p, names, seconds / len(batch)) for m, p in rows], stream)
             cell.tell("progress", done=len(finished) + start + len(batch), total=len(messages))
     return len(waiting)
 
 
 def _check_predictions(predictions: Sequence[Prediction], batch: Sequence[Message], cell: Cell) -> None:
-    """See that there is one prediction a message and no label from outside the task."""
+    """See that there is one prediction a message, no label from outside the task and no more labels than it allows."""
     if len(predictions) != len(batch):
         raise BenchError(
             f"backend gave {len(predictions)} predictions for {len(batch)} messages; it must give one each"
         )
-    known = set(cell.loaded.task.label_names)
+    task = cell.loaded.task
+    known = set(task.label_names)
     for prediction in predictions:
+        n = len(prediction.labels)
+        if n > task.most_labels or (prediction.valid and not n and not task.takes_several):
+            raise BenchError(f"backend gave {n} labels for a message; the task allows {_allowed(task)}")
         if strays := set(prediction.labels) - known:
             raise BenchError(f"backend gave label '{min(strays)}', which the task does not have")
 
 
-def _record(message: Message, prediction: Prediction, seconds: float) -> PredictionRecord:
+def _allowed(task: Task) -> str:
+    return f"none to {task.most_labels}" if task.takes_several else "exactly one"
+
+
+def _record(message: Message, prediction: Prediction, names: Sequence[str], seconds: float) -> PredictionRecord:
+    """Give the record of an answer, its labels in the task's order."""
     probabilities = prediction.probabilities
     return PredictionRecord(
         id=message.id,
         text=message.text,
         gold=message.labels,
-        predicted=prediction.labels,
+        predicted=tuple(name for name in names if name in prediction.labels),
         valid=prediction.valid,
         probabilities=dict(probabilities) if probabilities is not None else None,
         attempts=prediction.attempts,

@@ -36,16 +36,25 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is to be decided, without any message: enough to build a zero-shot prompt."""
+    """What is to be decided, without any message: enough to build a zero-shot prompt.
+
+    `most_labels` is how many labels a message may have: with 1 it has exactly one, above that none to so many.
+    """
 
     name: str
     labels: tuple[Label, ...]
     instruction: str = ""
+    most_labels: int = 1
 
     @property
     def label_names(self) -> tuple[str, ...]:
         """Give the label names in the task's order, the order of every table and matrix."""
         return tuple(label.name for label in self.labels)
+
+    @property
+    def takes_several(self) -> bool:
+        """Tell whether a message may have none or several labels."""
+        return self.most_labels > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +95,14 @@ class Attempt:
 
 
 def confidence_of(labels: Sequence[str], probabilities: Mapping[str, float] | None) -> float | None:
-    """Give the probability of the answered label; None without an answer or without probabilities."""
-    return (probabilities or {}).get(labels[0]) if labels else None
+    """Give how sure a valid answer is: the probability of its least sure decision; None without probabilities.
+
+    Every label is a decision, taken or left. Where exactly one label is taken and the probabilities add up to 1, this
+    is the probability of that label.
+    """
+    if not probabilities:
+        return None
+    return min(p if name in labels else 1 - p for name, p in probabilities.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +124,8 @@ class Prediction:
 
     @property
     def confidence(self) -> float | None:
-        """Give the probability of the answered label, None where there is none."""
-        return confidence_of(self.labels, self.probabilities)
+        """Give how sure the answer is, None where it is none or there are no probabilities."""
+        return confidence_of(self.labels, self.probabilities) if self.valid else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ strength is chosen on the validation part. Saved with skops, which unlike pickle
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from classifiers.interface import Classifier, Listener, Message, Prediction, Settings, Task, silent
-from classifiers.logistic import fit_logistic
+from classifiers.label_sets import EVEN, decide, label_matrix, tune_thresholds
+from classifiers.logistic import UNKNOWN_TO_SKOPS, fit_logistic, label_probabilities, n_weights
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 FILE = "linear.skops"
+THRESHOLDS = "thresholds.json"
 
 
 class LinearSettings(Settings):
@@ -35,6 +38,8 @@ class Linear(Classifier[LinearSettings]):
     settings_type = LinearSettings
     batch_size = 4096
     pipeline: Pipeline
+    task: Task
+    thresholds: tuple[float, ...] = ()
 
     def fit(
         self,
@@ -47,45 +52,51 @@ class Linear(Classifier[LinearSettings]):
         """Count features on the training part; the strength is the one right most often on validation."""
         from sklearn.pipeline import make_pipeline
 
+        self.task = task
         features = self._features()
         vectors = features.fit_transform([m.text for m in train])
         held_out = features.transform([m.text for m in validation]) if validation else None
         model = fit_logistic(
-            (vectors, [m.label for m in train]),
-            (held_out, [m.label for m in validation]),
+            task,
+            ((vectors, train), (held_out, validation)),
             self.settings.strengths,
             max_iterations=self.settings.max_iterations,
             seed=self.seed,
             listen=listen,
         )
         self.pipeline = make_pipeline(features, model)
+        self.thresholds = (EVEN,) * len(task.labels)
+        if task.takes_several and validation:
+            rows = label_probabilities(model, held_out, task)
+            self.thresholds = tune_thresholds(rows, label_matrix(validation, task.label_names))
 
     def predict(self, texts: Sequence[str]) -> Iterator[Prediction]:
-        """Give the likeliest label of each text with every label's probability."""
+        """Give the likeliest label of each text, or all that are likely enough, with every label's probability."""
         if not texts:  # scikit-learn refuses an empty batch
             return
-        names = [str(name) for name in self.pipeline.classes_]
-        for row in self.pipeline.predict_proba(list(texts)):
-            probabilities = dict(zip(names, map(float, row), strict=True))
-            yield Prediction((max(probabilities, key=probabilities.__getitem__),), probabilities=probabilities)
+        names = self.task.label_names
+        for row in label_probabilities(self.pipeline, list(texts), self.task).tolist():
+            yield Prediction(decide(row, self.task, self.thresholds), probabilities=dict(zip(names, row, strict=True)))
 
     def save(self, folder: Path) -> None:
-        """Write the fitted pipeline."""
+        """Write the fitted pipeline and the thresholds."""
         from skops.io import dump
 
         dump(self.pipeline, folder / FILE)
+        (folder / THRESHOLDS).write_text(json.dumps(self.thresholds), encoding="utf-8")
 
     def load_from(self, folder: Path, task: Task) -> None:
         """Read what `save` wrote; a file that names types unknown to skops is refused by it."""
         from skops.io import load
 
-        self.pipeline = load(folder / FILE, trusted=[])
+        self.task = task
+        self.pipeline = load(folder / FILE, trusted=UNKNOWN_TO_SKOPS)
+        self.thresholds = tuple(json.loads((folder / THRESHOLDS).read_text(encoding="utf-8")))
 
     @property
     def n_parameters(self) -> int | None:
         """Count the weights and intercepts of the logistic regression."""
-        model = self.pipeline[-1]
-        return int(model.coef_.size + model.intercept_.size)
+        return n_weights(self.pipeline[-1])
 
     def _features(self) -> Any:
         from sklearn.feature_extraction.text import TfidfVectorizer

@@ -38,7 +38,7 @@ def charts(report: Report) -> Iterator[tuple[str, Chart]]:
         yield "bars", bars(scored)
     if curves(found):
         yield "curve", learning_curve(found)
-    if scored:
+    if any(row.scores.confusion for row in scored if row.scores):
         yield "confusion", confusion(scored)
     if any(row.scores.probability for row in scored if row.scores):
         yield "reliability", reliability(scored)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.compare import Pair, Suspect
-from bench.report.format import DASH, shortened, signed, with_interval
+from bench.report.format import DASH, label_text, shortened, signed, with_interval
 from bench.report.table import Table
 from bench.scores import Row
 from bench.slices import Slice
@@ -30,8 +30,8 @@ def suspects_table(found: Sequence[Suspect]) -> Table:
         (
             one.id,
             shortened(one.text, LONG),
-            ", ".join(one.gold),
-            ", ".join(one.answer),
+            label_text(one.gold),
+            label_text(one.answer),
             f"{one.n_agreeing} of {one.n_classifiers}",
         )
         for one in found[:MOST_SUSPECTS]

@@ -10,6 +10,7 @@ from pathlib import Path
 from bench.compare import Disagreement
 from bench.jsonlines import replace_file
 from bench.report.charts import charts, save_charts
+from bench.report.format import label_text
 from bench.report.markdown import markdown, replace_block, results_block, scores_csv, scores_json
 from bench.report.page import page
 from bench.report.sections import Report
@@ -53,7 +54,7 @@ def write_disagreements(path: Path, found: Sequence[Disagreement]) -> None:
     names = list(found[0].answers) if found else []
     head = ["id", "text", "gold", *(column for name in names for column in (name, f"{name} right", f"{name} raw"))]
     lines = (
-        [one.id, one.text, ", ".join(one.gold), *(c for name in names for c in _cells(one, name))] for one in found
+        [one.id, one.text, label_text(one.gold), *(c for name in names for c in _cells(one, name))] for one in found
     )
     write_rows(path, head, lines)
 

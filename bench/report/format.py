@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from bench.scores import METRICS, Interval, Metric, Row
+from collections.abc import Sequence
+
+from bench.label_scores import Interval
+from bench.scores import METRICS, Metric, Row
 
 DASH = "–"
 SMALLEST = 0.01
@@ -58,6 +61,11 @@ def signed(interval: Interval) -> str:
     return f"[{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"
 
 
+def label_text(labels: Sequence[str]) -> str:
+    """Give a message's labels as text."""
+    return ", ".join(labels) or "no label"
+
+
 def shortened(text: str, most: int) -> str:
     """Give a text cut to that many signs."""
     return text if len(text) <= most else text[:most] + "…"
@@ -102,5 +110,5 @@ def shown_metrics(rows: list[Row], names: tuple[str, ...]) -> list[Metric]:
 
 
 PROBABILITY = ("log loss", "Brier", "calibration error", "answered at 99 % right")
-QUALITY = ("accuracy", "before retry", "invalid", "macro F1")
+QUALITY = ("accuracy", "before retry", "invalid", "micro F1", "macro F1", "Hamming loss")
 COST = ("p50", "p95", "throughput", "load", "fit", "predict", "memory", "parameters", "disk")

@@ -92,7 +92,7 @@ def tables(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Iterat
         yield _stages(rows)
     yield from (_trials(row) for row in rows if row.cell.trials)
     yield from _per_label(rows)
-    yield from (_confusion(row) for row in rows if row.scores)
+    yield from (_confusion(row) for row in rows if row.scores and row.scores.confusion)
 
 
 def verdict_of(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Verdict | None:
@@ -141,6 +141,8 @@ def _under_scores(run: RunRecord, rows: Sequence[Row]) -> Iterator[str]:
     if widest:
         width = share(widest.high - widest.low)
         yield f"n = {n} test messages; brackets are 95 % Wilson intervals, up to {width} points wide."
+    if run.as_task().takes_several:
+        yield "accuracy is subset accuracy: a message counts where its labels are exactly the gold ones."
     if any(row.cell.max_attempts > 1 for row in rows):
         yield "An answer that is no label counts as wrong; 'before retry' counts first answers only."
     for row in rows:
@@ -153,7 +155,7 @@ def _under_cost(rows: Sequence[Row]) -> Iterator[str]:
         if model := row.cell.facts.get("model"):
             yield f"{row.cell.classifier} ran {model}."
     sizes = {row.cell.classifier: row.cell.bytes_on_disk for row in rows if row.cell.bytes_on_disk}
-    if len(sizes) > 1:
+    if len(set(sizes.values())) > 1:
         small, large = min(sizes, key=lambda n: sizes[n] or 0), max(sizes, key=lambda n: sizes[n] or 0)
         ratio = (sizes[small] or 0) / (sizes[large] or 1)
         yield f"{small} is {100 * ratio:.2g} % of {large}'s size on disk."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from bench.perturb import STRENGTHS
-from bench.report.format import DASH, share, with_interval
+from bench.report.format import DASH, label_text, share, with_interval
 from bench.report.table import Table
 from bench.scores import wilson_interval
 from bench.stress import Outcome, StressRecord, outcomes
@@ -96,7 +96,7 @@ def _flips(records: Mapping[str, Sequence[StressRecord]]) -> Table:
         (
             name,
             record.question.form,
-            ", ".join(record.question.gold),
+            label_text(record.question.gold),
             record.question.target,
             _cut(record.question.text),
         )

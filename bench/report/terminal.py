@@ -13,7 +13,7 @@ from bench.compare import Disagreement
 from bench.doctor import Finding
 from bench.recommend import Verdict
 from bench.records import PredictionRecord
-from bench.report.format import count, size
+from bench.report.format import count, label_text, size
 from bench.report.sections import Report
 from bench.report.table import Table
 from bench.scores import UNPARSED
@@ -108,7 +108,7 @@ def print_disagreements(console: Console, shown: Sequence[Disagreement], n_found
     """Print messages with their gold label and every answer, an LLM's raw texts included."""
     for one in shown:
         console.print(Text(one.text, style="bold"))
-        console.print(Text(f"  {one.id}   gold: {', '.join(one.gold)}", style="cyan"))
+        console.print(Text(f"  {one.id}   gold: {label_text(one.gold)}", style="cyan"))
         for name, record in one.answers.items():
             mark = Text("✓", style="green") if one.is_right(name) else Text("✗", style="red")
             console.print(Text("  "), mark, Text(f" {name}: {answer_text(record)}"), sep="")
@@ -119,10 +119,10 @@ def print_disagreements(console: Console, shown: Sequence[Disagreement], n_found
 
 
 def answer_text(record: PredictionRecord) -> str:
-    """Give an answer's labels with the first one's probability where there is one."""
+    """Give an answer's labels and how sure it is, where that is known."""
     if not record.valid:
         return UNPARSED
-    return ", ".join(record.predicted) + (f" ({record.confidence:.0%})" if record.confidence is not None else "")
+    return label_text(record.predicted) + (f" ({record.confidence:.0%})" if record.confidence is not None else "")
 
 
 def print_answers(console: Console, answers: dict[str, PredictionRecord]) -> None:

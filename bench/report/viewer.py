@@ -12,6 +12,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import DataTable, Footer, Header, Input, Select, Static
 
 from bench.compare import Disagreement
+from bench.report.format import label_text
 from bench.report.terminal import answer_text
 
 Test = Callable[[Disagreement], bool]
@@ -85,7 +86,7 @@ class Viewer(App[None]):
                 Text(answer_text(record), style="green" if one.is_right(name) else "red")
                 for name, record in one.answers.items()
             )
-            table.add_row(Text(one.text[:60]), Text(", ".join(one.gold)), *marks)
+            table.add_row(Text(one.text[:60]), Text(label_text(one.gold)), *marks)
         self.sub_title = f"{len(self.shown)} of {len(self.messages)}"
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
@@ -101,7 +102,7 @@ def _searched(one: Disagreement) -> str:
 
 def detail(one: Disagreement) -> Text:
     """Give a message with gold label, answers and every attempt's raw text; texts are never read as markup."""
-    text = Text.assemble((one.text, "bold"), f"\n{one.id}   gold: {', '.join(one.gold)}\n")
+    text = Text.assemble((one.text, "bold"), f"\n{one.id}   gold: {label_text(one.gold)}\n")
     for name, record in one.answers.items():
         text.append(f"{name}: {answer_text(record)}\n", style="green" if one.is_right(name) else "red")
         for i, attempt in enumerate(record.attempts, start=1):

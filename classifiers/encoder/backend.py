@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from classifiers.encoder.settings import EncoderSettings
+from classifiers.encoder.tokens import MessageTokens
 from classifiers.interface import (
     Attempt,
     BenchError,
@@ -26,11 +27,11 @@ from classifiers.interface import (
     quiet,
     silent,
 )
+from classifiers.label_sets import EVEN, decide, label_matrix, tune_thresholds
 from classifiers.models import first_model
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedTokenizerBase
 
     from classifiers.encoder.exported import Exported
     from classifiers.encoder.fine_tuned import FineTuned
@@ -38,25 +39,8 @@ if TYPE_CHECKING:
     from classifiers.encoder.runtime import Measured
     from classifiers.encoder.training import Encoded
 
-R = TypeVar("R")
-INFERENCE_BATCH = 32
 MOST_COMPARED = 1000
 MARK = "fitted.json"
-UNLIMITED = 1 << 30
-
-
-def token_limit(folder: Path) -> int:
-    """Give how many tokens a model has positions for.
-
-    RoBERTa and its kin begin to count after the padding token's number, and so have that many fewer.
-    """
-    from transformers import AutoConfig
-
-    config: Any = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    most = getattr(config, "max_position_embeddings", None)
-    if not isinstance(most, int) or most <= 0:
-        return UNLIMITED  # relative positions
-    return most - config.pad_token_id - 1 if "roberta" in config.model_type else most
 
 
 class Encoder(Classifier[EncoderSettings]):
@@ -64,17 +48,25 @@ class Encoder(Classifier[EncoderSettings]):
 
     settings_type = EncoderSettings
     batch_size = 512
+    task: Task
     fitted: FineTuned | Frozen | Exported
-    tokenizer: PreTrainedTokenizerBase
+    tokens: MessageTokens
 
     def __init__(self, settings: EncoderSettings | None = None, *, seed: int = 0, threads: int = 1) -> None:
         super().__init__(settings, seed=seed, threads=threads)
         self._notes: tuple[str, ...] = ()
+        self.thresholds: tuple[float, ...] = ()
         self._models: tuple[ModelFile, ...] = ()
         self._model_name = ""
         self._measured: tuple[Measured, ...] = ()
         self._origin: FineTuned | Frozen | None = None
         self._exports = ExitStack()
+
+    def supports(self, task: Task) -> str | None:
+        """SetFit's pairs are drawn by the one label of a message."""
+        if task.takes_several and self.settings.head == "setfit":
+            return 'head = "setfit" needs messages of one label each; use "linear" or "softmax"'
+        return None
 
     def fetch(self, report: FetchReport = quiet) -> None:
         """Have the first of the named models that can be had on this machine."""
@@ -83,7 +75,6 @@ class Encoder(Classifier[EncoderSettings]):
     def load(self) -> None:
         """Find the weights and read the tokenizer; the head's size is known only in `fit`."""
         import torch
-        from transformers import AutoTokenizer
 
         torch.set_num_threads(self.threads)
         local, refusals = first_model(self.settings.model, "encoder")
@@ -93,8 +84,7 @@ class Encoder(Classifier[EncoderSettings]):
         if refusals:
             self._notes += (f"'{local.name}' was run in place of '{self.settings.model[0]}': {refusals[0]}",)
         self._folder = local.path
-        self.tokenizer = AutoTokenizer.from_pretrained(local.path, trust_remote_code=False)
-        self._positions = token_limit(local.path)
+        self.tokens = MessageTokens.open(local.path, self.settings)
 
     def fit(
         self,
@@ -110,16 +100,24 @@ class Encoder(Classifier[EncoderSettings]):
         """
         from transformers import set_seed
 
+        set_seed(self.seed)
+        self.task = task
+        parts = self._encode(train), self._encode(validation)
+        self._learn(train, validation, parts, listen)
+        if task.takes_several and validation:
+            rows = np.array(self.tokens.run_by_length(parts[1].input_ids, self.fitted.probabilities))
+            self.thresholds = tune_thresholds(rows, label_matrix(validation, task.label_names))
+
+    def _learn(
+        self, train: Sequence[Message], validation: Sequence[Message], parts: tuple[Encoded, Encoded], listen: Listener
+    ) -> None:
         from classifiers.encoder.fine_tuned import FineTuned
 
-        set_seed(self.seed)
-        self.names = task.label_names
-        parts = self._encode(train), self._encode(validation)
         if self.settings.head != "softmax":
-            self.fitted = self._origin = self._fit_linear_head(train, parts, listen)
+            self.fitted = self._origin = self._fit_linear_head(train, validation, parts, listen)
             return
-        tuned = FineTuned.start(self._folder, self.names, self.settings, device=self._device())
-        tuned.fit(self.tokenizer, parts, seed=self.seed, listen=listen)
+        tuned = FineTuned.start(self._folder, self.task, self.settings, device=self._device())
+        tuned.fit(self.tokens.tokenizer, parts, seed=self.seed, listen=listen)
         self.fitted = self._origin = tuned
         if self.settings.runtime != "torch":
             self._choose_runtime(tuned, parts[1] if parts[1].labels else parts[0])
@@ -129,50 +127,36 @@ class Encoder(Classifier[EncoderSettings]):
         from classifiers.encoder.runtime import Comparison, choose
 
         ids = messages.input_ids[:MOST_COMPARED]
-        ordered = sorted(ids, key=len)
-        batches = [
-            [self._padded(part[i : i + INFERENCE_BATCH]) for i in range(0, len(part), INFERENCE_BATCH)]
-            for part in (ids, ordered)
-        ]
-        comparison = Comparison(batches[0], batches[1], [self._padded([one]) for one in ids])
+        mixed, ordered = self.tokens.batches(ids), self.tokens.batches(sorted(ids, key=len))
+        comparison = Comparison(mixed, ordered, [self.tokens.padded([one]) for one in ids], self._answer)
         folder = Path(self._exports.enter_context(TemporaryDirectory(prefix="bench-export-")))
         chosen = choose(tuned, self.settings.runtime, comparison, folder, threads=self.threads)
         self.fitted = chosen.fitted
         self._measured = chosen.measured
 
-    def _fit_linear_head(self, messages: Sequence[Message], parts: tuple[Encoded, Encoded], listen: Listener) -> Frozen:
+    def _fit_linear_head(
+        self, train: Sequence[Message], validation: Sequence[Message], parts: tuple[Encoded, Encoded], listen: Listener
+    ) -> Frozen:
         from classifiers.encoder.frozen import Frozen
 
         device = self._device()
         if self.settings.head == "setfit":
             from classifiers.encoder.contrastive import tune_embeddings
 
-            body = tune_embeddings(self._folder, messages, self.settings, device=device, seed=self.seed, listen=listen)
-            frozen = Frozen(body, None, self.names)
+            body = tune_embeddings(self._folder, train, self.settings, device=device, seed=self.seed, listen=listen)
+            frozen = Frozen(body, None, self.task)
         else:
-            frozen = Frozen.start(self._folder, self.names, device=device)
-        train, validation = (
-            (np.array(list(self._by_length(part.input_ids, frozen.embed))), [self.names[i] for i in part.labels])
-            for part in parts
-        )
-        frozen.fit(train, validation, seed=self.seed, listen=listen)
+            frozen = Frozen.start(self._folder, self.task, device=device)
+        vectors = [np.array(list(self.tokens.run_by_length(part.input_ids, frozen.embed))) for part in parts]
+        frozen.fit(((vectors[0], train), (vectors[1], validation)), seed=self.seed, listen=listen)
         return frozen
 
     def predict(self, texts: Sequence[str]) -> Iterator[Prediction]:
         """Give label and probabilities; batched by length, answered in the given order."""
-        ids, truncated = self._tokenize(texts)
-        rows = self._by_length(ids, self.fitted.probabilities)
+        ids, truncated = self.tokens.ids(texts)
+        rows = self.tokens.run_by_length(ids, self.fitted.probabilities)
         for row, tokens, cut in zip(rows, ids, truncated, strict=True):
             yield self._prediction(row, len(tokens), cut)
-
-    def _by_length(self, ids: Sequence[Sequence[int]], run: Callable[[Any], Iterable[R]]) -> list[R]:
-        """Run batches of messages of like length, which need little padding, and give results in the given order."""
-        order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
-        results: dict[int, R] = {}
-        for start in range(0, len(order), INFERENCE_BATCH):
-            chosen = order[start : start + INFERENCE_BATCH]
-            results.update(zip(chosen, run(self._padded([ids[i] for i in chosen])), strict=True))
-        return [results[i] for i in range(len(ids))]
 
     def save(self, folder: Path) -> None:
         """Write weights (safetensors), tokenizer and, last, what else `load_from` needs."""
@@ -182,10 +166,11 @@ class Encoder(Classifier[EncoderSettings]):
         self._origin.save(folder)
         if isinstance(self.fitted, Exported):
             self.fitted.save(folder)
-        self.tokenizer.save_pretrained(folder)
+        self.tokens.tokenizer.save_pretrained(folder)
         models = [{"name": f.name, "sha256": f.sha256, "bytes": f.bytes} for f in self._models]
         body: dict[str, Any] = {
-            "labels": self.names,
+            "labels": self.task.label_names,
+            "thresholds": self.thresholds,
             "models": models,
             "model_name": self._model_name,
             "notes": self._notes,
@@ -201,7 +186,6 @@ class Encoder(Classifier[EncoderSettings]):
             BenchError: if the folder holds no whole model or one of another task.
         """
         import torch
-        from transformers import AutoTokenizer
 
         from classifiers.encoder.exported import Exported
         from classifiers.encoder.fine_tuned import FineTuned
@@ -214,26 +198,32 @@ class Encoder(Classifier[EncoderSettings]):
         body = json.loads((folder / MARK).read_text(encoding="utf-8"))
         if tuple(body["labels"]) != task.label_names:
             raise BenchError(f"the encoder in {folder} was trained on other labels")
-        self.names = task.label_names
+        self.task = task
+        self.thresholds = tuple(body.get("thresholds", ()))
         self._models = tuple(ModelFile(**file) for file in body["models"])
         self._model_name, self._notes = body["model_name"], tuple(body["notes"])
-        self.tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        self._positions = token_limit(folder)
+        self.tokens = MessageTokens.open(folder, self.settings)
         self._measured = tuple(Measured(**one) for one in body.get("measured", ()))
         runtime = body.get("runtime", "torch")
         if self.settings.head != "softmax":
-            self.fitted = Frozen.load(folder, self.names, device=self._device())
+            self.fitted = Frozen.load(folder, task, device=self._device())
         elif runtime == "torch":
             self.fitted = FineTuned.load(folder, self.settings, device=self._device())
         else:
-            self.fitted = Exported.open(folder, runtime, n_parameters=body["n_parameters"], threads=self.threads)
+            self.fitted = Exported.open(
+                folder,
+                runtime,
+                n_parameters=body["n_parameters"],
+                several=task.takes_several,
+                threads=self.threads,
+            )
 
     def close(self) -> None:
         """Drop model, tokenizer and exported files."""
         vars(self).pop("fitted", None)
         self._origin = None
         self._exports.close()
-        vars(self).pop("tokenizer", None)
+        vars(self).pop("tokens", None)
 
     @property
     def models(self) -> tuple[ModelFile, ...]:
@@ -280,34 +270,20 @@ class Encoder(Classifier[EncoderSettings]):
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
-    def _limit(self) -> int:
-        """Give the most tokens a message may have: the setting, or less where tokenizer or model take less."""
-        return min(self.settings.max_length, int(self.tokenizer.model_max_length), self._positions)
-
-    def _tokenize(self, texts: Sequence[str]) -> tuple[list[list[int]], list[bool]]:
-        if not texts:
-            return [], []
-        whole: list[list[int]] = self.tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]
-        cut: list[list[int]] = self.tokenizer(list(texts), truncation=True, max_length=self._limit())["input_ids"]
-        return cut, [len(a) < len(b) for a, b in zip(cut, whole, strict=True)]
-
     def _encode(self, messages: Sequence[Message]) -> Encoded:
         from classifiers.encoder.training import Encoded
 
-        ids, _ = self._tokenize([m.text for m in messages])
-        return Encoded(ids, [self.names.index(m.label) for m in messages])
+        ids, _ = self.tokens.ids([m.text for m in messages])
+        names = self.task.label_names
+        if self.task.takes_several:
+            return Encoded(ids, label_matrix(messages, names).tolist())
+        return Encoded(ids, [names.index(m.label) for m in messages])
 
-    def _padded(self, ids: Sequence[Sequence[int]]) -> Any:
-        fixed = self.settings.padding == "max_length"
-        return self.tokenizer.pad(
-            {"input_ids": list(map(list, ids))},
-            padding=self.settings.padding,
-            max_length=self._limit() if fixed else None,
-            return_tensors="pt",
-        )
+    def _answer(self, row: Sequence[float]) -> tuple[str, ...]:
+        return decide(row, self.task, self.thresholds or (EVEN,) * len(row))
 
     def _prediction(self, row: list[float], tokens: int, truncated: bool) -> Prediction:
-        best = self.names[max(range(len(row)), key=row.__getitem__)]
-        attempt = Attempt(raw=best, labels=(best,), valid=True, prompt_tokens=tokens)
-        probabilities = dict(zip(self.names, row, strict=True))
-        return Prediction((best,), probabilities=probabilities, attempts=(attempt,), truncated=truncated)
+        labels = self._answer(row)
+        attempt = Attempt(raw=", ".join(labels), labels=labels, valid=True, prompt_tokens=tokens)
+        probabilities = dict(zip(self.task.label_names, row, strict=True))
+        return Prediction(labels, probabilities=probabilities, attempts=(attempt,), truncated=truncated)

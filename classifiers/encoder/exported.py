@@ -41,10 +41,11 @@ class Exported:
     runtime: Runtime
     folder: Path
     n_parameters: int
+    several: bool
     run: Run
 
     @classmethod
-    def open(cls, folder: Path, runtime: Runtime, *, n_parameters: int, threads: int) -> Exported:
+    def open(cls, folder: Path, runtime: Runtime, *, n_parameters: int, several: bool, threads: int) -> Exported:
         """Read an exported model.
 
         Raises:
@@ -52,7 +53,7 @@ class Exported:
         """
         file = folder / FILES[runtime]
         opened = _open_openvino(file, threads) if runtime == "openvino" else _open_onnx(file, threads)
-        return cls(runtime, folder, n_parameters, opened)
+        return cls(runtime, folder, n_parameters, several, opened)
 
     @property
     def device(self) -> str:
@@ -74,10 +75,11 @@ class Exported:
         shutil.copy2(self.folder / FILES[self.runtime], folder)
 
     def probabilities(self, batch: Batch) -> list[list[float]]:
-        """Give each row's softmax probabilities."""
-        logits = self.run({name: np.asarray(batch[name], dtype=np.int64) for name in INPUTS})
-        shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-        rows: list[list[float]] = (shifted / shifted.sum(axis=1, keepdims=True)).tolist()
+        """Give each row's probabilities, which add up to 1 only where a message has one label."""
+        from scipy.special import expit, softmax
+
+        logits = self.run({name: np.asarray(batch[name], dtype=np.int64) for name in INPUTS}).astype(np.float64)
+        rows: list[list[float]] = (expit(logits) if self.several else softmax(logits, axis=1)).tolist()
         return rows
 
 

@@ -1,8 +1,7 @@
-"""A pre-trained encoder with a softmax head, all layers fine-tuned."""
+"""A pre-trained encoder with a softmax head, or a sigmoid a label, all layers fine-tuned."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,28 +9,33 @@ from typing import TYPE_CHECKING, Any
 
 from classifiers.encoder.settings import EncoderSettings
 from classifiers.encoder.training import Encoded, precision_for, train
-from classifiers.interface import Listener
+from classifiers.interface import Listener, Task
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
+SEVERAL = "multi_label_classification"
+
+
 @dataclass(slots=True)
 class FineTuned:
-    """A trained sequence classifier; column i of its probabilities is `names[i]`."""
+    """A trained sequence classifier; column i of its probabilities is the task's label i."""
 
     model: PreTrainedModel
     settings: EncoderSettings
 
     @classmethod
-    def start(cls, folder: Path, names: Sequence[str], settings: EncoderSettings, *, device: torch.device) -> FineTuned:
+    def start(cls, folder: Path, task: Task, settings: EncoderSettings, *, device: torch.device) -> FineTuned:
         """Read the weights in `folder`, or draw random ones of the same architecture; the head is always new."""
         from transformers import AutoConfig, AutoModelForSequenceClassification
 
+        names = task.label_names
         config = AutoConfig.from_pretrained(
             folder,
             num_labels=len(names),
+            problem_type=SEVERAL if task.takes_several else "single_label_classification",
             id2label=dict(enumerate(names)),
             label2id={name: i for i, name in enumerate(names)},
             trust_remote_code=False,
@@ -63,6 +67,11 @@ class FineTuned:
         self.model.save_pretrained(folder)
 
     @property
+    def takes_several(self) -> bool:
+        """Tell whether a message may have none or several labels."""
+        return bool(self.model.config.problem_type == SEVERAL)
+
+    @property
     def n_parameters(self) -> int:
         """Count all weights, the head's included."""
         return int(self.model.num_parameters())
@@ -78,12 +87,14 @@ class FineTuned:
         return precision_for(self.settings, self.device)
 
     def probabilities(self, batch: Any) -> list[list[float]]:
-        """Give each row's softmax probabilities."""
+        """Give each row's probabilities, which add up to 1 only where a message has one label."""
         import torch
 
         low = getattr(torch, self.precision)
         context = nullcontext() if low is torch.float32 else torch.autocast(self.device, dtype=low)
         with torch.inference_mode(), context:
             logits = self.model(**batch.to(self.model.device)).logits
-        rows: list[list[float]] = logits.float().softmax(-1).tolist()
+        rows: list[list[float]] = (
+            logits.float().sigmoid() if self.takes_several else logits.float().softmax(-1)
+        ).tolist()
         return rows

@@ -6,7 +6,6 @@ sentence-transformers makes it for the models it trained.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classifiers.interface import Listener
-from classifiers.logistic import fit_logistic
+from classifiers.interface import Listener, Task
+from classifiers.logistic import UNKNOWN_TO_SKOPS, Model, Part, fit_logistic, label_probabilities, n_weights
 
 if TYPE_CHECKING:
     import torch
-    from sklearn.linear_model import LogisticRegression
     from transformers import PreTrainedModel
 
 HEAD = "head.skops"
@@ -28,39 +26,38 @@ STRENGTHS = (1.0, 10.0, 100.0)
 
 @dataclass(slots=True)
 class Frozen:
-    """An encoder as it came, and a head that was fitted; column i of its probabilities is `names[i]`."""
+    """An encoder as it came, and a head that was fitted; column i of its probabilities is the task's label i."""
 
     model: PreTrainedModel
-    head: LogisticRegression | None
-    names: Sequence[str]
+    head: Model | None
+    task: Task
 
     @classmethod
-    def start(cls, folder: Path, names: Sequence[str], *, device: torch.device) -> Frozen:
+    def start(cls, folder: Path, task: Task, *, device: torch.device) -> Frozen:
         """Read the encoder; the head is still to be fitted."""
         from transformers import AutoModel
 
         auto: Any = AutoModel
         model = auto.from_pretrained(folder, use_safetensors=True, trust_remote_code=False)
-        return cls(model.to(device).eval(), None, names)
+        return cls(model.to(device).eval(), None, task)
 
     def fit(
         self,
-        train: tuple[NDArray[np.float32], Sequence[str]],
-        validation: tuple[NDArray[np.float32], Sequence[str]],
+        parts: tuple[Part, Part],
         *,
         seed: int,
         listen: Listener,
     ) -> None:
-        """Fit the head on embeddings of shape (messages, width) and their labels."""
-        self.head = fit_logistic(train, validation, STRENGTHS, max_iterations=1000, seed=seed, listen=listen)
+        """Fit the head on embeddings of shape (messages, width)."""
+        self.head = fit_logistic(self.task, parts, STRENGTHS, max_iterations=1000, seed=seed, listen=listen)
 
     @classmethod
-    def load(cls, folder: Path, names: Sequence[str], *, device: torch.device) -> Frozen:
+    def load(cls, folder: Path, task: Task, *, device: torch.device) -> Frozen:
         """Read what `save` wrote; a head that names types unknown to skops is refused by it."""
         from skops.io import load
 
-        loaded = cls.start(folder, names, device=device)
-        loaded.head = load(folder / HEAD, trusted=[])
+        loaded = cls.start(folder, task, device=device)
+        loaded.head = load(folder / HEAD, trusted=UNKNOWN_TO_SKOPS)
         return loaded
 
     def save(self, folder: Path) -> None:
@@ -73,8 +70,7 @@ class Frozen:
     @property
     def n_parameters(self) -> int:
         """Count the encoder's weights and the head's."""
-        head = 0 if self.head is None else self.head.coef_.size + self.head.intercept_.size
-        return int(self.model.num_parameters()) + int(head)
+        return int(self.model.num_parameters()) + (0 if self.head is None else n_weights(self.head))
 
     @property
     def device(self) -> str:
@@ -101,8 +97,5 @@ class Frozen:
     def probabilities(self, batch: Any) -> list[list[float]]:
         """Give each row's probabilities; a label that had no training message has 0."""
         assert self.head is not None
-        found = self.head.predict_proba(self.embed(batch))
-        rows = np.zeros((len(found), len(self.names)))
-        rows[:, [list(self.names).index(str(name)) for name in self.head.classes_]] = found
-        listed: list[list[float]] = rows.tolist()
-        return listed
+        rows: list[list[float]] = label_probabilities(self.head, self.embed(batch), self.task).tolist()
+        return rows

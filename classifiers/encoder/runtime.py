@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from classifiers.encoder.exported import EXPORTS, Batch, Exported, export, installed
 from classifiers.encoder.settings import Runtime
 from classifiers.interface import BenchError
@@ -44,17 +42,21 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Batches to compare and time runtimes on: `mixed` in the messages' order, `sorted` by length, `singles` of one."""
+    """Batches to compare and time runtimes on: `mixed` in the messages' order, `sorted` by length, `singles` of one.
+
+    `answer` makes a message's labels of its probabilities.
+    """
 
     mixed: Sequence[Batch]
     sorted: Sequence[Batch]
     singles: Sequence[Batch]
+    answer: Callable[[Sequence[float]], tuple[str, ...]]
 
-    def answers(self, run: Probabilities) -> list[int]:
-        """Give the index of every message's answer."""
-        return [int(np.argmax(row)) for batch in self.mixed for row in run(batch)]
+    def answers(self, run: Probabilities) -> list[tuple[str, ...]]:
+        """Give every message's labels."""
+        return [self.answer(row) for batch in self.mixed for row in run(batch)]
 
-    def measure(self, runtime: Runtime, run: Probabilities, torch_answers: Sequence[int]) -> Measured:
+    def measure(self, runtime: Runtime, run: Probabilities, torch_answers: Sequence[tuple[str, ...]]) -> Measured:
         """Compare a runtime's answers with torch's and take the median of several timings."""
         same = [a == b for a, b in zip(self.answers(run), torch_answers, strict=True)]
         n = len(torch_answers)
@@ -93,7 +95,9 @@ def choose(tuned: FineTuned, wanted: Runtime, comparison: Comparison, folder: Pa
     export(tuned.model, comparison.mixed[0], folder, exports)
     opened: dict[Runtime, FineTuned | Exported] = {"torch": tuned}
     for runtime in exports:
-        opened[runtime] = Exported.open(folder, runtime, n_parameters=tuned.n_parameters, threads=threads)
+        opened[runtime] = Exported.open(
+            folder, runtime, n_parameters=tuned.n_parameters, several=tuned.takes_several, threads=threads
+        )
     answers = comparison.answers(tuned.probabilities)
     measured = tuple(comparison.measure(name, found.probabilities, answers) for name, found in opened.items())
     best = fastest(measured) if wanted == "auto" else measured[-1]

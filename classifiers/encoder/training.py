@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from transformers import DataCollatorWithPadding, EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from classifiers.encoder.settings import EncoderSettings
 from classifiers.interface import Epoch, Listener, Progress
+from classifiers.label_sets import EVEN
 
 if TYPE_CHECKING:
     import torch
@@ -33,10 +35,10 @@ UNBALANCED = 10
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Token ids of messages with their label's index, in the messages' order."""
+    """Token ids of messages with their label's index, or a 0 or 1 a label, in the messages' order."""
 
     input_ids: Sequence[Sequence[int]]
-    labels: Sequence[int]
+    labels: Sequence[int] | Sequence[Sequence[float]]
 
     def rows(self) -> list[dict[str, Any]]:
         """Give one feature dictionary a message, as the Trainer's collator takes them."""
@@ -155,8 +157,15 @@ def precision_for(settings: EncoderSettings, device: str) -> str:
     return "float32"
 
 
-def class_weights(settings: EncoderSettings, labels: Sequence[int], n_labels: int) -> list[float] | None:
-    """Give a weight a label, n / (labels × count) as scikit-learn's `balanced`, or None for equal ones."""
+def class_weights(
+    settings: EncoderSettings, labels: Sequence[int] | Sequence[Sequence[float]], n_labels: int
+) -> list[float] | None:
+    """Give a weight a label, n / (labels × count) as scikit-learn's `balanced`, or None for equal ones.
+
+    Where a message may have several labels none is weighed: their thresholds serve that end.
+    """
+    if not labels or not isinstance(labels[0], int):
+        return None
     counts = [max(labels.count(i), 1) for i in range(n_labels)]
     unbalanced = max(counts) > UNBALANCED * min(counts)
     if settings.class_weights == "none" or (settings.class_weights == "auto" and not unbalanced):
@@ -165,7 +174,14 @@ def class_weights(settings: EncoderSettings, labels: Sequence[int], n_labels: in
 
 
 def _accuracy(prediction: Any) -> dict[str, float]:
-    return {"accuracy": float(np.mean(np.argmax(prediction.predictions, axis=-1) == prediction.label_ids))}
+    return {"accuracy": float(_hits(np.asarray(prediction.predictions), np.asarray(prediction.label_ids)).mean())}
+
+
+def _hits(logits: NDArray[np.floating[Any]], labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell of every message whether the likeliest label is its own; of several labels, whether each is on its side."""
+    if labels.ndim == 1:
+        return np.asarray(logits.argmax(-1) == labels)
+    return np.asarray(((logits > 0) == (labels > EVEN)).all(-1))
 
 
 class _CountingTrainer(Trainer):
@@ -193,7 +209,7 @@ class _CountingTrainer(Trainer):
         if model.training:
             labels = inputs["labels"]
             self.seen += len(labels)
-            self.hits += int((outputs.logits.detach().argmax(-1) == labels).sum())
+            self.hits += int(_hits(outputs.logits.detach().float().cpu().numpy(), labels.cpu().numpy()).sum())
             self.loss_sum += float(loss.detach()) * len(labels)
         return (loss, outputs) if return_outputs else loss
 

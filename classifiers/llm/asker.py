@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.interface import Attempt, BenchError, Message, Prediction, Stage, Task
-from classifiers.llm.calibration import CONTENT_FREE, calibrate, prior_of
+from classifiers.llm.answer_form import form_of
+from classifiers.llm.calibration import CONTENT_FREE, Calibration, calibrate, prior_of
 from classifiers.llm.chat import Chat
 from classifiers.llm.engine import Engine, common_length
 from classifiers.llm.examples import SimilarMessages, draw_per_label
-from classifiers.llm.grammar import label_grammar
 from classifiers.llm.label_tree import grow
-from classifiers.llm.parse import parse_answer, thinking_in
-from classifiers.llm.prompt import conversation, readable_names
+from classifiers.llm.parse import thinking_in
+from classifiers.llm.prompt import conversation
 from classifiers.llm.retry import Conversation, Reply, ask_with_retries
 from classifiers.llm.sampler import Request
 from classifiers.llm.settings import Choice, LlamaCppSettings
@@ -39,12 +40,16 @@ class Prompt:
 class Asker:
     """One way of asking about one task, ready to answer.
 
+    `calibrations` are the methods that can be applied to its scores.
+
     Args:
         find_similar: gives the finder of similar training messages; called only where they are wanted.
 
     Raises:
         BenchError: if the labels alone do not fit the context, or there are no messages to show.
     """
+
+    calibrations: tuple[Calibration, ...] = ("none", "contextual", "batch")
 
     def __init__(
         self,
@@ -60,7 +65,7 @@ class Asker:
         self.task = task
         self.choice = choice
         self.settings = settings
-        self.names = readable_names(task)
+        self.form = form_of(task)
         self.examples_cut = 0
         self.stages = {"find examples": Stage(), "write prompts": Stage()}
         if choice.examples != "none" and not train:
@@ -72,8 +77,8 @@ class Asker:
         self._cut_fixed_examples()
         self._hold_shared_prompt(train)
         if choice.mode == "score":
-            self.tree = grow([chat.answer_tokens(name) for name in self.names])
-            self.prior = self._prior(train)
+            self.tree = grow([chat.answer_tokens(answer) for answer in self.scored_answers])
+            self.prior = self.find_prior(choice.calibration, train)
 
     def predict(self, texts: Sequence[str], *, seed: int = 0) -> list[Prediction]:
         """Answer all texts together."""
@@ -85,6 +90,11 @@ class Asker:
             return self._held_to_grammar(prompts, seed)
         kept = [examples[prompt.examples_cut :] for examples, prompt in zip(shown, prompts, strict=True)]
         return self._generated(texts, kept, [prompt.truncated for prompt in prompts], seed)
+
+    @property
+    def scored_answers(self) -> tuple[str, ...]:
+        """Give the answers whose probability is looked up: the label names."""
+        return self.form.names
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Give every label's log-probability before calibration; shape (texts, labels)."""
@@ -102,6 +112,13 @@ class Asker:
             return prior_of(self.scores([train[i].text for i in drawn]))
         return None
 
+    def answers(
+        self, scores: NDArray[np.float64], prior: NDArray[np.float64] | None
+    ) -> list[tuple[tuple[str, ...], NDArray[np.float64]]]:
+        """Give each message's labels and the probability of every label, with the prior taken out."""
+        names = self.task.label_names
+        return [((names[int(row.argmax())],), row) for row in calibrate(scores, prior)]
+
     @property
     def shown_prompt(self) -> str:
         """Give the prompt as a person reads it, with marks where the message and its own examples go."""
@@ -110,14 +127,11 @@ class Asker:
         own = [f"⟨the {self.choice.n_examples} training messages most like it, as turns⟩"] if self._similar else []
         return "\n".join([*lines[:-1], *own, lines[-1]])
 
-    def _prior(self, train: Sequence[Message]) -> NDArray[np.float64] | None:
-        return self.find_prior(self.choice.calibration, train)
-
     def _room(self) -> int:
         """Give the tokens a prompt may have: the context less what comes after the prompt."""
         behind = self.settings.max_tokens
         if self.choice.mode == "score":
-            behind = sum(len(self.chat.answer_tokens(name)) for name in self.names)
+            behind = sum(len(self.chat.answer_tokens(answer)) for answer in self.scored_answers)
         return min(self.engine.context, self.engine.model.trained_context) - behind
 
     def _prompts(self, texts: Sequence[str]) -> tuple[list[list[Message]], list[Prompt]]:
@@ -172,48 +186,52 @@ class Asker:
             return []
         started = time.perf_counter()
         scores = self.engine.score([prompt.tokens for prompt in prompts], self.tree)
-        seconds = (time.perf_counter() - started) / len(prompts)
-        return [
-            self._from_row(prompt, row, seconds)
-            for prompt, row in zip(prompts, calibrate(scores, self.prior), strict=True)
-        ]
+        return self._predictions(scores, prompts, time.perf_counter() - started)
 
-    def _from_row(self, prompt: Prompt, row: NDArray[np.float64], seconds: float) -> Prediction:
-        best = (self.task.label_names[int(row.argmax())],)
-        attempt = Attempt(self.names[int(row.argmax())], best, True, len(prompt.tokens), 0, seconds)
-        probabilities = dict(zip(self.task.label_names, map(float, row), strict=True))
-        return Prediction(best, True, probabilities, (attempt,), prompt.truncated)
+    def _predictions(self, scores: NDArray[np.float64], prompts: Sequence[Prompt], seconds: float) -> list[Prediction]:
+        """Make predictions of scores; the attempt's text is the answer the model would have had to write."""
+        found = []
+        for prompt, (labels, row) in zip(prompts, self.answers(scores, self.prior), strict=True):
+            attempt = Attempt(self.form.write(labels), labels, True, len(prompt.tokens), 0, seconds / len(prompts))
+            probabilities = dict(zip(self.task.label_names, map(float, row), strict=True))
+            found.append(Prediction(labels, True, probabilities, (attempt,), prompt.truncated))
+        return found
 
     def _held_to_grammar(self, prompts: Sequence[Prompt], seed: int) -> list[Prediction]:
         """Generate under a grammar of the labels, and see that it took effect: some engines drop it silently."""
         started = time.perf_counter()
-        longest = max(len(name.encode()) for name in self.names)  # a token may be as short as one byte
-        grammar = label_grammar(self.names)
+        longest = len(self.form.longest.encode())  # a token may be as short as one byte
+        grammar = self.form.grammar
         written = self.engine.generate([Request(p.tokens, longest + 1, 0.0, seed, grammar) for p in prompts])
         seconds = (time.perf_counter() - started) / max(len(prompts), 1)
-        by_name = dict(zip(self.names, self.task.label_names, strict=True))
         predictions = []
         for prompt, tokens in zip(prompts, written, strict=True):
             raw = self.engine.model.detokenize(tokens)
-            if raw not in by_name:
+            parsed = self.form.parse(raw)
+            if not parsed.valid or not self._is_written(raw, parsed.labels):
                 raise BenchError(f"the grammar did not take effect: the model wrote {raw!r}; use mode = 'score'")
-            attempt = Attempt(raw, (by_name[raw],), True, len(prompt.tokens), len(tokens), seconds)
-            predictions.append(Prediction((by_name[raw],), attempts=(attempt,), truncated=prompt.truncated))
+            attempt = Attempt(raw, parsed.labels, True, len(prompt.tokens), len(tokens), seconds)
+            predictions.append(Prediction(parsed.labels, attempts=(attempt,), truncated=prompt.truncated))
         return predictions
+
+    def _is_written(self, raw: str, labels: Sequence[str]) -> bool:
+        """Tell whether a text is an answer to the letter; a list may stand in any order and name a label twice."""
+        if not self.task.takes_several:
+            return raw == self.form.write(labels)
+        listed = json.loads(raw)
+        return isinstance(listed, list) and set(listed) == set(json.loads(self.form.write(labels)))
 
     def _generated(
         self, texts: Sequence[str], examples: Sequence[Sequence[Message]], truncated: Sequence[bool], seed: int
     ) -> list[Prediction]:
         conversations = [self._conversation(t, shown) for t, shown in zip(texts, examples, strict=True)]
-        parse = partial(parse_answer, names=self.task.label_names)
         ledger: list[tuple[Attempt, ...]] = []
         # as many at a time as run together: more would only push answers kept for retry out of the cache
         for start in range(0, len(texts), self.settings.parallel):
             ledger += ask_with_retries(
                 conversations[start : start + self.settings.parallel],
                 partial(self._reply, seed),
-                parse,
-                self.names,
+                self.form,
                 temperatures=self.settings.temperatures,
             )
         return [
@@ -229,7 +247,7 @@ class Asker:
 
     def _will_be_retried(self, answer: list[int]) -> bool:
         """Tell whether an answer is no label: the cache then keeps it for the retry, which continues it."""
-        return not parse_answer(self.engine.model.detokenize(answer), self.task.label_names).valid
+        return not self.form.parse(self.engine.model.detokenize(answer)).valid
 
     def _read(self, prompt: Sequence[int], answer: Sequence[int]) -> Reply:
         text = self.engine.model.detokenize(answer)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,21 +17,23 @@ from classifiers.llm.settings import Choice
 def draw_per_label(task: Task, train: Sequence[Message], k: int, seed: int) -> list[Message]:
     """Draw k messages a label, the same for every question, in an order that mixes the labels.
 
-    A label with fewer messages gives all it has; no label that has any is missed.
+    A label with fewer messages gives all it has; no label that has any is missed. Where messages may have several
+    labels, k are drawn for each label and k without any, and none is shown twice.
     """
     chance = random.Random(seed)
     drawn: list[Message] = []
-    for name in task.label_names:
-        own = [m for m in train if m.label == name]
+    kinds = [*task.label_names, None] if task.takes_several else task.label_names
+    for kind in kinds:
+        own = [m for m in train if (kind in m.labels if kind else not m.labels) and m not in drawn]
         drawn += chance.sample(own, min(k, len(own)))
     chance.shuffle(drawn)
     return drawn
 
 
-def labels_shown(choice: Choice, train: Sequence[Message]) -> int:
+def labels_shown(choice: Choice, task: Task, train: Sequence[Message]) -> int:
     """Count the training messages whose labels a way of asking needs."""
     if choice.examples == "per_label":
-        return sum(min(choice.n_examples, n) for n in Counter(m.labels for m in train).values())
+        return len(draw_per_label(task, train, choice.n_examples, choice.example_seed))
     return len(train) if choice.examples == "similar" else 0
 
 

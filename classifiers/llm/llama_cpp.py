@@ -48,6 +48,12 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
     _trials: tuple[Trial, ...] = ()
     _train: tuple[Message, ...] = ()
 
+    def supports(self, task: Task) -> str | None:
+        """Batch calibration takes the labels for equally common, which several of a message are not."""
+        if task.takes_several and self.settings.calibration == "batch":
+            return "calibration = 'batch' needs messages of one label each; use 'contextual'"
+        return None
+
     def fetch(self, report: FetchReport = quiet) -> None:
         """Have the GGUF on this machine, and see that it is one.
 
@@ -104,7 +110,7 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
         body = {
             "choice": asdict(choice),
             "trials": [asdict(trial) for trial in self._trials],
-            "train": [[m.id, m.text, m.label] for m in self._train] if draws else [],
+            "train": [[m.id, m.text, m.labels] for m in self._train] if draws else [],
         }
         (folder / FILE).write_text(json.dumps(body, ensure_ascii=False), encoding="utf-8")
 
@@ -113,7 +119,7 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
         body = json.loads((folder / FILE).read_text(encoding="utf-8"))
         self.load()
         self.task = task
-        self._train = tuple(Message(id_, text, (label,)) for id_, text, label in body["train"])
+        self._train = tuple(Message(id_, text, tuple(labels)) for id_, text, labels in body["train"])
         self._trials = tuple(Trial(**trial) for trial in body["trials"])
         self.asker = self._make_asker(Choice(**body["choice"]))
 
@@ -143,7 +149,9 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
         """Count the messages whose labels it was shown or chosen by: none where it was only told definitions."""
         from classifiers.llm.examples import labels_shown
 
-        return labels_shown(self.asker.choice, self._train) + max((trial.n for trial in self._trials), default=0)
+        return labels_shown(self.asker.choice, self.task, self._train) + max(
+            (trial.n for trial in self._trials), default=0
+        )
 
     @property
     def n_parameters(self) -> int | None:
@@ -188,8 +196,10 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
 
     def _make_asker(self, choice: Choice) -> Asker:
         from classifiers.llm.asker import Asker
+        from classifiers.llm.yes_no import YesNoAsker
 
-        return Asker(self.chat, self.task, self._train, choice, self.settings, lambda: self._similar)
+        kind = YesNoAsker if self.task.takes_several and choice.mode == "score" else Asker
+        return kind(self.chat, self.task, self._train, choice, self.settings, lambda: self._similar)
 
     @cached_property
     def _similar(self) -> SimilarMessages:

@@ -1,8 +1,8 @@
-"""Understand an answer as exactly one label, or say why it is none; nothing is ever guessed.
+"""Understand an answer as labels of the task, or say why it is none; nothing is ever guessed.
 
-Understood: case, punctuation, quotes, markdown, `Label: x`, JSON, and the only label mentioned in a
-sentence. Two labels are not an answer, and a label said not to apply ("not a refund request") is
-not a mention.
+Understood: case, punctuation, quotes, markdown, `Label: x`, JSON, and a label mentioned in a sentence. A label said
+not to apply ("not a refund request") is not a mention. Where a message has one label, an answer that names two is
+none; where it may have several, a JSON list is asked for, and an empty one is an answer.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Parsed:
 
     @property
     def valid(self) -> bool:
-        """Tell whether exactly one label was found."""
+        """Tell whether the answer was understood."""
         return not self.problem
 
 
@@ -58,6 +58,51 @@ def parse_answer(raw: str, names: Sequence[str]) -> Parsed:
     if mentioned:
         return Parsed((), f"it names {len(mentioned)} labels ({', '.join(mentioned)})")
     return Parsed((), "it names none of the labels")
+
+
+NONE = ("none", "no label", "no labels", "none of the labels", "none of these", "none of them", "empty list")
+
+
+def parse_labels(raw: str, names: Sequence[str], most: int) -> Parsed:
+    """Find the labels of `names`, none to `most`, that an answer gives.
+
+    Understood are a JSON list (alone, in a fence or as an object's only value), labels divided by commas, semicolons
+    or lines, a word for "none", and labels mentioned in a sentence.
+    """
+    text = LEAD.sub("", THINKING.sub(" ", raw).strip())
+    if not text:
+        return Parsed((), "it was empty")
+    known = {_plain(name): name for name in names}
+    listed = _json_list(text)
+    parts = listed if listed is not None else [part for part in re.split(r"[,;\n]", text) if _plain(part)]
+    if listed == [] or (listed is None and _plain(text) in NONE):
+        return Parsed(())
+    strangers = [part for part in parts if _plain(part) not in known]
+    if parts and not strangers:
+        found = {known[_plain(part)] for part in parts}
+    elif listed:
+        return Parsed((), f"'{strangers[0][:40]}' is none of the labels")
+    else:
+        found = set(_mentions(_plain(text), known))
+        if not found:
+            return Parsed((), "it names none of the labels and is no empty list")
+    if len(found) > most:
+        return Parsed((), f"it names {len(found)} labels, and at most {most} are allowed")
+    return Parsed(tuple(name for name in names if name in found))
+
+
+def _json_list(text: str) -> list[str] | None:
+    """Give the texts of a JSON list; None where the answer is no such list."""
+    fenced = FENCE.search(text)
+    try:
+        value = json.loads(fenced.group(1) if fenced else text)
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(value, dict) and len(value) == 1:
+        value = next(iter(value.values()))
+    if isinstance(value, str):
+        value = [value]
+    return value if isinstance(value, list) and all(isinstance(one, str) for one in value) else None
 
 
 def _plain(text: str) -> str:

@@ -16,6 +16,7 @@ from typing import Literal
 import tomli
 
 from classifiers.interface import Message, Task
+from classifiers.llm.answer_form import AnswerForm, form_of
 
 Role = Literal["user", "assistant"]
 WORDINGS = Path(__file__).with_name("wordings.toml")
@@ -35,40 +36,43 @@ class Turn:
 
 
 @cache
-def wordings() -> dict[str, str]:
-    """Read the shipped wordings, the default first."""
-    found: dict[str, str] = tomli.loads(WORDINGS.read_text(encoding="utf-8"))
-    return found
+def wordings(*, several: bool = False) -> dict[str, str]:
+    """Read the shipped wordings, the default first; those for messages of several labels have the same names."""
+    found: dict[str, dict[str, str]] = tomli.loads(WORDINGS.read_text(encoding="utf-8"))
+    return found["several" if several else "one"]
 
 
-def readable_names(task: Task) -> tuple[str, ...]:
-    """Give label names as words ("card_arrival" as "card arrival"), or as they are where two would be equal."""
-    spaced = tuple(" ".join(name.replace("_", " ").split()) for name in task.label_names)
-    return spaced if len(set(spaced)) == len(spaced) else task.label_names
+def described_labels(task: Task) -> str:
+    """Give a line a label, with its definition where it has one."""
+    rows = zip(form_of(task).names, task.labels, strict=True)
+    return "\n".join(f"- {name}: {label.definition}" if label.definition else f"- {name}" for name, label in rows)
 
 
 def conversation(
     task: Task, text: str, *, wording: str = "plain", examples: Sequence[Message] = ()
 ) -> tuple[Turn, ...]:
     """Give the conversation about one message, the worked examples as earlier questions and answers."""
-    names = readable_names(task)
-    shown = dict(zip(task.label_names, names, strict=True))
-    definitions = [
-        f"- {name}: {label.definition}" if label.definition else f"- {name}"
-        for name, label in zip(names, task.labels, strict=True)
-    ]
-    opening = wordings()[wording].format(
-        instruction=task.instruction or "Decide which label fits the message.",
-        definitions="\n".join(definitions),
-        names=", ".join(names),
+    form = form_of(task)
+    opening = wordings(several=task.takes_several)[wording].format(
+        instruction=task.instruction or DECIDE[task.takes_several],
+        definitions=described_labels(task),
+        names=", ".join(form.names),
     )
+    return turns(opening, text, [(example.text, form.write(example.labels)) for example in examples])
+
+
+DECIDE = {False: "Decide which label fits the message.", True: "Decide which labels fit the message."}
+
+
+def turns(opening: str, text: str, examples: Sequence[tuple[str, str]]) -> tuple[Turn, ...]:
+    """Give a conversation that opens so, with worked examples, each a message and its answer, before the question."""
     leads = [opening, *["Message: "] * len(examples)]
-    turns: list[Turn] = []
-    for lead, example in zip(leads, examples, strict=False):
-        turns += [Turn("user", lead, example.text), Turn("assistant", shown[example.label])]
-    return (*turns, Turn("user", leads[-1], text, is_question=True))
+    found: list[Turn] = []
+    for lead, (message, answer) in zip(leads, examples, strict=False):
+        found += [Turn("user", lead, message), Turn("assistant", answer)]
+    return (*found, Turn("user", leads[-1], text, is_question=True))
 
 
-def objection(problem: str, names: Sequence[str]) -> Turn:
+def objection(problem: str, form: AnswerForm) -> Turn:
     """Tell the model what was wrong with its answer and what is allowed."""
-    return Turn("user", f"That answer cannot be used: {problem}. Answer with exactly one of: {', '.join(names)}.")
+    return Turn("user", f"That answer cannot be used: {problem}. {form.request}")

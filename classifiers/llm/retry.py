@@ -8,11 +8,12 @@ answers of a batch are retried together.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from classifiers.interface import Attempt
+from classifiers.llm.answer_form import AnswerForm
 from classifiers.llm.parse import Parsed
 from classifiers.llm.prompt import Turn, objection
 
@@ -39,8 +40,7 @@ class Ask(Protocol):
 def ask_with_retries(
     conversations: Sequence[Conversation],
     ask: Ask,
-    parse: Callable[[str], Parsed],
-    names: Sequence[str],
+    form: AnswerForm,
     *,
     temperatures: Sequence[float],
 ) -> list[tuple[Attempt, ...]]:
@@ -58,11 +58,11 @@ def ask_with_retries(
         share = (time.perf_counter() - started) / len(running)
         still_invalid: dict[int, Conversation] = {}
         for (i, conversation), reply in zip(running.items(), replies, strict=True):
-            parsed = parse(reply.text)
+            parsed = form.parse(reply.text)
             attempts[i] += (_attempt(reply, parsed, share),)
             if not parsed.valid:
                 answer = Turn("assistant", "", reply.text)
-                still_invalid[i] = (*conversation, answer, objection(parsed.problem, names))
+                still_invalid[i] = (*conversation, answer, objection(parsed.problem, form))
         running = still_invalid
     return attempts
 

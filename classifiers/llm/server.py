@@ -31,9 +31,9 @@ from classifiers.interface import (
     quiet,
     silent,
 )
+from classifiers.llm.answer_form import form_of, readable_names
 from classifiers.llm.examples import draw_per_label
-from classifiers.llm.parse import parse_answer
-from classifiers.llm.prompt import conversation, readable_names
+from classifiers.llm.prompt import conversation
 from classifiers.llm.retry import Conversation, Reply, ask_with_retries
 
 if TYPE_CHECKING:
@@ -72,6 +72,12 @@ class Server(Classifier[ServerSettings]):
     settings_type = ServerSettings
     batch_size = 64
 
+    def supports(self, task: Task) -> str | None:
+        """Probabilities of a list's first token say nothing of its labels."""
+        if task.takes_several and self.settings.answers == "logprobs":
+            return "answers = 'logprobs' needs messages of one label each; use 'json' or 'text'"
+        return None
+
     def fetch(self, report: FetchReport = quiet) -> None:
         """See that the server answers.
 
@@ -95,7 +101,6 @@ class Server(Classifier[ServerSettings]):
 
     def predict(self, texts: Sequence[str]) -> Iterator[Prediction]:
         """Ask about all texts, `concurrency` at a time, and again where the answer was no label."""
-        names = self.task.label_names
         self._first_tokens: dict[str, Mapping[str, float]] = {}
         conversations = [
             conversation(self.task, text, wording=self.settings.wording, examples=self.examples) for text in texts
@@ -103,8 +108,7 @@ class Server(Classifier[ServerSettings]):
         ledger = ask_with_retries(
             conversations,
             self._ask,
-            partial(parse_answer, names=names),
-            readable_names(self.task),
+            form_of(self.task),
             temperatures=self.settings.temperatures,
         )
         if self.settings.answers == "json":
@@ -115,13 +119,13 @@ class Server(Classifier[ServerSettings]):
 
     def save(self, folder: Path) -> None:
         """Write the examples."""
-        rows = [[m.id, m.text, m.label] for m in self.examples]
+        rows = [[m.id, m.text, m.labels] for m in self.examples]
         (folder / FILE).write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
 
     def load_from(self, folder: Path, task: Task) -> None:
         """Read the examples again."""
         rows = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        self.task, self.examples = task, [Message(id_, text, (label,)) for id_, text, label in rows]
+        self.task, self.examples = task, [Message(id_, text, tuple(labels)) for id_, text, labels in rows]
 
     @property
     def n_labelled(self) -> int | None:
@@ -210,24 +214,30 @@ class Server(Classifier[ServerSettings]):
         )
 
     def _schema(self) -> dict[str, Any]:
-        label = {"type": "string", "enum": list(readable_names(self.task))}
+        key = self._schema_key
         schema = {
             "type": "object",
-            "properties": {"label": label},
-            "required": ["label"],
+            "properties": {key: form_of(self.task).schema},
+            "required": [key],
             "additionalProperties": False,
         }
         if self.settings.schema_form == "json_object":
             return {"type": "json_object", "schema": schema}
         return {"type": "json_schema", "json_schema": {"name": "label", "strict": True, "schema": schema}}
 
+    @property
+    def _schema_key(self) -> str:
+        return "labels" if self.task.takes_several else "label"
+
     def _check_schema_held(self, answers: Sequence[str]) -> None:
         """See that the schema took effect: a server that does not know its form drops it without a word."""
-        allowed = [{"label": name} for name in readable_names(self.task)]
+        allowed = set(readable_names(self.task))
         for answer in answers:
             try:
-                held = json.loads(answer) in allowed
-            except ValueError:
+                value = json.loads(answer)[self._schema_key]
+                named = value if self.task.takes_several else [value]
+                held = isinstance(named, list) and set(named) <= allowed
+            except (ValueError, TypeError, KeyError):
                 held = False
             if not held:
                 raise BenchError(

@@ -16,11 +16,9 @@ import numpy as np
 
 from classifiers.interface import Listener, Message, Progress, Trial
 from classifiers.llm.asker import Asker
-from classifiers.llm.calibration import Calibration, calibrate
 from classifiers.llm.prompt import wordings
 from classifiers.llm.settings import Choice, LlamaCppSettings
 
-CALIBRATIONS: tuple[Calibration, ...] = ("none", "contextual", "batch")
 PER_LABEL = 2
 SIMILAR = 6
 PIECE = 16
@@ -110,10 +108,9 @@ class _Race:
             yield choice, self._trial(choice, answers, started)
             return
         scores = np.concatenate([asker.scores(texts) for texts in self._pieces()])
-        for calibration in CALIBRATIONS:
+        for calibration in asker.calibrations:
             self._check_time()
-            rows = calibrate(scores, asker.find_prior(calibration, self.train))
-            answers = [(asker.task.label_names[i],) for i in np.argmax(rows, axis=1)]
+            answers = [labels for labels, _ in asker.answers(scores, asker.find_prior(calibration, self.train))]
             variant = replace(choice, calibration=calibration)
             yield variant, self._trial(variant, answers, started)
             started = time.monotonic()

@@ -11,9 +11,10 @@ from sklearn.metrics import f1_score
 from statsmodels.stats.contingency_tables import mcnemar
 
 from bench.compare import all_pairs, compare, needed_messages, suspects
+from bench.label_scores import Sets, label_sets, macro_f1_interval
 from bench.probabilities import probability_scores
 from bench.records import CellRecord, PredictionRecord
-from bench.scores import Row, macro_f1_interval, score
+from bench.scores import Row, score
 from bench.slices import length_of, slices
 
 
@@ -24,6 +25,10 @@ def record(id_: int, gold: str, predicted: str | None, p: float | None = None, *
     return PredictionRecord(
         str(id_), f"text {id_}", (gold,), labels, predicted is not None, probabilities, columns=columns
     )
+
+
+def sets(names: list[str], labels: list[str]) -> Sets:
+    return label_sets([[name] for name in names], labels)
 
 
 def row(name: str, records: list[PredictionRecord]) -> Row:
@@ -82,7 +87,7 @@ def test_the_interval_of_macro_f1_lies_around_scikit_learns_figure() -> None:
     gold = list(chance.choice(["a", "b"], 300, p=[0.8, 0.2]))
     predicted = [g if chance.random() < 0.8 else "a" for g in gold]
     value = f1_score(gold, predicted, labels=["a", "b"], average="macro")
-    found = macro_f1_interval(gold, predicted, ["a", "b"])
+    found = macro_f1_interval(sets(gold, ["a", "b"]), sets(predicted, ["a", "b"]))
     assert found.low < value < found.high
     # one resample by scikit-learn, over and over, gives the same interval
     picks = chance.integers(0, 300, (400, 300))
@@ -99,7 +104,7 @@ def test_the_interval_of_macro_f1_holds_it_with_many_labels_and_few_messages() -
     gold = [labels[i] for i in chance.integers(0, 60, 100)]
     predicted = [g if chance.random() < 0.8 else labels[chance.integers(77)] for g in gold]
     value = f1_score(gold, predicted, labels=sorted(set(gold)), average="macro")
-    found = macro_f1_interval(gold, predicted, labels)
+    found = macro_f1_interval(sets(gold, labels), sets(predicted, labels))
     assert found.low < value < found.high
 
 

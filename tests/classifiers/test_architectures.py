@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from classifiers.encoder.backend import Encoder, token_limit
+from classifiers.encoder.backend import Encoder
 from classifiers.encoder.settings import EncoderSettings
+from classifiers.encoder.tokens import token_limit
 from classifiers.interface import Message, Task
 
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}

@@ -171,8 +171,8 @@ def test_frozen_encoder_uses_the_embeddings_of_sentence_transformers(
         classifier.load()
         classifier.fit(task, messages, messages[::4])
         assert isinstance(classifier.fitted, Frozen)
-        ids, _ = classifier._tokenize(texts)
-        ours = np.array(classifier._by_length(ids, classifier.fitted.embed))
+        ids, _ = classifier.tokens.ids(texts)
+        ours = np.array(classifier.tokens.run_by_length(ids, classifier.fitted.embed))
     theirs = SentenceTransformer(str(minilm), local_files_only=True).encode(texts, normalize_embeddings=True)
     assert ours == pytest.approx(np.asarray(theirs), abs=1e-5)
 

@@ -16,8 +16,8 @@ from classifiers.interface import BenchError, Message, Task
 def closeness(encoder: Encoder, messages: list[Message]) -> float:
     """Mean cosine between messages of one label, less that between messages of two."""
     assert isinstance(encoder.fitted, Frozen)
-    ids, _ = encoder._tokenize([m.text for m in messages])
-    vectors = np.array(encoder._by_length(ids, encoder.fitted.embed))
+    ids, _ = encoder.tokens.ids([m.text for m in messages])
+    vectors = np.array(encoder.tokens.run_by_length(ids, encoder.fitted.embed))
     same = np.array([[a.label == b.label for b in messages] for a in messages])
     cosines = vectors @ vectors.T
     others = ~np.eye(len(messages), dtype=bool)

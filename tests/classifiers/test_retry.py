@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
-from classifiers.llm.parse import parse_answer
+from classifiers.interface import Label, Task
+from classifiers.llm.answer_form import form_of
 from classifiers.llm.prompt import Turn
 from classifiers.llm.retry import Conversation, Reply, ask_with_retries
 
-NAMES = ("yes", "no")
+TASK = Task("yes or no", (Label("yes"), Label("no")))
 
 
 class Script:
@@ -26,9 +26,7 @@ class Script:
 
 def ask(script: Script, *texts: str, temperatures: tuple[float, ...]) -> list[tuple[str, ...]]:
     conversations = [(Turn("user", "Message: ", text),) for text in texts]
-    ledger = ask_with_retries(
-        conversations, script, partial(parse_answer, names=NAMES), NAMES, temperatures=temperatures
-    )
+    ledger = ask_with_retries(conversations, script, form_of(TASK), temperatures=temperatures)
     assert all(attempt.seconds >= 0 for attempts in ledger for attempt in attempts)
     return [tuple(f"{a.raw}:{a.valid}" for a in attempts) for attempts in ledger]
 

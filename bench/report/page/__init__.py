@@ -83,7 +83,7 @@ def _viewer_data(run: RunRecord, rows: Sequence[Row], messages: Sequence[Disagre
     scored = [row for row in rows if row.scores]
     return {
         "run": run.name,
-        "labels": [label["name"] for label in run.task["labels"]],
+        "labels": list(run.as_task().label_names),
         "classifiers": [row.cell.classifier for row in scored],
         "prompts": {row.cell.classifier: row.cell.facts.get("prompt") for row in scored},
         "messages": [

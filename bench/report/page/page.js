@@ -116,7 +116,7 @@
     box.tabIndex = 0;
     box.append(element("div", "text", message.text));
     const kind = message.kind ? ` · ${message.kind}` : "";
-    box.append(element("div", "gold", `${message.id} · gold: ${message.gold.join(", ")}${kind}`));
+    box.append(element("div", "gold", `${message.id} · gold: ${message.gold.join(", ") || "no label"}${kind}`));
     const answers = element("div", "answers");
     message.answers.forEach((answer, i) => {
       const mark = answer.right ? "✓" : "✗";
@@ -137,7 +137,7 @@
         box.append(element("div", "", `${name}: prompt`), element("pre", "prompt", data.prompts[name].replace("⟨the message⟩", () => message.text)));
       }
       answer.attempts.forEach((attempt, j) => {
-        const how = attempt.valid ? `read as ${attempt.labels.join(", ")}` : "no label";
+        const how = attempt.valid ? `read as ${attempt.labels.join(", ") || "no label"}` : "not an answer";
         box.append(element("div", "", `${name}: attempt ${j + 1}, ${how}`), element("pre", "raw", attempt.raw));
       });
     });
@@ -148,8 +148,8 @@
   const cell = (text) => `"${(/^[=+\-@\t\r]/.test(text) ? "'" : "") + text.replace(/"/g, '""')}"`;
   const save = () => {
     const head = ["id", "text", "gold", ...data.classifiers.flatMap((name) => [name, `${name} right`])];
-    const lines = chosen.map((m) => [m.id, m.text, m.gold.join(", "),
-      ...m.answers.flatMap((answer) => [answer.valid ? answer.labels.join(", ") : "unparsed", answer.right ? "yes" : "no"])]);
+    const lines = chosen.map((m) => [m.id, m.text, m.gold.join(", ") || "no label",
+      ...m.answers.flatMap((answer) => [answer.valid ? answer.labels.join(", ") || "no label" : "unparsed", answer.right ? "yes" : "no"])]);
     const text = [head, ...lines].map((line) => line.map(cell).join(",")).join("\r\n");
     const link = element("a");
     link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));

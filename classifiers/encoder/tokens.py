@@ -1,0 +1,80 @@
+"""Messages as an encoder reads them: token ids cut to what the model takes, in batches padded as little as can be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from classifiers.encoder.settings import EncoderSettings
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+R = TypeVar("R")
+BATCH = 32
+UNLIMITED = 1 << 30
+
+Ids = Sequence[Sequence[int]]
+"""Token ids, a sequence a message."""
+
+
+def token_limit(folder: Path) -> int:
+    """Give how many tokens a model has positions for.
+
+    RoBERTa and its kin begin to count after the padding token's number, and so have that many fewer.
+    """
+    from transformers import AutoConfig
+
+    config: Any = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    most = getattr(config, "max_position_embeddings", None)
+    if not isinstance(most, int) or most <= 0:
+        return UNLIMITED  # relative positions
+    return most - config.pad_token_id - 1 if "roberta" in config.model_type else most
+
+
+@dataclass(frozen=True, slots=True)
+class MessageTokens:
+    """A model's tokenizer with the most tokens a message may have: the setting, or less where the model takes less."""
+
+    tokenizer: PreTrainedTokenizerBase
+    limit: int
+    fixed: bool
+
+    @classmethod
+    def open(cls, folder: Path, settings: EncoderSettings) -> MessageTokens:
+        """Read the tokenizer of the model in a folder."""
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        limit = min(settings.max_length, int(tokenizer.model_max_length), token_limit(folder))
+        return cls(tokenizer, limit, settings.padding == "max_length")
+
+    def ids(self, texts: Sequence[str]) -> tuple[list[list[int]], list[bool]]:
+        """Give each text's token ids, and whether its end was cut off."""
+        if not texts:
+            return [], []
+        whole: list[list[int]] = self.tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]
+        cut: list[list[int]] = self.tokenizer(list(texts), truncation=True, max_length=self.limit)["input_ids"]
+        return cut, [len(a) < len(b) for a, b in zip(cut, whole, strict=True)]
+
+    def padded(self, ids: Ids) -> Any:
+        """Give a batch as tensors."""
+        return self.tokenizer.pad(
+            {"input_ids": list(map(list, ids))},
+            padding="max_length" if self.fixed else "longest",
+            max_length=self.limit if self.fixed else None,
+            return_tensors="pt",
+        )
+
+    def batches(self, ids: Ids) -> list[Any]:
+        """Give batches as tensors, in the given order."""
+        return [self.padded(ids[start : start + BATCH]) for start in range(0, len(ids), BATCH)]
+
+    def run_by_length(self, ids: Ids, run: Callable[[Any], Iterable[R]]) -> list[R]:
+        """Run batches of messages of like length, which need little padding, and give results in the given order."""
+        order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
+        found = [result for batch in self.batches([ids[i] for i in order]) for result in run(batch)]
+        results = dict(zip(order, found, strict=True))
+        return [results[i] for i in range(len(ids))]

@@ -1,0 +1,60 @@
+"""Deciding which of several labels a message has, from one probability a label.
+
+Each label is a decision of its own, with a threshold of its own: at 0.5 a rare label is hardly ever given, though
+giving it more often would be right more often than wrong. The thresholds are chosen on validation messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.interface import Message, Task
+
+EVEN = 0.5
+FEWEST = 3
+"""Validation messages that must have a label, and that must lack it, before its threshold is moved."""
+
+Rows = NDArray[np.float64]
+"""A row a message and a column a label."""
+
+
+def label_matrix(messages: Sequence[Message], names: Sequence[str]) -> Rows:
+    """Write messages' labels as 0 and 1, shape (messages, labels)."""
+    return np.array([[float(name in m.labels) for name in names] for m in messages]).reshape(-1, len(names))
+
+
+def tune_thresholds(probabilities: Rows, gold: Rows) -> tuple[float, ...]:
+    """Give for every label the threshold of highest F1 (scikit-learn's curve), 0.5 where messages are too few."""
+    return tuple(map(_best_threshold, probabilities.T, gold.T))
+
+
+def _best_threshold(probabilities: NDArray[np.float64], gold: NDArray[np.float64]) -> float:
+    from sklearn.metrics import precision_recall_curve
+
+    n = int(gold.sum())
+    if min(n, len(gold) - n) < FEWEST:
+        return EVEN
+    precision, recall, bounds = precision_recall_curve(gold, probabilities)
+    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
+    best = np.flatnonzero(f1[:-1] >= f1[:-1].max() - 1e-9)
+    # halfway to the next lower probability: the curve's bounds are themselves probabilities of single messages
+    chosen = best[np.argmin(np.abs(bounds[best] - EVEN))]
+    below = bounds[chosen - 1] if chosen else 0.0
+    return float((bounds[chosen] + below) / 2)
+
+
+def decide(row: Sequence[float], task: Task, thresholds: Sequence[float]) -> tuple[str, ...]:
+    """Give the labels of a message by the probability of every label.
+
+    The likeliest one; or where a message may have several, all that reach their threshold, the likeliest of them where
+    they are more than the task allows.
+    """
+    names = task.label_names
+    if not task.takes_several:
+        return (names[max(range(len(row)), key=row.__getitem__)],)
+    taken = [i for i, (p, bound) in enumerate(zip(row, thresholds, strict=True)) if p >= bound]
+    kept = sorted(taken, key=lambda i: -row[i])[: task.most_labels]
+    return tuple(names[i] for i in sorted(kept))
