@@ -199,7 +199,9 @@ def _trainer(job: Job, data: Messages, folder: Path) -> Trained:
 
 
 def _ours(job: Job, data: Messages, folder: Path) -> Trained:
-    settings = EncoderSettings(model=(str(folder),), epochs=EPOCHS, learning_rate=LEARNING_RATE, runtime="auto")
+    settings = EncoderSettings(
+        model=(str(folder),), epochs=EPOCHS, learning_rate=LEARNING_RATE, head="softmax", runtime="auto"
+    )
     classifier = Encoder(settings, seed=job.seed, threads=job.threads)
     classifier.load()
     ends: list[float] = []

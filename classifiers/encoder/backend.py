@@ -113,10 +113,16 @@ class Encoder(Classifier[EncoderSettings]):
     ) -> None:
         from classifiers.encoder.fine_tuned import FineTuned
 
-        if self.settings.head != "softmax":
-            self.fitted = self._origin = self._fit_linear_head(train, validation, parts, listen)
+        probe = None
+        if not self.settings.trains_all_layers or self.settings.probes_first(self._folder):
+            probe = self._fit_linear_head(train, validation, parts, listen)
+        if probe and not self.settings.trains_all_layers:
+            self.fitted = self._origin = probe
             return
-        tuned = FineTuned.start(self._folder, self.task, self.settings, device=self._device())
+        if probe:
+            tuned = FineTuned.begin(probe, self.settings)
+        else:
+            tuned = FineTuned.start(self._folder, self.task, self.settings, device=self._device())
         tuned.fit(self.tokens.tokenizer, parts, seed=self.seed, listen=listen)
         self.fitted = self._origin = tuned
         if self.settings.runtime != "torch":
@@ -205,7 +211,7 @@ class Encoder(Classifier[EncoderSettings]):
         self.tokens = MessageTokens.open(folder, self.settings)
         self._measured = tuple(Measured(**one) for one in body.get("measured", ()))
         runtime = body.get("runtime", "torch")
-        if self.settings.head != "softmax":
+        if not self.settings.trains_all_layers:
             self.fitted = Frozen.load(folder, task, device=self._device())
         elif runtime == "torch":
             self.fitted = FineTuned.load(folder, self.settings, device=self._device())

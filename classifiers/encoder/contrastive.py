@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from classifiers.encoder.settings import EncoderSettings
 from classifiers.interface import BenchError, Listener, Message, Progress
@@ -47,6 +48,9 @@ def tune_embeddings(
     if len(messages) > MOST_MESSAGES:
         messages = random.Random(seed).sample(list(messages), MOST_MESSAGES)
     body = _sentence_encoder(folder, settings, device)
+    tuned: PreTrainedModel = body[0].auto_model
+    if settings.freezes_embeddings_for(tuned.config.hidden_size):
+        tuned.get_input_embeddings().requires_grad_(False)  # type: ignore[no-untyped-call]
     steps = math.ceil(len(messages) * settings.pairs_per_message / settings.batch_size)
     with TemporaryDirectory(prefix="bench-pairs-") as checkpoints:
         arguments = setfit.TrainingArguments(
@@ -65,8 +69,10 @@ def tune_embeddings(
         trainer = setfit.Trainer(
             setfit.SetFitModel(model_body=body, model_head=None), arguments, callbacks=[_Teller(listen)]
         )
+        # it would draw bars of its own, whatever it is told
+        trainer.st_trainer.remove_callback(ProgressCallback)
+        trainer.st_trainer.remove_callback(PrinterCallback)
         trainer.train_embeddings([m.text for m in messages], [m.label for m in messages])
-    tuned: PreTrainedModel = body[0].auto_model
     return tuned.eval()  # type: ignore[no-untyped-call,no-any-return]
 
 

@@ -1,4 +1,4 @@
-"""A pre-trained encoder with a softmax head, or a sigmoid a label, all layers fine-tuned."""
+"""A pre-trained encoder with a linear head, softmax or a sigmoid a label, all layers fine-tuned."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from classifiers.interface import Listener, Task
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from classifiers.encoder.frozen import Frozen
 
 
 SEVERAL = "multi_label_classification"
@@ -47,6 +49,14 @@ class FineTuned:
             model = auto.from_config(config, trust_remote_code=False)
         return cls(model.to(device), settings)
 
+    @classmethod
+    def begin(cls, probe: Frozen, settings: EncoderSettings) -> FineTuned:
+        """Go on from a frozen encoder and the head fitted on its embeddings."""
+        from classifiers.encoder.pooled import PooledClassifier
+
+        assert probe.head is not None
+        return cls(PooledClassifier.begin(probe.model, probe.head, probe.task), settings)
+
     def fit(
         self, tokenizer: PreTrainedTokenizerBase, parts: tuple[Encoded, Encoded], *, seed: int, listen: Listener
     ) -> None:
@@ -56,10 +66,15 @@ class FineTuned:
     @classmethod
     def load(cls, folder: Path, settings: EncoderSettings, *, device: torch.device) -> FineTuned:
         """Read what `save` wrote."""
-        from transformers import AutoModelForSequenceClassification
+        from transformers import AutoConfig, AutoModelForSequenceClassification
+
+        from classifiers.encoder.pooled import PooledClassifier
 
         auto: Any = AutoModelForSequenceClassification
-        model = auto.from_pretrained(folder, use_safetensors=True, trust_remote_code=False)
+        if getattr(AutoConfig.from_pretrained(folder, trust_remote_code=False), "pooled", False):
+            model: Any = PooledClassifier.read(folder)
+        else:
+            model = auto.from_pretrained(folder, use_safetensors=True, trust_remote_code=False)
         return cls(model.to(device).eval(), settings)
 
     def save(self, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -30,6 +31,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "precision": "float32",
         "freeze_embeddings": False,
         "class_weights": "none",
+        "head": "softmax",
     },
 }
 
@@ -44,8 +46,10 @@ class EncoderSettings(Settings):
     epochs without a lower one end the training (0: never). `class_weights` weighs messages by
     how rare their label is; `auto` does so where the commonest label is over 10 times as frequent as the
     rarest. `precision` auto takes bfloat16 or float16 where the device computes with it, else float32.
-    `freeze_embeddings` leaves the word embeddings as they are. `head = "linear"` fits a logistic regression on
-    the frozen encoder's embeddings instead; the settings of training then play no part. `head = "setfit"` first
+    `freeze_embeddings` leaves the word embeddings as they are. `head`: `softmax` is the library's, begun at random;
+    `probe` a linear layer on the mean embedding, begun from a logistic regression; `auto` is `probe` for encoders
+    trained to embed sentences, else `softmax`. `head = "linear"` leaves it at the logistic regression on the frozen
+    encoder's embeddings; the settings of training then play no part. `head = "setfit"` first
     tunes the embeddings on `pairs_per_message` pairs of messages, at `pair_learning_rate`. `runtime` is what
     answers: torch, an export (a processor's only), or with `auto` the fastest that answers as torch does.
     """
@@ -70,7 +74,7 @@ class EncoderSettings(Settings):
     class_weights: Literal["auto", "balanced", "none"] = "auto"
     compile: bool = False
     pretrained: bool = True
-    head: Literal["softmax", "linear", "setfit"] = "softmax"
+    head: Literal["auto", "softmax", "probe", "linear", "setfit"] = "auto"
     pairs_per_message: int = Field(default=20, gt=0)
     pair_learning_rate: float = Field(default=2e-5, gt=0)
     runtime: Runtime = "torch"
@@ -85,6 +89,17 @@ class EncoderSettings(Settings):
     @classmethod
     def _fill_from_preset(cls, values: dict[str, Any]) -> dict[str, Any]:
         return {**PRESETS.get(str(values.get("preset")), {}), **values}
+
+    @property
+    def trains_all_layers(self) -> bool:
+        """Tell whether the encoder itself is fine-tuned to the labels."""
+        return self.head not in ("linear", "setfit")
+
+    def probes_first(self, folder: Path) -> bool:
+        """Tell whether the head begins from a logistic regression: the model in `folder` must embed sentences."""
+        if not self.pretrained or not self.trains_all_layers:
+            return False
+        return self.head == "probe" or (self.head == "auto" and (folder / "modules.json").is_file())
 
     def epochs_for(self, hidden_size: int, n_messages: int) -> int:
         """Give the number of passes over the training part: small models and small parts need more."""
