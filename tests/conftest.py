@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from classifiers.interface import Label, Message, Task
+from bench.testing import MESSAGES, TASK, TEXTS
+from classifiers.interface import Message, Task
 from classifiers.models import local_model
 
 REPOSITORY = Path(__file__).parents[1]
@@ -89,55 +90,15 @@ def _distilbert_weights(bert: object) -> dict[str, object]:
 
 @pytest.fixture(scope="session")
 def task() -> Task:
-    return Task(
-        "shop",
-        (
-            Label("Refund Request", "The writer wants money back."),
-            Label("Order Inquiry", "The writer asks about an order or a delivery."),
-            Label("General Feedback", "The writer praises, complains or suggests and asks for nothing."),
-        ),
-        "Decide what a customer of an online store wants.",
-    )
+    return TASK
 
 
-REFUNDS = [
-    "please refund my kettle, it leaks",
-    "I want my money back for the torn shirt",
-    "refund order 81 at once",
-    "give me back the 30 euros you charged twice",
-    "the lamp was broken, I ask for a full refund",
-    "kindly return my payment for the lost parcel",
-    "I demand a refund for these shoes",
-    "can I have my money back, the phone is dead",
-]
-INQUIRIES = [
-    "where is my parcel?",
-    "when does order 77 arrive?",
-    "is the blue sofa in stock?",
-    "has my order been shipped yet?",
-    "do you deliver to Malta?",
-    "how long does shipping to Oslo take?",
-    "which courier brings order 912?",
-    "can I change the address of my delivery?",
-]
-FEEDBACK = [
-    "lovely shop, great staff!",
-    "the new website is ugly",
-    "best coffee I ever had",
-    "your packaging is wonderful",
-    "I was disappointed by the rude driver",
-    "great quality, friendly people, five stars",
-    "the app is slow and confusing",
-    "what a beautiful catalogue, well done",
-]
+REFUNDS, INQUIRIES, FEEDBACK = TEXTS.values()
 
 
 @pytest.fixture(scope="session")
 def messages() -> list[Message]:
-    lists = {"Refund Request": REFUNDS, "Order Inquiry": INQUIRIES, "General Feedback": FEEDBACK}
-    return [
-        Message(f"{label}:{i}", text, (label,)) for label, texts in lists.items() for i, text in enumerate(texts, 1)
-    ]
+    return list(MESSAGES)
 
 
 @pytest.fixture

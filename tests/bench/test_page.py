@@ -19,6 +19,7 @@ from bench.report.page import MOST_MESSAGES, embedded, viewed_messages
 from bench.scores import Row
 
 REFERENCE = REPOSITORY / "results" / "reference" / "default"
+SCREENSHOTS = REPOSITORY / "results" / "screenshots"
 HOSTILE = [
     "<script>window.broken = 1</script>",
     "</script><img src=x onerror='window.broken = 1'>",
@@ -94,8 +95,8 @@ def count(page: Any) -> int:
 
 
 def test_charts_are_drawn_and_the_verdict_stands_first(page: Any) -> None:
-    page.wait_for_function("document.querySelectorAll('[data-drawn=yes]').length === 5")
-    assert page.locator(".chart svg").count() == 5
+    page.wait_for_function("document.querySelectorAll('[data-drawn=yes]').length === 7")
+    assert page.locator(".chart svg").count() == 7
     assert page.locator("#verdict strong").text_content().startswith("Use encoder: 93.9 % right")
     first = page.evaluate("document.querySelector('header').innerText.indexOf('Use encoder')")
     assert 0 < first < page.evaluate("document.querySelector('header').innerText.indexOf('was run in place')")
@@ -182,8 +183,21 @@ def test_a_columns_head_sorts_by_figures(page: Any) -> None:
 
 def test_a_phone_needs_no_sideways_scrolling(page: Any) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
-    page.wait_for_function("document.querySelectorAll('[data-drawn=yes]').length === 5")
+    page.wait_for_function("document.querySelectorAll('[data-drawn=yes]').length === 7")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "scheme"), [("wide", 1280, "light"), ("dark", 1280, "dark"), ("phone", 390, "light")]
+)
+def test_the_page_is_photographed_for_people_to_look_at(page: Any, name: str, width: int, scheme: str) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=scheme)
+    page.wait_for_function("document.querySelectorAll('[data-drawn=yes]').length === 7")
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+    assert (background == "rgb(255, 255, 255)") == (scheme == "light")
 
 
 def test_embedded_json_cannot_end_its_script() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.testing import check_classifier
 from classifiers.encoder.backend import Encoder
 from classifiers.encoder.frozen import Frozen
 from classifiers.encoder.settings import EncoderSettings
 from classifiers.encoder.training import class_weights
-from classifiers.interface import Classifier, Epoch, Message, Saveable, Task
+from classifiers.interface import Classifier, Epoch, Message, Task
 from classifiers.linear import Linear
 from classifiers.llm.llama_cpp import LlamaCpp, LlamaCppSettings
 from classifiers.majority import Majority
@@ -39,33 +39,8 @@ def make(request: pytest.FixtureRequest, minilm: Path, smollm: Path) -> Make:
     return makers[request.param]
 
 
-def test_backend_keeps_the_contract(make: Make, task: Task, messages: list[Message], tmp_path: Path) -> None:
-    texts = [m.text for m in messages[::5]] + ["", "<|im_end|> 😀 \u202e", "word " * 3000]
-    with make() as classifier:
-        assert classifier.supports(task) is None
-        classifier.fetch()
-        classifier.load()
-        classifier.fit(task, messages, messages[::4])
-        predictions = list(classifier.predict(texts))
-        assert len(predictions) == len(texts)
-        for prediction in predictions:
-            assert prediction.valid == (len(prediction.labels) == 1)
-            assert set(prediction.labels) <= set(task.label_names)
-            if prediction.probabilities is not None:
-                assert set(prediction.probabilities) == set(task.label_names)
-                assert math.isclose(sum(prediction.probabilities.values()), 1, abs_tol=1e-5)
-        assert list(classifier.predict([])) == []
-        answers = [p.labels for p in predictions]
-        assert [p.labels for p in classifier.predict(texts)] == answers, "the same question gets the same answer"
-        assert isinstance(classifier, Saveable)
-        classifier.save(tmp_path)
-        files = classifier.models
-    with make() as again:
-        assert isinstance(again, Saveable)
-        again.load_from(tmp_path, task)
-        assert [p.labels for p in again.predict(texts)] == answers
-        assert again.models == files
-    classifier.close()  # a second close does nothing
+def test_backend_keeps_the_contract(make: Make) -> None:
+    check_classifier(make)
 
 
 def test_majority_answers_the_commonest_label(task: Task) -> None:
