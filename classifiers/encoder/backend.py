@@ -27,7 +27,7 @@ from classifiers.interface import (
     quiet,
     silent,
 )
-from classifiers.label_sets import EVEN, decide, label_matrix, tune_thresholds
+from classifiers.label_sets import EVEN, Rows, decide, label_matrix, tune_thresholds
 from classifiers.models import first_model
 
 if TYPE_CHECKING:
@@ -93,16 +93,22 @@ class Encoder(Classifier[EncoderSettings]):
         validation: Sequence[Message],
         *,
         listen: Listener = silent,
+        targets: Rows | None = None,
     ) -> None:
         """Fine-tune all layers, or fit a logistic regression on embeddings, as they are or tuned on pairs.
 
-        Epochs are told to `listen` with loss and accuracy of both parts.
+        Epochs are told to `listen` with loss and accuracy of both parts. `targets`, a teacher's probabilities of shape
+        (training messages, labels), are learnt in place of the labels; a logistic regression learns the labels still.
         """
         from transformers import set_seed
+
+        from classifiers.encoder.training import Encoded
 
         set_seed(self.seed)
         self.task = task
         parts = self._encode(train), self._encode(validation)
+        if targets is not None:
+            parts = Encoded(parts[0].input_ids, targets.tolist()), parts[1]
         self._learn(train, validation, parts, listen)
         if task.takes_several and validation:
             rows = np.array(self.tokens.run_by_length(parts[1].input_ids, self.fitted.probabilities))

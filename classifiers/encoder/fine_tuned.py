@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from classifiers.encoder.settings import EncoderSettings
-from classifiers.encoder.training import Encoded, precision_for, train
+from classifiers.encoder.training import SEVERAL, Encoded, precision_for, takes_several, train
 from classifiers.interface import Listener, Task
 
 if TYPE_CHECKING:
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from classifiers.encoder.frozen import Frozen
-
-
-SEVERAL = "multi_label_classification"
 
 
 @dataclass(slots=True)
@@ -84,7 +81,7 @@ class FineTuned:
     @property
     def takes_several(self) -> bool:
         """Tell whether a message may have none or several labels."""
-        return bool(self.model.config.problem_type == SEVERAL)
+        return takes_several(self.model.config)
 
     @property
     def n_parameters(self) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, normalize
+from torch.nn.functional import normalize
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
@@ -71,21 +71,12 @@ class PooledClassifier(PreTrainedModel):  # type: ignore[misc]
         """Give the word embeddings."""
         return self.body.get_input_embeddings()  # type: ignore[no-untyped-call,no-any-return]
 
-    def forward(
-        self,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        labels: torch.Tensor | None = None,
-    ) -> SequenceClassifierOutput:
-        """Give logits, and with `labels` the mean loss."""
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> SequenceClassifierOutput:
+        """Give logits, shape (messages, labels)."""
         hidden = self.body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
         embedding = normalize((hidden * mask).sum(1) / mask.sum(1).clamp(min=1), dim=-1)
-        logits = self.classifier(self.dropout(SCALE * embedding))
-        loss = None
-        if labels is not None:
-            loss = (binary_cross_entropy_with_logits if labels.ndim == 2 else cross_entropy)(logits.float(), labels)
-        return SequenceClassifierOutput(loss=loss, logits=logits)
+        return SequenceClassifierOutput(logits=self.classifier(self.dropout(SCALE * embedding)))
 
 
 def layer_of(head: Model, task: Task) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

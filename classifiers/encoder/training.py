@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,10 @@ UNBALANCED = 10
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Token ids of messages with their label's index, or a 0 or 1 a label, in the messages' order."""
+    """Token ids of messages, in their order, with their label's index or a figure from 0 to 1 a label.
+
+    The figures are 0 and 1 where a message may have several labels, or the probabilities of a teacher.
+    """
 
     input_ids: Sequence[Sequence[int]]
     labels: Sequence[int] | Sequence[Sequence[float]]
@@ -66,8 +70,9 @@ def train(
             train_dataset=training.rows(),  # type: ignore[arg-type]
             eval_dataset=validation.rows() if validation.labels else None,  # type: ignore[arg-type]
             data_collator=_collator(tokenizer, settings),
-            compute_metrics=_accuracy,
+            compute_metrics=partial(_accuracy, several=takes_several(model.config)),
         )
+        trainer.several = takes_several(model.config)
         trainer.weigh(class_weights(settings, training.labels, int(model.config.num_labels or 0)))
         if settings.best_epoch and settings.patience and validation.labels:
             trainer.add_callback(EarlyStoppingCallback(settings.patience))
@@ -124,6 +129,7 @@ def _arguments(
         load_best_model_at_end=keep_best,
         metric_for_best_model="loss" if keep_best else None,
         greater_is_better=False if keep_best else None,
+        label_names=["labels"],  # it would look for them among the arguments of the model
         save_only_model=True,
         save_total_limit=1,
         logging_strategy="no",
@@ -173,24 +179,37 @@ def class_weights(
     return [len(labels) / (n_labels * count) for count in counts]
 
 
-def _accuracy(prediction: Any) -> dict[str, float]:
-    return {"accuracy": float(_hits(np.asarray(prediction.predictions), np.asarray(prediction.label_ids)).mean())}
+SEVERAL = "multi_label_classification"
 
 
-def _hits(logits: NDArray[np.floating[Any]], labels: NDArray[Any]) -> NDArray[np.bool_]:
+def takes_several(config: Any) -> bool:
+    """Tell of a model's config whether each label stands alone."""
+    return bool(config.problem_type == SEVERAL)
+
+
+def _accuracy(prediction: Any, *, several: bool) -> dict[str, float]:
+    logits, labels = np.asarray(prediction.predictions), np.asarray(prediction.label_ids)
+    return {"accuracy": float(_hits(logits, labels, several=several).mean())}
+
+
+def _hits(logits: NDArray[np.floating[Any]], labels: NDArray[Any], *, several: bool) -> NDArray[np.bool_]:
     """Tell of every message whether the likeliest label is its own; of several labels, whether each is on its side."""
-    if labels.ndim == 1:
-        return np.asarray(logits.argmax(-1) == labels)
-    return np.asarray(((logits > 0) == (labels > EVEN)).all(-1))
+    if several:
+        return np.asarray(((logits > 0) == (labels > EVEN)).all(-1))
+    return np.asarray(logits.argmax(-1) == (labels if labels.ndim == 1 else labels.argmax(-1)))
 
 
 class _CountingTrainer(Trainer):
-    """Adds up loss and hits of the training steps of the running epoch."""
+    """Works out the loss, and adds it up with the hits over the training steps of the running epoch.
+
+    The models' own losses know no weights and no probabilities for targets.
+    """
 
     seen = 0
     hits = 0
     loss_sum = 0.0
     weights: torch.Tensor | None = None
+    several = False
 
     def weigh(self, weights: Sequence[float] | None) -> None:
         """Weigh each message's loss by its label; None weighs all alike."""
@@ -201,15 +220,19 @@ class _CountingTrainer(Trainer):
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
-        if self.weights is not None:
-            from torch.nn.functional import cross_entropy
+        from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-            loss = cross_entropy(outputs.logits.float(), inputs["labels"], weight=self.weights)
+        labels = inputs["labels"]
+        outputs = model(**{name: value for name, value in inputs.items() if name != "labels"})
+        logits = outputs.logits.float()
+        if self.several:
+            loss = binary_cross_entropy_with_logits(logits, labels)
+        else:
+            loss = cross_entropy(logits, labels, weight=self.weights)  # of indices or of probabilities
         if model.training:
-            labels = inputs["labels"]
             self.seen += len(labels)
-            self.hits += int(_hits(outputs.logits.detach().float().cpu().numpy(), labels.cpu().numpy()).sum())
+            found = _hits(logits.detach().cpu().numpy(), labels.cpu().numpy(), several=self.several)
+            self.hits += int(found.sum())
             self.loss_sum += float(loss.detach()) * len(labels)
         return (loss, outputs) if return_outputs else loss
 
