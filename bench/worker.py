@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.answers import Clock, Tell, answer
 from bench.config import CellPlan, RunConfig
 from bench.energy import EnergyMeter
 from bench.fingerprint import cell_fingerprint
@@ -38,13 +39,10 @@ from bench.records import (
 )
 from bench.split import Split, first_per_label
 from bench.task import LoadedTask, load_task
-from classifiers.interface import BenchError, Classifier, Epoch, Message, Prediction, Progress, Saveable, Stage, Task
+from classifiers.interface import BenchError, Classifier, Epoch, Message, Progress, Saveable, Stage
 from classifiers.registry import check_settings, find_backend
 
 FITTED = "fitted.ok"
-
-Clock = Callable[[], float]
-Tell = Callable[..., None]
 
 
 @dataclass(slots=True)
@@ -69,6 +67,12 @@ class Cell:
         if self.plan.train_per_label is None or part == "test":
             return messages
         return first_per_label(messages, self.plan.train_per_label, self.plan.seed) if part == "train" else []
+
+    def answer(
+        self, classifier: Classifier[Any], messages: Sequence[Message], file: JsonLines[PredictionRecord]
+    ) -> int:
+        """Answer every message that has no record in the file yet; give how many those were."""
+        return answer(classifier, self.loaded.task, messages, file, clock=self.clock, tell=self.tell)
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
@@ -175,68 +179,11 @@ def _predict(cell: Cell, classifier: Classifier[Any], spare: Sequence[str]) -> N
     list(classifier.predict(spare[: cell.config.warmup_messages]))
     before = classifier.stages
     with cell.meter.measuring("predict"):
-        cell.n_predicted = _answer(cell, classifier, cell.messages("test"), cell.folder.predictions)
+        cell.n_predicted = cell.answer(classifier, cell.messages("test"), cell.folder.predictions)
     cell.stages = {name: stage - before.get(name, Stage()) for name, stage in classifier.stages.items()}
     cell.tell("phase", phase="validation")
-    _answer(cell, classifier, cell.messages("validation")[: cell.config.validation_messages], cell.folder.validation)
-
-
-def _answer(
-    cell: Cell, classifier: Classifier[Any], messages: Sequence[Message], file: JsonLines[PredictionRecord]
-) -> int:
-    """Answer every message that has no record in the file yet, batch by batch; give how many those were."""
-    finished = {record.id for record in file.repair()}
-    waiting = [m for m in messages if m.id not in finished]
-    with file.path.open("ab") as stream:
-        for start in range(0, len(waiting), classifier.batch_size):
-            batch = waiting[start : start + classifier.batch_size]
-            texts = [m.text for m in batch]
-            started = cell.clock()
-            predictions = list(classifier.predict(texts))
-            seconds = max(cell.clock() - started, 0.0)
-            _check_predictions(predictions, batch, cell)
-            rows = zip(batch, predictions, strict=True)
-            names = cell.loaded.task.label_names
-            file.append([_record(m, p, names, seconds / len(batch)) for m, p in rows], stream)
-            cell.tell("progress", done=len(finished) + start + len(batch), total=len(messages))
-    return len(waiting)
-
-
-def _check_predictions(predictions: Sequence[Prediction], batch: Sequence[Message], cell: Cell) -> None:
-    """See that there is one prediction a message, no label from outside the task and no more labels than it allows."""
-    if len(predictions) != len(batch):
-        raise BenchError(
-            f"backend gave {len(predictions)} predictions for {len(batch)} messages; it must give one each"
-        )
-    task = cell.loaded.task
-    known = set(task.label_names)
-    for prediction in predictions:
-        n = len(prediction.labels)
-        if n > task.most_labels or (prediction.valid and not n and not task.takes_several):
-            raise BenchError(f"backend gave {n} labels for a message; the task allows {_allowed(task)}")
-        if strays := set(prediction.labels) - known:
-            raise BenchError(f"backend gave label '{min(strays)}', which the task does not have")
-
-
-def _allowed(task: Task) -> str:
-    return f"none to {task.most_labels}" if task.takes_several else "exactly one"
-
-
-def _record(message: Message, prediction: Prediction, names: Sequence[str], seconds: float) -> PredictionRecord:
-    """Give the record of an answer, its labels in the task's order."""
-    probabilities = prediction.probabilities
-    return PredictionRecord(
-        id=message.id,
-        text=message.text,
-        gold=message.labels,
-        predicted=tuple(name for name in names if name in prediction.labels),
-        valid=prediction.valid,
-        probabilities=dict(probabilities) if probabilities is not None else None,
-        attempts=prediction.attempts,
-        seconds=seconds,
-        truncated=prediction.truncated,
-        columns=dict(message.columns),
-    )
+    asked = cell.messages("validation")[: cell.config.validation_messages]
+    cell.answer(classifier, asked, cell.folder.validation)
 
 
 def _latency(cell: Cell, classifier: Classifier[Any], spare: Sequence[str]) -> Latency | None:

@@ -1,0 +1,48 @@
+"""The report's charts, as Vega-Lite specifications made with Altair; saved as PNG and SVG without a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from bench.curve import curves, groups
+from bench.report.charts.costs import bars, cost_tradeoff, tradeoff
+from bench.report.charts.drawing import Chart
+from bench.report.charts.quality import cascade, confusion, coverage, learning_curve, reliability, retry
+from bench.report.sections import Report
+from bench.scores import whole_rows
+
+FORMATS = ("png", "svg")
+PIXELS = 2
+
+
+def charts(report: Report) -> Iterator[tuple[str, Chart]]:
+    """Give the charts a run has data for, each with its name, the most important first."""
+    scored = [row for row in whole_rows(report.rows) if row.scores]
+    found = groups(report.rows)
+    if report.is_timed and any(row.cell.latency_ms for row in scored):
+        yield "tradeoff", tradeoff(scored)
+    if report.is_timed and any(row.cell.throughput_per_s for row in scored):
+        yield "cost", cost_tradeoff(scored, report.prices)
+        yield "bars", bars(scored)
+    if curves(found):
+        yield "curve", learning_curve(found)
+    if any(row.scores.confusion for row in scored if row.scores):
+        yield "confusion", confusion(scored)
+    if any(row.scores.probability for row in scored if row.scores):
+        yield "reliability", reliability(scored)
+        yield "coverage", coverage(scored)
+    if any("passed on" in row.cell.facts for row in scored):
+        yield "cascade", cascade(scored)
+    if any(row.cell.max_attempts > 1 for row in scored):
+        yield "retry", retry(scored)
+
+
+def save_charts(folder: Path, drawn: Mapping[str, Chart]) -> None:
+    """Write every chart into a folder as PNG and SVG, each through a sibling that is renamed when it is whole."""
+    folder.mkdir(exist_ok=True)
+    for name, chart in drawn.items():
+        for kind in FORMATS:
+            beside = folder / f".{name}.new.{kind}"
+            chart.save(str(beside), scale_factor=PIXELS if kind == "png" else 1)
+            beside.replace(folder / f"{name}.{kind}")

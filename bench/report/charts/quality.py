@@ -1,0 +1,185 @@
+"""Charts of how good answers are: learning curves, confusion, trust in probabilities, cascades and retries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bench.cascade import points
+from bench.curve import Group, curves, flat_lines
+from bench.report.charts.drawing import Chart, Points, inline, sized
+from bench.scores import UNPARSED, Row
+
+LARGEST_MATRIX = 20
+
+
+def learning_curve(found: Sequence[Group]) -> Chart:
+    """Draw accuracy over training messages a label, with the spread over seeds, beside flat lines."""
+    import altair as alt
+
+    learners = curves(found)
+    points: Points = [
+        {
+            "classifier": row,
+            "messages": group.per_label,
+            "accuracy": 100 * group.mean,
+            "low": 100 * (group.mean - (group.sd or 0)),
+            "high": 100 * (group.mean + (group.sd or 0)),
+        }
+        for row, own in learners.items()
+        for group in own
+    ]
+    flat: Points = [{"classifier": group.row, "accuracy": 100 * group.mean} for group in flat_lines(found)]
+    color = alt.Color("classifier:N", sort=[*learners, *(line["classifier"] for line in flat)], title=None)
+    x = alt.X("messages:Q", title="training messages a label", scale=alt.Scale(type="log", base=2))
+    y = alt.Y("accuracy:Q", title="accuracy %", scale=alt.Scale(zero=False))
+    lines = alt.Chart(inline(points)).mark_line(point=True).encode(x=x, y=y, color=color)
+    bars = alt.Chart(inline(points)).mark_rule().encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=color)
+    rules = alt.Chart(inline(flat)).mark_rule(strokeDash=[6, 4]).encode(y=y, color=color)
+    return sized(lines + bars + (rules if flat else alt.layer()), "Learning curve")
+
+
+def confusion(rows: Sequence[Row]) -> Chart:
+    """Draw the confusion matrices side by side; with many labels only the most confused ones."""
+    import altair as alt
+
+    points: Points = []
+    order = _confused(rows)
+    for row in rows:
+        assert row.scores is not None
+        names = [*row.scores.labels, UNPARSED]
+        for gold, line in zip(row.scores.labels, row.scores.confusion, strict=True):
+            points += [
+                {"classifier": row.cell.classifier, "gold": gold, "answer": answer, "messages": n}
+                for answer, n in zip(names, line, strict=True)
+                if gold in order and (answer in order or answer == UNPARSED)
+            ]
+    x = alt.X("answer:N", sort=[*order, UNPARSED], axis=alt.Axis(labelAngle=-40))
+    y = alt.Y("gold:N", sort=order)
+    base = alt.Chart().encode(x=x, y=y)
+    cells = base.mark_rect().encode(
+        color=alt.Color("messages:Q", scale=alt.Scale(scheme="blues"), legend=None),
+        tooltip=["classifier:N", "gold:N", "answer:N", "messages:Q"],
+    )
+    numbers = base.mark_text(fontSize=10).encode(
+        text="messages:Q", color=alt.condition("datum.messages > 40", alt.value("white"), alt.value("black"))
+    )
+    side = max(120, min(26 * len(order), 520))
+    layered = alt.layer(cells, numbers, data=inline(points)).properties(width=side + 30, height=side)
+    kinds = [row.cell.classifier for row in rows]
+    faceted: Any = layered.facet(facet=alt.Facet("classifier:N", sort=kinds, title=None), columns=3)
+    return faceted.properties(title="Confusion: gold label (row) against answer (column)")
+
+
+def _confused(rows: Sequence[Row]) -> list[str]:
+    """Give the labels to draw, in the task's order: all, or the ones with most errors over all classifiers."""
+    scores = [row.scores for row in rows if row.scores]
+    labels = list(scores[0].labels)
+    if len(labels) <= LARGEST_MATRIX:
+        return labels
+    errors = dict.fromkeys(labels, 0)
+    for one in scores:
+        for i, (name, line) in enumerate(zip(one.labels, one.confusion, strict=True)):
+            errors[name] += sum(line) - line[i]
+    worst = sorted(labels, key=lambda name: -errors[name])[:LARGEST_MATRIX]
+    return [name for name in labels if name in worst]
+
+
+def reliability(rows: Sequence[Row]) -> Chart:
+    """Draw the share right over the confidence of answers; a trustworthy classifier lies on the diagonal."""
+    import altair as alt
+
+    points: Points = [
+        {"classifier": row.cell.classifier, "confidence": b.confidence, "right": b.accuracy, "messages": b.n}
+        for row in rows
+        if row.scores and row.scores.probability
+        for b in row.scores.probability.bins
+    ]
+    scale = alt.Scale(domain=[0, 1])
+    x, y = alt.X("confidence:Q", scale=scale), alt.Y("right:Q", title="share right", scale=scale)
+    color = alt.Color("classifier:N", sort=None, title=None)
+    lines = alt.Chart(inline(points)).mark_line().encode(x=x, y=y, color=color)
+    dots = (
+        alt.Chart(inline(points))
+        .mark_circle()
+        .encode(
+            x=x,
+            y=y,
+            color=color,
+            size=alt.Size("messages:Q", legend=None),
+            tooltip=["classifier:N", "messages:Q", "right:Q"],
+        )
+    )
+    diagonal: Points = [{"confidence": 0, "right": 0}, {"confidence": 1, "right": 1}]
+    ideal = alt.Chart(inline(diagonal)).mark_line(strokeDash=[4, 4], color="gray").encode(x=x, y=y)
+    return sized(ideal + lines + dots, "Reliability: does 80 % sure mean 80 % right?")
+
+
+def coverage(rows: Sequence[Row]) -> Chart:
+    """Draw the accuracy of the surest answers over the share of messages that is answered."""
+    import altair as alt
+
+    points: Points = [
+        {"classifier": row.cell.classifier, "answered": 100 * c.share, "accuracy": 100 * c.accuracy}
+        for row in rows
+        if row.scores and row.scores.probability
+        for c in row.scores.probability.coverage
+    ]
+    chart = (
+        alt.Chart(inline(points))
+        .mark_line()
+        .encode(
+            x=alt.X("answered:Q", title="messages answered %, surest first"),
+            y=alt.Y("accuracy:Q", title="accuracy of these %", scale=alt.Scale(zero=False)),
+            color=alt.Color("classifier:N", sort=None, title=None),
+        )
+    )
+    return sized(chart, "How much can be answered at which accuracy")
+
+
+def cascade(rows: Sequence[Row]) -> Chart:
+    """Draw each cascade's accuracy over the share passed on to its second classifier; the dot is the chosen bound."""
+    import altair as alt
+
+    by_name = {row.cell.classifier: row for row in rows}
+    lines: Points = []
+    chosen: Points = []
+    for row in rows:
+        facts = row.cell.facts
+        if "passed on" not in facts or row.scores is None:
+            continue
+        name = row.cell.classifier
+        pair = (by_name[str(facts["first"])].records, by_name[str(facts["second"])].records)
+        lines += [{"cascade": name, "passed": 100 * p.passed_on, "accuracy": 100 * p.accuracy} for p in points(*pair)]
+        chosen.append(
+            {"cascade": name, "passed": 100 * float(facts["passed on"]), "accuracy": 100 * row.scores.accuracy}
+        )
+    x = alt.X("passed:Q", title="messages passed on to the second %")
+    y = alt.Y("accuracy:Q", title="accuracy %", scale=alt.Scale(zero=False))
+    color = alt.Color("cascade:N", sort=None, title=None)
+    curve = alt.Chart(inline(lines)).mark_line().encode(x=x, y=y, color=color)
+    dots = alt.Chart(inline(chosen)).mark_point(filled=True, size=120).encode(x=x, y=y, color=color)
+    return sized(curve + dots, "Cascades: accuracy against what the second classifier costs")
+
+
+def retry(rows: Sequence[Row]) -> Chart:
+    """Draw at which attempt messages first had a valid answer."""
+    import altair as alt
+
+    points: Points = []
+    for row in rows:
+        if row.scores is None or row.cell.max_attempts < 2:
+            continue
+        counts = {f"attempt {i}": n for i, n in enumerate(row.scores.valid_at, 1)} | {"never": row.scores.never}
+        points += [{"classifier": row.cell.classifier, "first valid": at, "messages": n} for at, n in counts.items()]
+    chart = (
+        alt.Chart(inline(points))
+        .mark_bar()
+        .encode(
+            y=alt.Y("classifier:N", title=None, sort=None),
+            x=alt.X("messages:Q"),
+            color=alt.Color("first valid:N", sort=None, scale=alt.Scale(scheme="blues", reverse=True)),
+            tooltip=["classifier:N", "first valid:N", "messages:Q"],
+        )
+    )
+    return sized(chart, "Retry: when the first valid answer came").properties(height=alt.Step(34))
