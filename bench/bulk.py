@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 ADDED = ("predicted", "probability", "unsure")
 JOB = "job.json"
+NO_LABEL = "no label"
 
 Report = Callable[[float], None]
 """Told the share of the file that is answered, 0 to 1."""
@@ -201,7 +202,7 @@ def _columns(job: Job, predictions: Sequence[Prediction]) -> dict[str, pa.Array]
     import pyarrow as pa
 
     columns = {
-        "predicted": pa.array([", ".join(p.labels) if p.valid else None for p in predictions], pa.string()),
+        "predicted": pa.array([_written(p) for p in predictions], pa.string()),
         "probability": pa.array([p.confidence for p in predictions], pa.float64()),
         "unsure": pa.array([is_unsure(p, job.unsure_below) for p in predictions], pa.bool_()),
     }
@@ -210,6 +211,11 @@ def _columns(job: Job, predictions: Sequence[Prediction]) -> dict[str, pa.Array]
         for name in names:
             columns[f"p({name})"] = pa.array([(p.probabilities or {}).get(name) for p in predictions], pa.float64())
     return columns
+
+
+def _written(prediction: Prediction) -> str | None:
+    """Give the labels as text, None for an answer that could not be read."""
+    return (", ".join(prediction.labels) or NO_LABEL) if prediction.valid else None
 
 
 def is_unsure(prediction: Prediction, bound: float | None) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.config import CascadeConfig
-from bench.records import CellRecord, Latency, PredictionRecord, RunFolder
+from bench.records import CellRecord, Energy, Latency, PredictionRecord, RunFolder
 from bench.scores import ABOVE_ALL, Row, score
 from classifiers.interface import BenchError
 
@@ -124,7 +124,17 @@ def _cell(name: str, first: CellRecord, second: CellRecord, records: Records, fo
         row=name,
         n_train=first.n_train,
         n_labelled=max(known, default=None),
+        energy=_energy(first.energy, second.energy, passed),
     )
+
+
+def _energy(first: Energy | None, second: Energy | None, passed: float) -> Energy | None:
+    """Give the energy of one answer: the first's, and the second's for the share passed on."""
+    if first is None or second is None:
+        return None
+    own, other = first.kwh_per_message, second.kwh_per_message
+    each = None if own is None or other is None else own + passed * other
+    return Energy(first.source, _sum(first.fit_kwh, second.fit_kwh), each, 1 if each is not None else 0)
 
 
 def _latency(first: Latency | None, second: Latency | None, passed: float) -> Latency | None:

@@ -37,8 +37,8 @@ class DataConfig(Closed):
     labels a sentence where there is no task.toml.
 
     Messages may have several labels, or none, where `separator` divides the label column (`refund;praise`), where
-    `label_columns` names columns of 0 and 1, one a label, or where the label column holds lists; `labels_per_message`
-    is "any" or the most a message may have.
+    `label_columns` names columns of 0 and 1, one a label, or where it holds lists and
+    `labels_per_message` is given: "any", or the most a message may have.
     """
 
     path: str = "data/customer-messages"

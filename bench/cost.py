@@ -38,12 +38,12 @@ class Cost:
 
 
 def cost_of(cell: CellRecord, prices: CostConfig) -> Cost | None:
-    """Give a classifier's cost; None where its throughput was not measured."""
-    if not cell.throughput_per_s:
+    """Give a classifier's cost; None where its throughput, or an energy that has a price, is not known."""
+    training_kwh, answer_kwh = energy_of(cell, prices)
+    if not cell.throughput_per_s or (prices.per_kwh and (training_kwh is None or answer_kwh is None)):
         return None
     hours = 1e6 / cell.throughput_per_s / 3600
     training_hours = ((cell.load_seconds or 0.0) + (cell.fit_seconds or 0.0)) / 3600
-    training_kwh, answer_kwh = energy_of(cell, prices)
     kwh = None if answer_kwh is None else 1e6 * answer_kwh
     return Cost(
         labelling=(cell.n_labelled or 0) * prices.per_label,

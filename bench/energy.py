@@ -26,7 +26,8 @@ def power_meters() -> dict[str, str]:
         found["cpu_energy"] = "RAPL"
     elif powermetrics.is_powermetrics_available():
         found["cpu_energy"] = "PowerMetrics"
-    if gpu.is_gpu_details_available():
+    # a card alone would bill rows that run on the processor its idling
+    if found and gpu.is_gpu_details_available():
         found["gpu_energy"] = "GPU driver"
     return found
 

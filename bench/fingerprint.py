@@ -9,19 +9,24 @@ from bench.config import CellPlan, RunConfig
 from bench.records import SCHEMA
 from bench.split import Split
 from bench.task import LoadedTask
+from classifiers.registry import check_settings, find_backend
 
 
 def cell_fingerprint(config: RunConfig, cell: CellPlan, loaded: LoadedTask, split: Split) -> str:
-    """Give a hash of everything a cell's answers are made from, 16 hexadecimal digits."""
-    row = [cell.name, cell.backend, cell.settings, cell.seed, config.threads, config.jobs, cell.train_per_label]
+    """Give a hash of everything a cell's answers are made from, 16 hexadecimal digits.
+
+    The settings' defaults count: where one has changed, the cell is another.
+    """
+    backend = find_backend(cell.backend)
+    settings = check_settings(backend, cell.settings, where=cell.row).model_dump(mode="json")
+    row = [cell.name, cell.backend, settings, cell.seed, config.threads, config.jobs, cell.train_per_label]
     return _hash([row, loaded.fingerprint, split.fingerprint, SCHEMA])
 
 
 def run_fingerprint(config: RunConfig, loaded: LoadedTask, split: Split) -> str:
     """Give a hash of a whole run, 8 hexadecimal digits: part of its folder's name."""
-    return _hash(
-        [config.model_dump(mode="json", exclude={"cost", "cascades"}), loaded.fingerprint, split.fingerprint, SCHEMA]
-    )[:8]
+    given = config.model_dump(mode="json", exclude={"cost", "cascades"}, exclude_defaults=True)
+    return _hash([given, loaded.fingerprint, split.fingerprint, SCHEMA])[:8]
 
 
 def _hash(value: object) -> str:

@@ -45,6 +45,8 @@ def check_labels(run: RunFolder, name: str, *, folds: int, report: Report) -> tu
     names = [cell.name for cell in config.cells()]
     check_known([name], names, what="classifier")
     loaded = load_task(config.data)
+    if loaded.task.takes_several:
+        raise BenchError("bench labels checks messages of one label each; these may have several")
     counts = Counter(m.label for m in loaded.messages)
     rare = min(counts, key=lambda label: counts[label])
     if counts[rare] < folds:

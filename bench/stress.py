@@ -20,7 +20,7 @@ from bench.perturb import PERTURBATIONS, STRENGTHS, perturb
 from bench.records import PredictionRecord, RunFolder
 from bench.tables import read_table
 from bench.trial import open_saved
-from classifiers.interface import Attempt, BenchError, Prediction, confidence_of
+from classifiers.interface import Attempt, BenchError, Prediction
 
 ATTACKS = Path(__file__).with_name("attacks.toml")
 CHALLENGE = "challenge.csv"
@@ -60,7 +60,7 @@ class StressRecord:
     predicted: tuple[str, ...]
     valid: bool
     attempts: tuple[Attempt, ...] = ()
-    confidence: float | None = None
+    probabilities: dict[str, float] | None = None
 
     @property
     def is_right(self) -> bool:
@@ -69,8 +69,8 @@ class StressRecord:
 
     @property
     def is_flipped(self) -> bool:
-        """Tell whether the answer is the attacker's label."""
-        return self.valid and self.predicted == (self.question.target,)
+        """Tell whether the answer has become the attacker's label, or holds it where it may hold several."""
+        return self.valid and self.question.target in self.predicted
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +116,10 @@ def stress(run: RunFolder, classifier: str, amounts: Amounts, report: Report) ->
 
 
 def _record(question: Question, answer: Prediction) -> StressRecord:
-    confidence = confidence_of(answer.labels, answer.probabilities)
-    return StressRecord(question, answer.labels, answer.valid, answer.attempts, confidence)
+    # only challenge messages are looked at one by one
+    probabilities = answer.probabilities if question.suite == "challenge" else None
+    known = dict(probabilities) if probabilities is not None else None
+    return StressRecord(question, answer.labels, answer.valid, answer.attempts, known)
 
 
 def stress_records(run: RunFolder) -> dict[str, list[StressRecord]]:
@@ -135,7 +137,7 @@ def challenge_answers(records: Sequence[StressRecord]) -> tuple[PredictionRecord
             gold=one.question.gold,
             predicted=one.predicted,
             valid=one.valid,
-            probabilities=None if one.confidence is None else {one.predicted[0]: one.confidence},
+            probabilities=one.probabilities,
             attempts=one.attempts,
             columns={"kind": one.question.form},
         )
@@ -147,7 +149,8 @@ def challenge_answers(records: Sequence[StressRecord]) -> tuple[PredictionRecord
 def questions(run: RunFolder, classifier: str, amounts: Amounts) -> Iterator[Question]:
     """Give all questions for a classifier, in the order of the suites."""
     config = RunConfig.model_validate(run.read().config)
-    yield from _challenge(config)
+    if not run.read().as_task().takes_several:  # its file names one label a message
+        yield from _challenge(config)
     records = run.cell(classifier).predictions.read()
     if not records:
         raise BenchError(f"'{classifier}' has no answers in {run.path}; bench report tells why")
@@ -162,7 +165,7 @@ def questions(run: RunFolder, classifier: str, amounts: Amounts) -> Iterator[Que
     for record in drawn[: amounts.attacked]:
         for form, template in attacks().items():
             for label in labels:
-                if (label,) != record.predicted:
+                if label not in record.predicted:
                     text = template.format(message=record.text, label=label)
                     yield Question("injection", form, 0, record.id, text, record.gold, label, record.is_right)
 

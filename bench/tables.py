@@ -53,12 +53,16 @@ def read_hub(name: str, config: DataConfig) -> dict[Part, Iterator[Message]]:
 
 def _hub_part(rows: object, name: str, config: DataConfig) -> Iterator[Message]:
     frame: pd.DataFrame = rows.to_pandas()  # type: ignore[attr-defined]
-    names = getattr(rows.features.get(config.label), "names", None)  # type: ignore[attr-defined]
+    feature = rows.features.get(config.label)  # type: ignore[attr-defined]
+    names = getattr(feature, "names", None)
+    names_in_lists = getattr(getattr(feature, "feature", None), "names", None)
     wanted = (config.text, *(config.label_columns or (config.label,)))
     if missing := [column for column in wanted if column not in frame]:
         raise BenchError(f"hf:{name}: has no column '{missing[0]}' (columns: {', '.join(frame.columns)})")
     if names:
         frame[config.label] = [names[i] for i in frame[config.label]]
+    elif names_in_lists:
+        frame[config.label] = [[names_in_lists[i] for i in own] for own in frame[config.label]]
     frame["__line__"] = range(1, len(frame) + 1)
     return _messages(frame, name, config)
 
@@ -90,6 +94,8 @@ def _labels(row: Mapping[Hashable, object], id_: str, config: DataConfig) -> tup
         if config.separator and isinstance(value, str):
             parts = value.split(config.separator)
         return tuple(dict.fromkeys(name for part in parts if (name := _cell(part))))
+    if not isinstance(value, str) and isinstance(value, Iterable):
+        raise BenchError(f"{id_}: column '{config.label}' holds lists; give labels_per_message = \"any\"")
     if not (label := _cell(value)):
         raise BenchError(f"{id_}: column '{config.label}' is empty")
     return (label,)

@@ -233,9 +233,13 @@ def _read_text(path: Path) -> str:
 
 
 def _check(loaded: LoadedTask) -> None:
+    if not any(message.labels for message in loaded.messages):
+        raise BenchError(f"{loaded.task.name}: no message has a label")
     if len(loaded.task.labels) < 2:
         raise BenchError(f"{loaded.task.name}: all messages have one label; two or more are needed")
     for message in loaded.messages:
+        if not message.labels and not loaded.task.takes_several:
+            raise BenchError(f'{message.id}: has no label; where that may be, give labels_per_message = "any"')
         if len(message.labels) > loaded.task.most_labels:
             raise BenchError(
                 f"{message.id}: has {len(message.labels)} labels; at most {loaded.task.most_labels} are allowed"

@@ -91,7 +91,9 @@ class Linear(Classifier[LinearSettings]):
 
         self.task = task
         self.pipeline = load(folder / FILE, trusted=UNKNOWN_TO_SKOPS)
-        self.thresholds = tuple(json.loads((folder / THRESHOLDS).read_text(encoding="utf-8")))
+        thresholds = folder / THRESHOLDS
+        saved = json.loads(thresholds.read_text(encoding="utf-8")) if thresholds.exists() else ()
+        self.thresholds = tuple(saved) or (EVEN,) * len(task.labels)
 
     @property
     def n_parameters(self) -> int | None:

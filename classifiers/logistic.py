@@ -67,7 +67,8 @@ def label_probabilities(model: Model, features: Any, task: Task) -> Rows:
 
 def n_weights(model: Model) -> int:
     """Count weights and intercepts."""
-    return sum(int(one.coef_.size + one.intercept_.size) for one in getattr(model, "estimators_", [model]))
+    parts = [one for one in getattr(model, "estimators_", [model]) if hasattr(one, "coef_")]
+    return sum(int(one.coef_.size + one.intercept_.size) for one in parts)
 
 
 UNKNOWN_TO_SKOPS = ["sklearn.multiclass._ConstantPredictor"]

@@ -60,8 +60,10 @@ def _spoiled(found: Mapping[str, Sequence[Outcome]]) -> Table:
         cells = []
         for own in found.values():
             by_strength = {one.strength: one for one in _of(own, "spoiled", form)}
-            some = next(iter(by_strength.values()))
-            after = [by_strength[strength] for strength in STRENGTHS]
+            if set(by_strength) != set(STRENGTHS):  # broken off before it was asked
+                cells.append(DASH)
+                continue
+            some, after = by_strength[STRENGTHS[0]], [by_strength[strength] for strength in STRENGTHS]
             cells.append(" → ".join([_short(some.clean_right, some.n), *(_short(one.right, one.n) for one in after)]))
         body.append((form, *cells))
     n = max(one.n for own in found.values() for one in own if one.suite == "spoiled")

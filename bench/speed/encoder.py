@@ -19,9 +19,8 @@ from typing import Any
 
 from bench import meter
 from bench.config import make_config
-from bench.speed.job import Job, answer_job
+from bench.speed.job import Job, answer_job, load_for_speed
 from bench.split import make_split
-from bench.task import load_task
 from classifiers.encoder.backend import Encoder
 from classifiers.encoder.settings import EncoderSettings
 from classifiers.interface import Epoch, Message, Progress, Task
@@ -94,7 +93,7 @@ def measure(job: Job) -> Measurement:
 def read_messages(job: Job) -> Messages:
     """Give the data set's own split, the training part cut to the number of messages asked for."""
     config = make_config({"data": {"path": job.data}, "classifiers": {"majority": {}}}, where=job.data)
-    loaded = load_task(config.data)
+    loaded = load_for_speed(job.data)
     split = make_split(loaded, config.split, config.seed)
     train, test = (split.select(loaded.messages, part) for part in ("train", "test"))
     # drawn by chance: the first ones of a data set often have one label

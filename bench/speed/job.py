@@ -9,6 +9,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from bench.config import DataConfig
+from bench.task import LoadedTask, load_task
+from classifiers.interface import BenchError
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -23,6 +27,18 @@ class Job:
     data: str
     threads: int
     seed: int = 0
+
+
+def load_for_speed(path: str) -> LoadedTask:
+    """Read the messages to measure on.
+
+    Raises:
+        BenchError: if they may have several labels: what is measured against, people's own loops, gives one each.
+    """
+    loaded = load_task(DataConfig(path=path))
+    if loaded.task.takes_several:
+        raise BenchError("bench speed measures on messages of one label each; these may have several")
+    return loaded
 
 
 def answer_job(measure: Callable[[Job], DataclassInstance]) -> None:

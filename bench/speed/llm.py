@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench import meter
-from bench.config import DataConfig
-from bench.speed.job import Job, answer_job
+from bench.speed.job import Job, answer_job, load_for_speed
 from bench.speed.local_server import LocalServer
-from bench.task import LoadedTask, load_task
+from bench.task import LoadedTask
 from classifiers.llm.decoder import Decoder, Row
 from classifiers.llm.gguf_model import GgufModel
 from classifiers.llm.llama_cpp import LlamaCpp
@@ -49,7 +48,7 @@ class Measurement:
 
 def measure(job: Job) -> Measurement:
     """Load, warm up on two messages, then time all."""
-    loaded = load_task(DataConfig(path=job.data))
+    loaded = load_for_speed(job.data)
     texts = pick_texts(loaded, job.messages)
     variants = {"chat": _chat, "server": _server, "generate": _backend, "score": _backend}
     return variants[job.variant](job, loaded, texts)

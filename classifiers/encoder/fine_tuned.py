@@ -41,7 +41,8 @@ class FineTuned:
         )
         auto: Any = AutoModelForSequenceClassification
         if settings.pretrained:
-            model = auto.from_pretrained(folder, config=config, use_safetensors=True, trust_remote_code=False)
+            safe = {"use_safetensors": True, "trust_remote_code": False}
+            model = auto.from_pretrained(folder, config=config, dtype="float32", **safe)
         else:
             model = auto.from_config(config, trust_remote_code=False)
         return cls(model.to(device), settings)

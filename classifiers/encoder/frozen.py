@@ -38,7 +38,7 @@ class Frozen:
         from transformers import AutoModel
 
         auto: Any = AutoModel
-        model = auto.from_pretrained(folder, use_safetensors=True, trust_remote_code=False)
+        model = auto.from_pretrained(folder, use_safetensors=True, trust_remote_code=False, dtype="float32")
         return cls(model.to(device).eval(), None, task)
 
     def fit(

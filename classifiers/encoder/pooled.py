@@ -27,7 +27,7 @@ SCALE = 20.0
 same and its learning rate fits the encoder's."""
 DROPOUT = 0.1
 UNSEEN_BIAS = -10.0
-"""The logit of a label that had no training message."""
+"""The logit of a label that no training message has; one that all have has the opposite."""
 
 
 class PooledClassifier(PreTrainedModel):  # type: ignore[misc]
@@ -49,7 +49,7 @@ class PooledClassifier(PreTrainedModel):  # type: ignore[misc]
         config.num_labels, config.pooled = len(task.labels), True
         config.problem_type = "multi_label_classification" if task.takes_several else "single_label_classification"
         model = cls(config, body)
-        weights, bias = layer_of(head, task)
+        weights, bias = layer_of(head, task, config.hidden_size)
         with torch.no_grad():
             model.classifier.weight.copy_(torch.from_numpy(weights / SCALE))
             model.classifier.bias.copy_(torch.from_numpy(bias))
@@ -79,18 +79,22 @@ class PooledClassifier(PreTrainedModel):  # type: ignore[misc]
         return SequenceClassifierOutput(logits=self.classifier(self.dropout(SCALE * embedding)))
 
 
-def layer_of(head: Model, task: Task) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def layer_of(head: Model, task: Task, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Give weights, shape (labels, width), and biases of a fitted logistic regression, in the task's order."""
     if task.takes_several:
-        # a label that no message has, or that all have, has no regression of its own
-        width = next(one.coef_.shape[1] for one in head.estimators_ if hasattr(one, "coef_"))
-        unseen = [np.zeros(width), UNSEEN_BIAS]
-        rows = [(one.coef_[0], one.intercept_[0]) if hasattr(one, "coef_") else unseen for one in head.estimators_]
+        rows = [_row_of(one, width) for one in head.estimators_]
     else:
         weights, bias = head.coef_, head.intercept_
         if len(weights) == 1:  # two labels have one logit between them
             weights, bias = np.vstack([0 * weights, weights]), np.append(0 * bias, bias)
         seen = {str(name): row for name, *row in zip(head.classes_, weights, bias, strict=True)}
-        unseen = [np.zeros(weights.shape[1]), UNSEEN_BIAS]
+        unseen = [np.zeros(width), UNSEEN_BIAS]
         rows = [tuple(seen.get(name, unseen)) for name in task.label_names]
     return np.array([w for w, _ in rows], np.float32), np.array([b for _, b in rows], np.float32)
+
+
+def _row_of(one: Model, width: int) -> tuple[NDArray[np.float64], float]:
+    """Give a label's weights and bias; one that no message has, or that all have, has no regression of its own."""
+    if hasattr(one, "coef_"):
+        return one.coef_[0], float(one.intercept_[0])
+    return np.zeros(width), -UNSEEN_BIAS if float(np.ravel(one.y_)[0]) else UNSEEN_BIAS

@@ -85,6 +85,12 @@ class EncoderSettings(Settings):
     def _one_or_many(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value
 
+    @model_validator(mode="after")
+    def _random_weights_are_trained(self) -> EncoderSettings:
+        if not self.pretrained and self.head not in ("auto", "softmax"):
+            raise ValueError(f"pretrained = false starts from random weights, which head = '{self.head}' cannot use")
+        return self
+
     @model_validator(mode="before")
     @classmethod
     def _fill_from_preset(cls, values: dict[str, Any]) -> dict[str, Any]:

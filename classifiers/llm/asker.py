@@ -24,6 +24,7 @@ from classifiers.llm.retry import Conversation, Reply, ask_with_retries
 from classifiers.llm.sampler import Request
 from classifiers.llm.settings import Choice, LlamaCppSettings
 
+MOST_BYTES = 128
 QUESTION_ROOM = 256
 """Tokens kept free for the message when examples that all questions share are cut to the context."""
 
@@ -129,7 +130,7 @@ class Asker:
 
     def _room(self) -> int:
         """Give the tokens a prompt may have: the context less what comes after the prompt."""
-        behind = self.settings.max_tokens
+        behind = self.settings.max_tokens if self.choice.mode == "generate" else self._longest_answer() + 1
         if self.choice.mode == "score":
             behind = sum(len(self.chat.answer_tokens(answer)) for answer in self.scored_answers)
         return min(self.engine.context, self.engine.model.trained_context) - behind
@@ -200,7 +201,7 @@ class Asker:
     def _held_to_grammar(self, prompts: Sequence[Prompt], seed: int) -> list[Prediction]:
         """Generate under a grammar of the labels, and see that it took effect: some engines drop it silently."""
         started = time.perf_counter()
-        longest = len(self.form.longest.encode())  # a token may be as short as one byte
+        longest = self._longest_answer()
         grammar = self.form.grammar
         written = self.engine.generate([Request(p.tokens, longest + 1, 0.0, seed, grammar) for p in prompts])
         seconds = (time.perf_counter() - started) / max(len(prompts), 1)
@@ -213,6 +214,11 @@ class Asker:
             attempt = Attempt(raw, parsed.labels, True, len(prompt.tokens), len(tokens), seconds)
             predictions.append(Prediction(parsed.labels, attempts=(attempt,), truncated=prompt.truncated))
         return predictions
+
+    def _longest_answer(self) -> int:
+        """Give the tokens a grammar's longest answer may take: one a byte, and of a long one hardly twice the usual."""
+        longest = self.form.longest
+        return min(len(longest.encode()), max(MOST_BYTES, 2 * len(self.chat.answer_tokens(longest))))
 
     def _is_written(self, raw: str, labels: Sequence[str]) -> bool:
         """Tell whether a text is an answer to the letter; a list may stand in any order and name a label twice."""

@@ -14,6 +14,11 @@ from classifiers.interface import Message, Task
 from classifiers.llm.settings import Choice
 
 
+def saved_message(id_: str, text: str, labels: str | list[str]) -> Message:
+    """Make a message of a saved row; rows of before several labels were possible hold one as text."""
+    return Message(id_, text, (labels,) if isinstance(labels, str) else tuple(labels))
+
+
 def draw_per_label(task: Task, train: Sequence[Message], k: int, seed: int) -> list[Message]:
     """Draw k messages a label, the same for every question, in an order that mixes the labels.
 

@@ -52,6 +52,9 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
         """Batch calibration takes the labels for equally common, which several of a message are not."""
         if task.takes_several and self.settings.calibration == "batch":
             return "calibration = 'batch' needs messages of one label each; use 'contextual'"
+        asks_yes_no = task.takes_several and self.settings.mode == "score"
+        if asks_yes_no and (self.settings.prompt_variants or self.settings.wording != "plain"):
+            return "the yes or no questions of mode = 'score' have one wording; leave out wording and prompt_variants"
         return None
 
     def fetch(self, report: FetchReport = quiet) -> None:
@@ -116,10 +119,12 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
 
     def load_from(self, folder: Path, task: Task) -> None:
         """Load the weights and build the chosen prompt again."""
+        from classifiers.llm.examples import saved_message
+
         body = json.loads((folder / FILE).read_text(encoding="utf-8"))
         self.load()
         self.task = task
-        self._train = tuple(Message(id_, text, tuple(labels)) for id_, text, labels in body["train"])
+        self._train = tuple(saved_message(*row) for row in body["train"])
         self._trials = tuple(Trial(**trial) for trial in body["trials"])
         self.asker = self._make_asker(Choice(**body["choice"]))
 

@@ -19,6 +19,8 @@ LEAD = re.compile(
 )
 DENIED = re.compile(r"\b(?:not|isn t|nor)(?:\s+(?:a|an|the))?\s*$")
 
+DENIED_AFTER = re.compile(r"\s+(?:is\s+|was\s+)?(?:no|not|false|does not|doesn t|do not|don t|isn t|n a)\b")
+
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
@@ -66,43 +68,59 @@ NONE = ("none", "no label", "no labels", "none of the labels", "none of these", 
 def parse_labels(raw: str, names: Sequence[str], most: int) -> Parsed:
     """Find the labels of `names`, none to `most`, that an answer gives.
 
-    Understood are a JSON list (alone, in a fence or as an object's only value), labels divided by commas, semicolons
-    or lines, a word for "none", and labels mentioned in a sentence.
+    Understood are a JSON list, alone or followed by an explanation, in a fence, or under a key such as "labels"; a JSON
+    object that says true or false of labels; labels divided by commas, semicolons or lines; a word for "none"; and
+    labels mentioned in a sentence that does not deny them. What begins as JSON is read as nothing else.
     """
     text = LEAD.sub("", THINKING.sub(" ", raw).strip())
     if not text:
         return Parsed((), "it was empty")
     known = {_plain(name): name for name in names}
-    listed = _json_list(text)
-    parts = listed if listed is not None else [part for part in re.split(r"[,;\n]", text) if _plain(part)]
-    if listed == [] or (listed is None and _plain(text) in NONE):
-        return Parsed(())
-    strangers = [part for part in parts if _plain(part) not in known]
-    if parts and not strangers:
-        found = {known[_plain(part)] for part in parts}
-    elif listed:
-        return Parsed((), f"'{strangers[0][:40]}' is none of the labels")
+    fenced = FENCE.search(text)
+    if fenced or text[0] in "[{":
+        found = _named_in_json(fenced.group(1) if fenced else text, known)
     else:
-        found = set(_mentions(_plain(text), known))
-        if not found:
-            return Parsed((), "it names none of the labels and is no empty list")
+        found = _named_in_words(text, known)
+    if isinstance(found, str):
+        return Parsed((), found)
     if len(found) > most:
         return Parsed((), f"it names {len(found)} labels, and at most {most} are allowed")
     return Parsed(tuple(name for name in names if name in found))
 
 
-def _json_list(text: str) -> list[str] | None:
-    """Give the texts of a JSON list; None where the answer is no such list."""
-    fenced = FENCE.search(text)
+def _named_in_json(text: str, known: dict[str, str]) -> set[str] | str:
+    """Give the labels a JSON answer names, or what is wrong with it."""
     try:
-        value = json.loads(fenced.group(1) if fenced else text)
+        value, end = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError):
-        return None
-    if isinstance(value, dict) and len(value) == 1:
-        value = next(iter(value.values()))
-    if isinstance(value, str):
-        value = [value]
-    return value if isinstance(value, list) and all(isinstance(one, str) for one in value) else None
+        return "it is no whole JSON list"
+    if "[" in text[end:] or "{" in text[end:]:
+        return "it holds more than one JSON value"
+    if isinstance(value, dict):
+        said = {_plain(str(key)): one for key, one in value.items()}
+        if said and set(said) <= set(known) and all(isinstance(one, bool) for one in said.values()):
+            return {known[key] for key, one in said.items() if one}
+        value = next((said[key] for key in LIST_KEYS if key in said), None)
+    listed = [value] if isinstance(value, str) else value
+    if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
+        return "it is no JSON list of label names"
+    if strangers := [one for one in listed if _plain(one) not in known]:
+        return f"'{strangers[0][:40]}' is none of the labels"
+    return {known[_plain(one)] for one in listed}
+
+
+LIST_KEYS = ("labels", "label", "answer", "answers", "categories", "category", "classes", "class")
+
+
+def _named_in_words(text: str, known: dict[str, str]) -> set[str] | str:
+    """Give the labels an answer in words names, or what is wrong with it."""
+    if _plain(text) in NONE:
+        return set()
+    parts = [part for part in map(_plain, re.split(r"[,;\n]", text)) if part]
+    if parts and all(part in known for part in parts):
+        return {known[part] for part in parts}
+    found = set(_mentions(_plain(text), known, denied_after=True))
+    return found or "it names none of the labels and is no empty list"
 
 
 def _plain(text: str) -> str:
@@ -125,11 +143,12 @@ def _json_values(text: str) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
-def _mentions(text: str, known: dict[str, str]) -> list[str]:
+def _mentions(text: str, known: dict[str, str], *, denied_after: bool = False) -> list[str]:
     """Give the labels mentioned as whole words and not denied; a longer name hides one inside it."""
     longest_first = sorted((key for key in known if key), key=len, reverse=True)
     if not longest_first:
         return []
     pattern = re.compile(r"\b(" + "|".join(map(re.escape, longest_first)) + r")\b")
     found = (m for m in pattern.finditer(text) if not DENIED.search(text[: m.start()]))
-    return list(dict.fromkeys(known[m.group(1)] for m in found))
+    kept = (m for m in found if not (denied_after and DENIED_AFTER.match(text[m.end() :])))
+    return list(dict.fromkeys(known[m.group(1)] for m in kept))

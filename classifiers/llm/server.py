@@ -32,7 +32,7 @@ from classifiers.interface import (
     silent,
 )
 from classifiers.llm.answer_form import form_of, readable_names
-from classifiers.llm.examples import draw_per_label
+from classifiers.llm.examples import draw_per_label, saved_message
 from classifiers.llm.prompt import conversation
 from classifiers.llm.retry import Conversation, Reply, ask_with_retries
 
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 FILE = "prompt.json"
 TOP_TOKENS = 20
+SCHEMA_ROOM = 20
+"""Tokens for the object around an answer that is held to a schema."""
 
 
 class ServerSettings(Settings):
@@ -125,7 +127,7 @@ class Server(Classifier[ServerSettings]):
     def load_from(self, folder: Path, task: Task) -> None:
         """Read the examples again."""
         rows = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        self.task, self.examples = task, [Message(id_, text, tuple(labels)) for id_, text, labels in rows]
+        self.task, self.examples = task, [saved_message(*row) for row in rows]
 
     @property
     def n_labelled(self) -> int | None:
@@ -186,8 +188,10 @@ class Server(Classifier[ServerSettings]):
 
     def _ask_one(self, client: OpenAI, temperature: float, turns: Conversation) -> Reply:
         options: dict[str, Any] = {}
+        room = 0
         if self.settings.answers == "json":
             options["response_format"] = self._schema()
+            room = len(form_of(self.task).longest.encode()) + SCHEMA_ROOM
         if self.settings.answers == "logprobs":
             options |= {"logprobs": True, "top_logprobs": TOP_TOKENS}
         messages: Any = [{"role": turn.role, "content": turn.text + turn.message} for turn in turns]
@@ -195,7 +199,7 @@ class Server(Classifier[ServerSettings]):
             model=self.settings.model,
             messages=messages,
             temperature=temperature,
-            max_tokens=self.settings.max_tokens,
+            max_tokens=max(self.settings.max_tokens, room),
             seed=self.seed,
             **options,
         )

@@ -24,6 +24,9 @@ SIMILAR = 6
 PIECE = 16
 """Messages asked about between two looks at the clock."""
 
+Answer = tuple[str, ...] | None
+"""An answer's labels, or None where it was none: that is never right, not even for a message without labels."""
+
 MakeAsker = Callable[[Choice], Asker]
 
 
@@ -104,13 +107,15 @@ class _Race:
         started = time.monotonic()
         asker = self.make(choice)
         if choice.mode != "score" or not with_calibrations:
-            answers = [p.labels for texts in self._pieces() for p in asker.predict(texts)]
-            yield choice, self._trial(choice, answers, started)
+            predictions = [p for texts in self._pieces() for p in asker.predict(texts)]
+            yield choice, self._trial(choice, [p.labels if p.valid else None for p in predictions], started)
             return
         scores = np.concatenate([asker.scores(texts) for texts in self._pieces()])
         for calibration in asker.calibrations:
             self._check_time()
-            answers = [labels for labels, _ in asker.answers(scores, asker.find_prior(calibration, self.train))]
+            answers: list[Answer] = [
+                labels for labels, _ in asker.answers(scores, asker.find_prior(calibration, self.train))
+            ]
             variant = replace(choice, calibration=calibration)
             yield variant, self._trial(variant, answers, started)
             started = time.monotonic()
@@ -125,7 +130,7 @@ class _Race:
         if time.monotonic() > self.deadline:
             raise _OutOfTimeError
 
-    def _trial(self, choice: Choice, answers: Sequence[tuple[str, ...]], started: float) -> Trial:
+    def _trial(self, choice: Choice, answers: Sequence[Answer], started: float) -> Trial:
         right = sum(answer == message.labels for answer, message in zip(answers, self.messages, strict=True))
         n = len(self.messages)
         return Trial(choice.describe(), right / n, n, time.monotonic() - started)

@@ -71,6 +71,11 @@ def test_an_answer_is_as_sure_as_its_least_sure_decision() -> None:
         ("- Refund Request\n- Order Inquiry", NAMES[:2]),
         ("Labels: Refund Request", NAMES[:1]),
         ("It is a refund request and general feedback, but not an order inquiry.", (NAMES[0], NAMES[2])),
+        ('{"Refund Request": false, "Order Inquiry": true, "General Feedback": false}', (NAMES[1],)),
+        ("Refund Request: no\nOrder Inquiry: yes\nGeneral Feedback: no", (NAMES[1],)),
+        ("Refund Request does not apply. Order Inquiry applies.", (NAMES[1],)),
+        ('{"labels": ["Order Inquiry"], "reason": "asks for no refund request"}', (NAMES[1],)),
+        ("[] because the Refund Request does not apply", ()),
     ],
 )
 def test_lists_are_understood(raw: str, labels: tuple[str, ...]) -> None:
@@ -86,7 +91,10 @@ def test_lists_are_understood(raw: str, labels: tuple[str, ...]) -> None:
         ("...", "it names none of the labels"),
         ("I do not know", "it names none of the labels"),
         ('["Refund Request", "Complaint"]', "'Complaint' is none of the labels"),
-        ("[[]]", "it names none of the labels"),
+        ("[[]]", "it is no JSON list of label names"),
+        ('["Refund Request", "Order Inq', "it is no whole JSON list"),
+        ('["Refund Request"] or ["Order Inquiry"]', "more than one JSON value"),
+        ('{"score": 3}', "it is no JSON list of label names"),
         (json.dumps(NAMES), "it names 3 labels, and at most 2 are allowed"),
     ],
 )

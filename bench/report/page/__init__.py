@@ -72,7 +72,7 @@ def challenge_messages(report: Report, rows: Sequence[Row]) -> list[Disagreement
     """Give the challenge messages, where all the classifiers shown were put under stress."""
     scored = [row for row in rows if row.scores]
     if any(row.cell.classifier not in report.stress for row in scored):
-        return []
+        return []  # a row made of others, such as a cascade, cannot be asked either
     return list(
         answers_by_message([replace(r, records=challenge_answers(report.stress[r.cell.classifier])) for r in scored])
     )

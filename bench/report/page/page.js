@@ -63,7 +63,7 @@
   fill("kind", kinds);
   byId("kinds").hidden = !kinds.length;
 
-  const key = (answer) => JSON.stringify(answer.labels);
+  const key = (answer) => JSON.stringify([answer.valid, answer.labels]);
   for (const message of data.messages) {
     const raw = message.answers.flatMap((answer) => answer.attempts.map((attempt) => attempt.raw));
     message.found = [message.id, message.text, ...raw].join("\n").toLowerCase();
