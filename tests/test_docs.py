@@ -4,22 +4,59 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pandas as pd
+import pytest
+import tomli
 from conftest import CUSTOMER_MESSAGES, REPOSITORY
 
-from bench.cli import main
+from bench.cli import main, make_parser
+from bench.config import make_config
 from bench.records import RunFolder
 from bench.trial import open_saved
+from bench.worker import make_classifier
+
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("**/*.md"))]
+
+
+def blocks(language: str) -> list[str]:
+    """The fenced blocks of a language in README and docs."""
+    found = []
+    for page in PAGES:
+        pieces = re.split(r"^```(.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        # outside, language, inside, "", outside, ...
+        found += [inside for kind, inside in zip(pieces[1::4], pieces[2::4], strict=True) if kind.strip() == language]
+    return found
+
+
+@pytest.mark.parametrize("block", blocks("toml"))
+def test_every_config_that_is_shown_is_a_valid_one(block: str) -> None:
+    values = tomli.loads(block)
+    rows = {"encoder": {}, "llama_cpp-tuned": {"backend": "llama_cpp"}} | values.pop("classifiers", {})
+    config = make_config({**values, "classifiers": rows}, where="README")
+    for cell in config.cells():
+        make_classifier(cell, threads=1)
+
+
+@pytest.mark.parametrize("line", [line for block in blocks("") for line in block.splitlines() if "bench " in line])
+def test_every_command_that_is_shown_can_be_given(line: str) -> None:
+    program, *arguments = shlex.split(line, comments=True)
+    if program == "make":
+        targets = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+        assert all(re.search(rf"^{target}:", targets, re.MULTILINE) for target in arguments)
+    elif program.endswith("bench"):
+        make_parser().parse_args(arguments)
 
 
 def code_of(page: str) -> str:
     """The Python block of a page of docs/."""
-    (code,) = re.findall(r"^```python\n(.*?)^```", (REPOSITORY / "docs" / page).read_text("utf-8"), re.DOTALL | re.M)
-    return str(code)
+    text = (REPOSITORY / "docs" / page).read_text("utf-8")
+    (code,) = (code for code in blocks("python") if code in text)
+    return code
 
 
 def test_the_script_for_ray_data_answers_as_the_classifier_does(tmp_path: Path) -> None:
