@@ -71,7 +71,7 @@ def cascade_row(name: str, rows: tuple[Row, Row], validation: tuple[Records, Rec
     """
     first, second = rows
     if not all(row.scores for row in rows):
-        raise BenchError(f"cascade '{name}' needs answers of '{config.first}' and '{config.second}'")
+        raise BenchError(f"cascade '{name}' needs answers of '{first.cell.classifier}' and '{second.cell.classifier}'")
     if all(record.probabilities is None for record in first.records):
         raise BenchError(f"cascade '{name}': '{config.first}' gives no probabilities; it cannot go first")
     if not all(validation):
@@ -87,6 +87,33 @@ def cascade_row(name: str, rows: tuple[Row, Row], validation: tuple[Records, Rec
     assert first.scores
     scores = score(records, first.scores.labels, several=first.scores.takes_several)
     return Row(_cell(name, first.cell, second.cell, records, (chosen.bound, passed)), records, scores)
+
+
+def turned_away(records: Records, other: str) -> list[PredictionRecord]:
+    """Give the answers of somebody who gives every message the label `other`, at no cost."""
+    return [PredictionRecord(r.id, r.text, r.gold, (other,), valid=True, columns=r.columns) for r in records]
+
+
+def turning_away(row: Row, other: str) -> Row:
+    """Give the row of somebody who gives every message the label `other`, beside a row with the same messages."""
+    records = tuple(turned_away(row.records, other))
+    labels = row.scores.labels if row.scores else ()
+    cell = CellRecord(
+        classifier=other,
+        backend="other",
+        fingerprint=other,
+        status="ok",
+        load_seconds=0.0,
+        fit_seconds=0.0,
+        latency_ms=Latency(0.0, 0.0, row.cell.latency_ms.n) if row.cell.latency_ms else None,
+        peak_memory_bytes=0,
+        predict_memory_bytes=0,
+        n_parameters=0,
+        bytes_on_disk=0,
+        n_labelled=0,
+        energy=Energy(row.cell.energy.source, 0.0, 0.0, 1) if row.cell.energy else None,
+    )
+    return Row(cell, records, score(records, labels))
 
 
 def _joined(first: PredictionRecord, second: PredictionRecord) -> PredictionRecord:
@@ -159,12 +186,17 @@ def with_cascades(rows: Sequence[Row], run: RunFolder, cascades: Mapping[str, Ca
     by_name = {row.cell.classifier: row for row in rows}
     found = list(rows)
     for name, config in cascades.items():
-        first, second = by_name.get(config.first), by_name.get(config.second)
-        if first is None or second is None:
+        first = by_name.get(config.first)
+        if first is None:
             continue  # the run has not come so far
+        mine = run.cell(config.first).validation.read()
+        second, theirs = by_name.get(config.second), run.cell(config.second).validation.read()
+        if config.other:
+            second, theirs = turning_away(first, config.other), turned_away(mine, config.other)
+        if second is None:
+            continue
         try:
-            validation = (run.cell(config.first).validation.read(), run.cell(config.second).validation.read())
-            found.append(cascade_row(name, (first, second), validation, config))
+            found.append(cascade_row(name, (first, second), (mine, theirs), config))
         except BenchError as error:
             failed = CellRecord(name, "cascade", "", "failed", cause=str(error), row=name)
             found.append(Row(failed, (), None))

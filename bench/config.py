@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import tomli
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from classifiers.interface import BenchError
+from classifiers.interface import BenchError, Task
 from classifiers.registry import explain, nearest
 
 PRESETS = Path(__file__).parent / "presets"
@@ -39,6 +39,9 @@ class DataConfig(Closed):
     Messages may have several labels, or none, where `separator` divides the label column (`refund;praise`), where
     `label_columns` names columns of 0 and 1, one a label, or where it holds lists and
     `labels_per_message` is given: "any", or the most a message may have.
+
+    `other_label` is that of messages that belong nowhere. With `learn_other` false no classifier is told of it or
+    trained on it, and a cascade with `other` turns away what a classifier is not sure of.
     """
 
     path: str = "data/customer-messages"
@@ -52,6 +55,12 @@ class DataConfig(Closed):
     separator: str = ""
     label_columns: tuple[str, ...] = ()
     labels_per_message: LabelsPerMessage | None = None
+    other_label: str = ""
+    learn_other: bool = True
+
+    def learnt(self, task: Task) -> Task:
+        """Give a task as classifiers are told it."""
+        return task if self.learn_other else task.without(self.other_label)
 
     @property
     def takes_several(self) -> bool:
@@ -104,14 +113,22 @@ class CostConfig(Closed):
 class CascadeConfig(Closed):
     """Row `first` answers what it is sure of and row `second` the rest; the bound is chosen on validation.
 
+    In place of a second row, `other` is the label that the rest gets: messages turned away.
     `accuracy` passes on as little as gives that share right, `budget` at most that share of messages; with
     neither, the most accurate bound is taken.
     """
 
     first: str
-    second: str
+    second: str = ""
+    other: str = ""
     accuracy: float | None = Field(None, gt=0, le=1)
     budget: float | None = Field(None, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _the_rest_goes_somewhere(self) -> CascadeConfig:
+        if bool(self.second) == bool(self.other):
+            raise ValueError("a cascade needs a second row, or the label `other` that the rest gets, and not both")
+        return self
 
 
 class RowConfig(BaseModel):
@@ -190,7 +207,7 @@ class RunConfig(Closed):
         ):
             raise ValueError(f"two rows would both be run as '{double}'; rename one")
         for name, cascade in self.cascades.items():
-            if missing := {cascade.first, cascade.second} - set(names):
+            if missing := {cascade.first, *filter(None, [cascade.second])} - set(names):
                 raise ValueError(f"cascade '{name}' names '{min(missing)}', which is no row ({', '.join(names)})")
         return self
 

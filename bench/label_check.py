@@ -51,9 +51,11 @@ def check_labels(run: RunFolder, name: str, *, folds: int, report: Report) -> tu
     rare = min(counts, key=lambda label: counts[label])
     if counts[rare] < folds:
         raise BenchError(f"label '{rare}' has {counts[rare]} messages, fewer than the {folds} folds; use --folds")
+    task = config.data.learnt(loaded.task)
+    messages = [m for m in loaded.messages if m.label in task.label_names]
     plan, threads = config.cell(name), config.threads_per_cell
-    rows = _held_out(plan, loaded.task, loaded.messages, folds=folds, threads=threads, report=report)
-    return find_issues(loaded.task, loaded.messages, rows), len(loaded.messages)
+    rows = _held_out(plan, task, messages, folds=folds, threads=threads, report=report)
+    return find_issues(task, messages, rows), len(messages)
 
 
 def _held_out(

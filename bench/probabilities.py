@@ -63,7 +63,7 @@ def probability_scores(records: Sequence[PredictionRecord], labels: Sequence[str
     if not records or any(r.valid and r.probabilities is None for r in records) or len(labels) < 2:
         return None
     uniform = dict.fromkeys(labels, 1 / len(labels))
-    rows = np.array([[(r.probabilities or uniform)[name] for name in labels] for r in records])
+    rows = np.array([[(r.probabilities or uniform).get(name, 0.0) for name in labels] for r in records])
     rows = rows / rows.sum(axis=1, keepdims=True)
     gold = [r.gold[0] for r in records]
     order = sorted(range(len(labels)), key=lambda i: labels[i])  # scikit-learn takes columns in sorted order

@@ -103,7 +103,7 @@ def load_task(config: DataConfig) -> LoadedTask:
         BenchError: for every kind of unusable data; one line that names file and line.
     """
     loaded = _load(config)
-    _check(loaded)
+    _check(loaded, config)
     return loaded
 
 
@@ -232,10 +232,13 @@ def _read_text(path: Path) -> str:
         raise BenchError(f"{path}:{line}: not UTF-8 (byte 0x{data[error.start]:02x}); save it as UTF-8") from error
 
 
-def _check(loaded: LoadedTask) -> None:
+def _check(loaded: LoadedTask, config: DataConfig) -> None:
     if not any(message.labels for message in loaded.messages):
         raise BenchError(f"{loaded.task.name}: no message has a label")
-    if len(loaded.task.labels) < 2:
+    other = config.other_label
+    if other and (loaded.task.takes_several or other not in loaded.task.label_names):
+        raise BenchError(f"other_label '{other}' must be a label of the data, whose messages have one label each")
+    if len(config.learnt(loaded.task).labels) < 2:
         raise BenchError(f"{loaded.task.name}: all messages have one label; two or more are needed")
     for message in loaded.messages:
         if not message.labels and not loaded.task.takes_several:

@@ -23,7 +23,7 @@ def open_saved(run: RunFolder, name: str, *, threads: int | None = None) -> Clas
     classifier = make_classifier(config.cell(name), threads=threads or config.threads_per_cell)
     if not isinstance(classifier, Saveable):
         raise BenchError(f"'{name}' cannot be taken up again: its backend does not save what it fitted")
-    classifier.load_from(run.cell(name).model, record.as_task())
+    classifier.load_from(run.cell(name).model, config.data.learnt(record.as_task()))
     return classifier
 
 

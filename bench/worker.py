@@ -39,7 +39,7 @@ from bench.records import (
 )
 from bench.split import Split, first_per_label
 from bench.task import LoadedTask, load_task
-from classifiers.interface import BenchError, Classifier, Epoch, Message, Progress, Saveable, Stage
+from classifiers.interface import BenchError, Classifier, Epoch, Message, Progress, Saveable, Stage, Task
 from classifiers.registry import check_settings, find_backend
 
 FITTED = "fitted.ok"
@@ -60,6 +60,16 @@ class Cell:
     stages: dict[str, Stage] = field(default_factory=dict)
     meter: EnergyMeter = field(default_factory=EnergyMeter)
     n_predicted: int = 0
+
+    @property
+    def task(self) -> Task:
+        """Give the task as the classifier is told it."""
+        return self.config.data.learnt(self.loaded.task)
+
+    def lessons(self, part: Part) -> list[Message]:
+        """Give the messages of one part that the classifier may learn from."""
+        known = set(self.task.label_names)
+        return [message for message in self.messages(part) if known.issuperset(message.labels)]
 
     def messages(self, part: Part) -> list[Message]:
         """Give the messages of one part; a cell with few training messages has no others to look at."""
@@ -115,7 +125,7 @@ def make_classifier(plan: CellPlan, *, threads: int) -> Classifier[Any]:
 def run_cell(cell: Cell) -> CellRecord:
     """Fit, predict what is not yet predicted, measure, and give the record that is to be written."""
     with make_classifier(cell.plan, threads=cell.config.threads_per_cell) as classifier:
-        reason = classifier.supports(cell.loaded.task)
+        reason = classifier.supports(cell.task)
         if reason:
             raise BenchError(f"'{cell.plan.name}' cannot do this task: {reason}")
         _prepare(cell, classifier)
@@ -134,7 +144,7 @@ def _prepare(cell: Cell, classifier: Classifier[Any]) -> None:
     if isinstance(classifier, Saveable) and kept.exists():
         cell.seconds |= json.loads(kept.read_text())
         cell.tell("phase", phase="load")
-        classifier.load_from(model, cell.loaded.task)
+        classifier.load_from(model, cell.task)
         return
     shutil.rmtree(model, ignore_errors=True)
     with cell.timed("load"):
@@ -142,7 +152,7 @@ def _prepare(cell: Cell, classifier: Classifier[Any]) -> None:
     cell.folder.epochs.write(())
     with cell.folder.epochs.path.open("ab") as stream, cell.timed("fit"):
         listen = _listener(cell, stream)
-        classifier.fit(cell.loaded.task, cell.messages("train"), cell.messages("validation"), listen=listen)
+        classifier.fit(cell.task, cell.lessons("train"), cell.lessons("validation"), listen=listen)
     if isinstance(classifier, Saveable) and cell.config.keep_models:
         model.mkdir(parents=True)
         classifier.save(model)
@@ -209,7 +219,7 @@ def _describe(
     records = cell.folder.predictions.read()
     predict_seconds = sum(record.seconds for record in records)
     attempts = [attempt for record in records for attempt in record.attempts]
-    n_train, n_validation = len(cell.messages("train")), len(cell.messages("validation"))
+    n_train, n_validation = len(cell.lessons("train")), len(cell.lessons("validation"))
     used = classifier.n_labelled
     return CellRecord(
         classifier=cell.plan.name,

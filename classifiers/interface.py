@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Generic, Protocol, TypeVar, runtime_checkable
@@ -55,6 +55,10 @@ class Task:
     def takes_several(self) -> bool:
         """Tell whether a message may have none or several labels."""
         return self.most_labels > 1
+
+    def without(self, name: str) -> Task:
+        """Give the task as it is for those who are not told of one of its labels."""
+        return replace(self, labels=tuple(label for label in self.labels if label.name != name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,9 @@ def _config(chosen: argparse.Namespace) -> RunConfig:
         names = chosen.only.split(",")
         check_known(names, values["classifiers"], what="classifier")
         values["classifiers"] = {name: values["classifiers"][name] for name in names}
-        both = {n: c for n, c in values.get("cascades", {}).items() if {c["first"], c["second"]} <= set(names)}
+        kept = {*names, None}
+        cascades = values.get("cascades", {}).items()
+        both = {n: c for n, c in cascades if {c["first"], c.get("second")} <= kept}
         values["cascades"] = both
     curve = {"train_per_label": _sizes(chosen.sizes), "seeds": chosen.seeds}
     for row in values["classifiers"].values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.compare import Pair, Suspect
+from bench.rejection import Share, rejection
 from bench.report.format import DASH, label_text, shortened, signed, with_interval
 from bench.report.table import Table
 from bench.scores import Row
@@ -19,6 +20,21 @@ def slice_table(found: Slice) -> Table:
         for part in found.parts
     )
     return Table(f"Accuracy % by {found.name}", (found.name, "messages", *names), body)
+
+
+def rejection_table(rows: Sequence[Row], other: str) -> Table:
+    """Give how each classifier does on messages that belong somewhere, and at turning away the others."""
+
+    def shown(part: Share) -> str:
+        return with_interval(part.value, part.interval) if part.value is not None and part.interval else DASH
+
+    found = [(row.cell.classifier, rejection(row.records, other)) for row in rows if row.scores]
+    body = tuple((name, *map(shown, (one.in_scope_accuracy, one.recall, one.precision))) for name, one in found)
+    n = found[0][1].recall.n if found else 0
+    meaning = "recall: the share of them turned away; precision: their share of all turned away."
+    note = f"{n} test messages are '{other}'; {meaning}"
+    head = ("classifier", "accuracy of the others %", "recall %", "precision %")
+    return Table(f"Messages that belong nowhere ({other})", head, body, notes=(note,))
 
 
 MOST_SUSPECTS = 10

@@ -11,7 +11,7 @@ from bench.cost import Cost, cost_of, machine_gb
 from bench.curve import groups
 from bench.recommend import Limits, Verdict, recommend
 from bench.records import RunRecord
-from bench.report.comparison_tables import pairs_table, shown_pairs, slice_table, suspects_table
+from bench.report.comparison_tables import pairs_table, rejection_table, shown_pairs, slice_table, suspects_table
 from bench.report.curve_section import curve_tables, seed_tables
 from bench.report.format import (
     COST,
@@ -74,6 +74,8 @@ def tables(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Iterat
     rows = whole_rows(rows)
     yield from curve_tables(trained)
     yield _metric_table("Scores", list(rows), QUALITY, notes=tuple(_under_scores(run, rows)))
+    if other := str(run.config.get("data", {}).get("other_label", "")):
+        yield rejection_table(rows, other)
     yield from seed_tables(trained)
     if _jobs(run) == 1:
         yield _metric_table("Speed and size", list(rows), COST, notes=tuple(_under_cost(rows)))

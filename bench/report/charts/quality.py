@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bench.cascade import points
+from bench.cascade import points, turned_away
 from bench.curve import Group, curves, flat_lines
 from bench.report.charts.drawing import Chart, Points, inline, sized
 from bench.scores import UNPARSED, Row
@@ -149,8 +149,12 @@ def cascade(rows: Sequence[Row]) -> Chart:
         if "passed on" not in facts or row.scores is None:
             continue
         name = row.cell.classifier
-        pair = (by_name[str(facts["first"])].records, by_name[str(facts["second"])].records)
-        lines += [{"cascade": name, "passed": 100 * p.passed_on, "accuracy": 100 * p.accuracy} for p in points(*pair)]
+        first, second = by_name[str(facts["first"])], by_name.get(str(facts["second"]))
+        rest = second.records if second else turned_away(first.records, str(facts["second"]))
+        lines += [
+            {"cascade": name, "passed": 100 * p.passed_on, "accuracy": 100 * p.accuracy}
+            for p in points(first.records, rest)
+        ]
         chosen.append(
             {"cascade": name, "passed": 100 * float(facts["passed on"]), "accuracy": 100 * row.scores.accuracy}
         )
