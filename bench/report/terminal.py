@@ -135,20 +135,24 @@ def print_answers(console: Console, answers: dict[str, PredictionRecord]) -> Non
 
 def print_models(console: Console, catalogue: Mapping[str, Entry], here: set[str]) -> None:
     """Print the catalogue and which of its models lie in the cache."""
-    head = ("model", "kind", "parameters", "size", "licence", "sources", "cached")
+    head = ("model", "kind", "parameters", "size", "index", "here")
     body = tuple(
         (
             name,
             entry.kind,
             count(entry.parameters),
             size(entry.bytes or None),
-            entry.licence,
-            "Hub, package index" if entry.wheel else "Hub",
+            "yes" if entry.wheel else "no",
             "yes" if name in here else "no",
         )
         for name, entry in catalogue.items()
     )
-    print_table(console, Table("Models", head, body))
+    licences: dict[str, list[str]] = {}
+    for name, entry in catalogue.items():
+        licences.setdefault(entry.licence, []).append(name)
+    notes = [f"{licence}: {', '.join(names)}." for licence, names in licences.items()]
+    notes.insert(0, "All are on the Hub; index: the package index carries it too; here: it lies in the cache.")
+    print_table(console, Table("Models", head, body, notes=tuple(notes)))
 
 
 def print_finding(console: Console, finding: Finding) -> None:
