@@ -50,6 +50,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_speed(commands)
     doctor = commands.add_parser("doctor", help="see whether this machine can run the benchmark")
     doctor.add_argument("--llm-only", action="store_true", help="only see whether llama.cpp runs")
+    _add_json(doctor)
     doctor.set_defaults(command="tools.examine_machine")
     return parser
 
@@ -77,6 +78,10 @@ def _add_run_options(parser: argparse.ArgumentParser, *, default: str) -> None:
     parser.set_defaults(command="runs.run_benchmark", default=default, sizes=None, seeds=None)
 
 
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON instead, for machines")
+
+
 def _add_report(commands: Any) -> None:
     parser = commands.add_parser("report", help="print a run's tables; write report.md and scores.json")
     parser.add_argument("run", nargs="?", help="a run's name or path (default: the newest)")
@@ -94,6 +99,7 @@ def _add_recommend(commands: Any) -> None:
     parser.add_argument("--volume", default="1e6", metavar="N", help="messages to classify, such as 1e6/month (1e6)")
     parser.add_argument("--machine-price", type=float, metavar="P", help="price of a machine's hour")
     parser.add_argument("--label-price", type=float, metavar="P", help="price of one label given by a person")
+    _add_json(parser)
     parser.set_defaults(command="answers.recommend_classifier")
 
 
@@ -123,6 +129,7 @@ def _add_compare(commands: Any) -> None:
     parser.add_argument("--fail-on-regression", action="store_true", help="exit code 3 where one got measurably worse")
     parser.set_defaults(command="runs.compare_runs")
     history = commands.add_parser("history", help="list all runs, newest first, a line each")
+    _add_json(history)
     history.set_defaults(command="runs.list_runs")
 
 
@@ -132,6 +139,7 @@ def _add_labels(commands: Any) -> None:
     parser.add_argument("--folds", type=int, default=5, help="trainings, each without a part of the messages (5)")
     parser.add_argument("--limit", type=int, default=20, help="how many to print; 0 for all (default: 20)")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write them to a CSV file instead")
+    _add_json(parser)
     parser.set_defaults(command="tools.check_run_labels")
 
 
@@ -144,6 +152,7 @@ def _add_disagreements(commands: Any) -> None:
     parser.add_argument("--limit", type=int, default=20, help="how many to print; 0 for all (default: 20)")
     parser.add_argument("--csv", metavar="FILE", help="write them to a CSV file instead")
     parser.add_argument("--tui", action="store_true", help="look through all messages in the terminal")
+    _add_json(parser)
     parser.set_defaults(command="answers.list_disagreements")
 
 
@@ -172,6 +181,7 @@ def _add_models(commands: Any) -> None:
     parser = commands.add_parser("models", help="list the model catalogue, or fetch one into the cache")
     parser.add_argument("action", nargs="?", choices=["list", "pull"], default="list")
     parser.add_argument("name", nargs="*", help="with pull: the models to fetch")
+    _add_json(parser)
     parser.set_defaults(command="tools.list_or_pull_models")
 
 

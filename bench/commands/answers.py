@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
-from bench.commands.shared import find, make_console, report_of
+from bench.commands.shared import find, make_console, print_json, report_of
 from classifiers.interface import BenchError
 
 
@@ -24,7 +25,10 @@ def recommend_classifier(chosen: argparse.Namespace) -> int:
     config = RunConfig.model_validate(folder.read().config).cost.model_dump()
     prices = CostConfig.model_validate(config | {k: v for k, v in given.items() if v is not None})
     verdict = recommend(rows, all_pairs(rows), limits, prices)
-    print_verdict(make_console(), verdict)
+    if chosen.json:
+        print_json(asdict(verdict))
+    else:
+        print_verdict(make_console(), verdict)
     return 0 if verdict.classifier else 1
 
 
@@ -108,6 +112,9 @@ def list_disagreements(chosen: argparse.Namespace) -> int:
     if chosen.right and not pair:
         raise BenchError("--right asks who of two is right; name them with --pair A,B")
     found = disagreements(rows, pair=pair, label=chosen.label, right=chosen.right)
+    if chosen.json:
+        print_json([asdict(one) for one in found[: chosen.limit or None]])
+        return 0
     if chosen.csv:
         write_disagreements(Path(chosen.csv), found)
         print(f"wrote {len(found)} disagreements to {chosen.csv}")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.commands.shared import find, make_console, report_of
+from bench.commands.shared import find, make_console, print_json, report_of
 from classifiers.interface import BenchError
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def compare_runs(chosen: argparse.Namespace) -> int:
 
 def list_runs(chosen: argparse.Namespace) -> int:
     """Print a line a run."""
+    from bench.history import history
     from bench.records import all_runs
     from bench.report.run_tables import history_table
     from bench.report.terminal import print_table
@@ -113,5 +115,8 @@ def list_runs(chosen: argparse.Namespace) -> int:
     runs = all_runs(chosen.results)
     if not runs:
         raise BenchError(f"there is no run in {chosen.results}; make one with: bench run")
-    print_table(make_console(), history_table(runs))
+    if chosen.json:
+        print_json([asdict(line) for line in history(runs)])
+    else:
+        print_table(make_console(), history_table(history(runs)))
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,6 +18,11 @@ def make_console() -> Console:
     from rich.console import Console
 
     return Console(highlight=False)
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON, for machines: nothing else goes to the standard output."""
+    print(json.dumps(value, ensure_ascii=False, indent=1))
 
 
 def find(chosen: argparse.Namespace) -> RunFolder:

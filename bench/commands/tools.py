@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import asdict
 from pathlib import Path
 
-from bench.commands.shared import make_console
+from bench.commands.shared import make_console, print_json
 from classifiers.interface import BenchError
 
 
@@ -44,7 +45,9 @@ def check_run_labels(chosen: argparse.Namespace) -> int:
     console = make_console()
     with share_bar(console, f"cross-validating {name}") as report:
         found, n = check_labels(run, name, folds=chosen.folds, report=report)
-    if chosen.csv:
+    if chosen.json:
+        print_json([asdict(one) for one in found[: chosen.limit or None]])
+    elif chosen.csv:
         write_rows(chosen.csv, ISSUE_HEAD, map(issue_line, found))
         print(f"wrote {len(found)} of {n} messages to {chosen.csv}")
     else:
@@ -61,7 +64,11 @@ def list_or_pull_models(chosen: argparse.Namespace) -> int:
 
     console = make_console()
     if chosen.action == "list":
-        print_models(console, catalogue(), {name for name in catalogue() if cached(name)})
+        here = {name for name in catalogue() if cached(name)}
+        if chosen.json:
+            print_json([{**entry.model_dump(), "name": n, "cached": n in here} for n, entry in catalogue().items()])
+        else:
+            print_models(console, catalogue(), here)
         return 0
     if not chosen.name:
         raise BenchError(f"name the models to pull (available: {', '.join(catalogue())})")
@@ -112,8 +119,11 @@ def examine_machine(chosen: argparse.Namespace) -> int:
     from bench.report.terminal import print_finding
 
     console = make_console()
-    faults = 0
+    found = []
     for finding in [smoke_test()] if chosen.llm_only else examine():
-        print_finding(console, finding)
-        faults += finding.good is False
-    return 1 if faults else 0
+        found.append(finding)
+        if not chosen.json:
+            print_finding(console, finding)
+    if chosen.json:
+        print_json([asdict(finding) for finding in found])
+    return 1 if any(finding.good is False for finding in found) else 0

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.cascade import Point
-from bench.compare import rows_of
+from bench.history import RunLine
 from bench.label_check import LabelIssue
-from bench.records import RunFolder, RunRecord
+from bench.records import RunRecord
 from bench.regression import Change
 from bench.report.comparison_tables import p_text
 from bench.report.format import DASH, number, share, shortened, signed, with_interval
 from bench.report.table import Table
-from bench.scores import Row, whole_rows
+from bench.scores import Row
 
 
 def changes_table(old: RunRecord, new: RunRecord, found: Sequence[Change]) -> Table:
@@ -98,18 +98,17 @@ def issues_table(found: Sequence[LabelIssue], limit: int, n: int) -> Table:
     return Table("Check these labels first", ISSUE_HEAD, body, notes=(note,), can_turn=False)
 
 
-def history_table(runs: Sequence[RunFolder]) -> Table:
+def history_table(lines: Sequence[RunLine]) -> Table:
     """Give a line a run: when, on what, how many rows, and the most accurate of them."""
-    return Table("Runs", ("run", "started", "task", "rows", "failed", "best"), tuple(map(_line, runs)))
-
-
-def _line(folder: RunFolder) -> tuple[str, ...]:
-    run, rows = folder.read(), rows_of(folder)
-    failed = sum(row.cell.status != "ok" for row in rows)
-    scored = [(row.scores.accuracy, row.cell.classifier) for row in whole_rows(rows) if row.scores]
-    best = max(scored, default=None)
-    started = run.started[:16].replace("T", " ")
-    return (
-        folder.path.name, started, str(run.task["name"]), str(len(rows)), str(failed or DASH),
-        f"{best[1]} {share(best[0])} %" if best else DASH,
-    )  # fmt: skip
+    body = tuple(
+        (
+            line.run,
+            line.started[:16].replace("T", " "),
+            line.task,
+            str(line.rows),
+            str(line.failed or DASH),
+            f"{line.best} {share(line.accuracy)} %" if line.best else DASH,
+        )
+        for line in lines
+    )
+    return Table("Runs", ("run", "started", "task", "rows", "failed", "best"), body)

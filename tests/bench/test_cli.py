@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from conftest import REPOSITORY
 
 from bench.cli import main
 from bench.config import load_config, preset_names
@@ -143,3 +145,24 @@ def test_disk_full_is_one_line_and_the_run_goes_on_later(
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert "cannot write results to" in said
     assert main(command) == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "field"),
+    [
+        (["history"], "accuracy"),
+        (["models"], "cached"),
+        (["doctor"], "good"),
+        (["disagreements", "default", "--limit", "2"], "answers"),
+    ],
+)
+def test_lists_are_given_as_json_too(command: list[str], field: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--results", str(REPOSITORY / "results" / "reference"), *command, "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert found
+    assert all(field in one for one in found)
+
+
+def test_a_verdict_is_given_as_json_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--results", str(REPOSITORY / "results" / "reference"), "recommend", "default", "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)) == {"classifier", "sentences"}
