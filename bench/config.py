@@ -40,6 +40,9 @@ class DataConfig(Closed):
     `label_columns` names columns of 0 and 1, one a label, or where it holds lists and
     `labels_per_message` is given: "any", or the most a message may have.
 
+    The same text with different labels is refused, or with `contradictions = "report"` only said: public data sets hold
+    some, and an official file cannot be corrected.
+
     `other_label` is that of messages that belong nowhere. With `learn_other` false no classifier is told of it or
     trained on it, and a cascade with `other` turns away what a classifier is not sure of.
     """
@@ -55,6 +58,7 @@ class DataConfig(Closed):
     separator: str = ""
     label_columns: tuple[str, ...] = ()
     labels_per_message: LabelsPerMessage | None = None
+    contradictions: Literal["refuse", "report"] = "refuse"
     other_label: str = ""
     learn_other: bool = True
 

@@ -73,7 +73,7 @@ def make_split(loaded: LoadedTask, config: SplitConfig, seed: int) -> Split:
         for group in across:
             # to training, so that what remains in test is new to everyone; unless a message is pinned
             parts |= dict.fromkeys(group, "test" if pinned & set(group) else "train")
-    warnings = (*_duplicate_warnings(across, moved), *_label_warnings(loaded, parts, method))
+    warnings = (*loaded.warnings, *_duplicate_warnings(across, moved), *_label_warnings(loaded, parts, method))
     return Split(parts, warnings)
 
 

@@ -79,11 +79,15 @@ class TaskFile(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class LoadedTask:
-    """A task with its messages; `parts` is given where the data set brings its own split."""
+    """A task with its messages; `parts` is given where the data set brings its own split.
+
+    `warnings` are what a reader of the results must be told of the data.
+    """
 
     task: Task
     messages: tuple[Message, ...]
     parts: dict[str, Part] | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -103,8 +107,7 @@ def load_task(config: DataConfig) -> LoadedTask:
         BenchError: for every kind of unusable data; one line that names file and line.
     """
     loaded = _load(config)
-    _check(loaded, config)
-    return loaded
+    return replace(loaded, warnings=_check(loaded, config))
 
 
 def _load(config: DataConfig) -> LoadedTask:
@@ -232,7 +235,8 @@ def _read_text(path: Path) -> str:
         raise BenchError(f"{path}:{line}: not UTF-8 (byte 0x{data[error.start]:02x}); save it as UTF-8") from error
 
 
-def _check(loaded: LoadedTask, config: DataConfig) -> None:
+def _check(loaded: LoadedTask, config: DataConfig) -> tuple[str, ...]:
+    """Refuse what cannot be used; give what a reader of the results must be told."""
     if not any(message.labels for message in loaded.messages):
         raise BenchError(f"{loaded.task.name}: no message has a label")
     other = config.other_label
@@ -247,14 +251,21 @@ def _check(loaded: LoadedTask, config: DataConfig) -> None:
             raise BenchError(
                 f"{message.id}: has {len(message.labels)} labels; at most {loaded.task.most_labels} are allowed"
             )
-    _check_contradictions(loaded.messages)
+    found = _contradictions(loaded.messages)
+    if found and config.contradictions == "refuse":
+        raise BenchError(f'{found[0]}; correct one of them, or give contradictions = "report"')
+    if not found:
+        return ()
+    return (f"{len(found)} messages contradict others with the same text, so none can be right on all ({found[0]})",)
 
 
-def _check_contradictions(messages: Sequence[Message]) -> None:
-    """Refuse a text that stands twice with different labels: one of the two must be wrong."""
+def _contradictions(messages: Sequence[Message]) -> list[str]:
+    """Name every text that stands twice with different labels: one of the two must be wrong."""
     first: dict[str, Message] = {}
+    found = []
     for message in messages:
         other = first.setdefault(message.text, message)
         if other.labels != message.labels:
             both = f"'{', '.join(message.labels)}', but {other.id} gives it '{', '.join(other.labels)}'"
-            raise BenchError(f"{message.id}: the same text has label {both}; correct one of them")
+            found.append(f"{message.id}: the same text has label {both}")
+    return found

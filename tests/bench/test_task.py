@@ -160,3 +160,14 @@ def test_hub_data_without_a_hub_is_one_line(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("classifiers.models.hub_answers", lambda: False)
     with pytest.raises(BenchError, match="hf:some/data cannot be had"):
         load_task(DataConfig(path="hf:some/data"))
+
+
+def test_contradictions_of_a_file_that_cannot_be_corrected_are_only_said(tmp_path: Path) -> None:
+    path = tmp_path / "c.csv"
+    path.write_text("text,label\nhi,x\nho,y\nhi,y\nhe,x\n")
+    with pytest.raises(BenchError, match=r"c.csv:4: the same text has label 'y', but c.csv:2 .*contradictions"):
+        load_task(DataConfig(path=str(path)))
+    loaded = load_task(DataConfig(path=str(path), contradictions="report"))
+    assert len(loaded.messages) == 4
+    (warning,) = loaded.warnings
+    assert warning.startswith("1 messages contradict others")
