@@ -64,7 +64,7 @@ def _against(taken: Sequence[tuple[Row, float]], unit: str, title: str) -> Chart
     return sized(front + bars + dots + names, title)
 
 
-BARS = ("throughput", "p50", "fit", "memory", "disk")
+BARS = ("p50", "predict", "fit", "memory", "disk")
 """The metrics drawn as bars, by their names in METRICS."""
 
 
