@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from classifiers.interface import Message, Task
+from classifiers.llm.asker import Asker
 from classifiers.llm.calibration import calibrate, label_probabilities, prior_of
 from classifiers.llm.examples import SimilarMessages, draw_per_label
 from classifiers.llm.llama_cpp import LlamaCpp
 from classifiers.llm.prompt import wordings
 from classifiers.llm.settings import LlamaCppSettings
-from classifiers.llm.tuning import CALIBRATIONS, declared_choices
+from classifiers.llm.tuning import declared_choices
 
 
 def fitted(smollm: Path, task: Task, messages: list[Message], **settings: object) -> LlamaCpp:
@@ -31,7 +32,7 @@ def test_tuning_tries_every_declared_choice_and_keeps_the_best(
         trials = classifier.trials
         plain = classifier.settings.choice(0)
         n_scored = sum(choice.mode == "score" for choice in declared_choices(plain))
-        assert len(trials) == 1 + len(declared_choices(plain)) + n_scored * (len(CALIBRATIONS) - 1)
+        assert len(trials) == 1 + len(declared_choices(plain)) + n_scored * (len(Asker.calibrations) - 1)
         assert trials[0].settings == plain.describe()
         assert {trial.n for trial in trials} == {6}
         chosen = classifier.asker.choice.describe()
@@ -65,7 +66,7 @@ def test_variants_measure_a_spread_and_change_nothing(smollm: Path, task: Task, 
 
 def test_auto_calibration_is_chosen_on_validation(smollm: Path, task: Task, messages: list[Message]) -> None:
     with fitted(smollm, task, messages, mode="score", calibration="auto") as classifier:
-        assert [t.settings["calibration"] for t in classifier.trials] == list(CALIBRATIONS)
+        assert [t.settings["calibration"] for t in classifier.trials] == list(Asker.calibrations)
         best = max(trial.accuracy for trial in classifier.trials)
         chosen = next(t for t in classifier.trials if t.settings["calibration"] == classifier.asker.choice.calibration)
         assert chosen.accuracy == best
