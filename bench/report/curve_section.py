@@ -9,6 +9,8 @@ from bench.curve import Crossing, Group, crossing, curves, flat_lines
 from bench.report.format import DASH, brackets, share
 from bench.report.table import Table
 
+CURVE = "Learning curve"
+
 
 def curve_tables(found: Sequence[Group]) -> Iterator[Table]:
     """Give the learning curve where there is one."""
@@ -39,7 +41,7 @@ def _curve(learners: dict[str, list[Group]], flat: Sequence[Group]) -> Table:
         for rival in flat
         if len(curve) > 1 and all(len(group.hits) == len(rival.hits) for group in curve)
     ]
-    return Table("Learning curve", head, body, notes=tuple(notes), can_turn=False)
+    return Table(CURVE, head, body, notes=tuple(notes), can_turn=False)
 
 
 def _size_text(size: float) -> str:

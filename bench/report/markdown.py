@@ -10,6 +10,7 @@ from typing import Any
 
 from bench.compare import Pair
 from bench.records import RunRecord
+from bench.report.curve_section import CURVE
 from bench.report.sections import Report
 from bench.report.table import Table
 from bench.scores import METRICS, Row
@@ -30,10 +31,14 @@ def markdown(report: Report) -> str:
 
 
 def results_block(report: Report) -> str:
-    """Give the part of a report that stands in a README: headline, warnings, the first four tables."""
+    """Give the part of a report that stands in a README: headline, warnings, the first four tables.
+
+    Of a learning curve only the curve: the other tables are of its last point alone.
+    """
     lines = [f"{_plain(report.headline)}.", "", *_verdict(report)]
     lines += [f"> {_plain(line)}\n" for line in report.warnings]
-    for table in report.tables[:4]:
+    shown = 1 if report.tables[0].title == CURVE else 4
+    for table in report.tables[:shown]:
         lines += [f"**{table.title}**", "", *table_lines(table), "", *map(_plain, table.notes), ""]
     return "\n".join(lines).strip()
 

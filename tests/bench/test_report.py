@@ -19,6 +19,7 @@ from bench.report.markdown import markdown, replace_block, results_block, scores
 from bench.report.sections import loud, make_report, tables
 from bench.report.speed_table import speed_block
 from bench.report.terminal import print_report
+from bench.scores import whole_rows
 from bench.speed.results import read_speed
 
 REFERENCE = RunFolder(REPOSITORY / "results" / "reference" / "default")
@@ -32,11 +33,11 @@ def test_report_is_rebuilt_from_records_alone() -> None:
     assert json.loads(json.dumps(scores_json(rows, pairs))) == scores
 
 
-@pytest.mark.parametrize(("name", "block"), [("default", "results"), ("llm-ladder", "ladder")])
+@pytest.mark.parametrize(("name", "block"), [("default", "results"), ("llm-ladder", "ladder"), ("curve", "curve")])
 def test_readme_shows_the_reference_runs(name: str, block: str) -> None:
     run = RunFolder(REFERENCE.path.with_name(name))
     rows = rows_of(run)
-    tables = results_block(make_report(run.read(), rows, all_pairs(rows)))
+    tables = results_block(make_report(run.read(), rows, all_pairs(whole_rows(rows))))
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     command = f"bench report results/reference/{name} --into README.md --block {block}"
     assert replace_block(readme, tables, block) == readme, f"run: {command}"
