@@ -17,8 +17,8 @@ from classifiers.interface import BenchError, Message, Task
 TEXTS = ["hi", "Where is my order 88? It should have come on Monday, and nobody answers.", "money back " * 40, ""]
 
 
-def trained(model: Path, runtime: str, task: Task, messages: list[Message]) -> Encoder:
-    settings = EncoderSettings(model=(str(model),), epochs=4, runtime=runtime)
+def trained(model: Path, runtime: str, task: Task, messages: list[Message], *, head: str = "auto") -> Encoder:
+    settings = EncoderSettings(model=(str(model),), epochs=4, runtime=runtime, head=head)
     encoder = Encoder(settings, seed=1, threads=2)
     encoder.load()
     # beside a long message short ones are mostly padding, which is where a wrong export shows
@@ -88,7 +88,8 @@ def test_an_export_that_ignores_the_mask_is_refused(minilm, task, messages, monk
     with pytest.raises(
         BenchError, match=r'gives [\d.]+% other answers than torch on 30 messages; use runtime = "torch"'
     ):
-        trained(minilm, "onnx", task, messages)
+        # a mean embedding of two dozen easy messages withstands even this
+        trained(minilm, "onnx", task, messages, head="softmax")
 
 
 def test_a_missing_runtime_names_its_remedy(minilm, task, messages, monkeypatch) -> None:
