@@ -251,6 +251,9 @@ class _Teller(TrainerCallback):
         self.listen = listen
         self.has_validation = has_validation
 
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.listen(Progress(0, state.max_steps))
+
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.listen(Progress(state.global_step, state.max_steps))
 
