@@ -39,8 +39,8 @@ from bench.records import (
 )
 from bench.split import Split, first_per_label
 from bench.task import LoadedTask, load_task
+from classifiers import registry
 from classifiers.interface import BenchError, Classifier, Epoch, Message, Progress, Saveable, Stage, Task
-from classifiers.registry import check_settings, find_backend
 
 FITTED = "fitted.ok"
 
@@ -117,9 +117,8 @@ def open_cell(run: RunFolder, name: str, tell: Tell) -> Cell:
 
 def make_classifier(plan: CellPlan, *, threads: int) -> Classifier[Any]:
     """Make the classifier of a cell from its backend and settings."""
-    backend = find_backend(plan.backend)
-    settings = check_settings(backend, plan.settings, where=f"classifiers.{plan.row}")
-    return backend(settings, seed=plan.seed, threads=threads)
+    where = f"classifiers.{plan.row}"
+    return registry.make_classifier(plan.backend, plan.settings, where=where, seed=plan.seed, threads=threads)
 
 
 def run_cell(cell: Cell) -> CellRecord:

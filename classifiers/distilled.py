@@ -32,7 +32,7 @@ from classifiers.interface import (
     silent,
 )
 from classifiers.label_sets import Rows
-from classifiers.registry import check_settings, find_backend
+from classifiers.registry import make_classifier
 
 HELD_OUT = 10
 """Of so many taught messages one is kept to choose the student's epoch by."""
@@ -170,9 +170,7 @@ class Distilled(Classifier[DistilledSettings]):
         values = dict(self.settings.teacher)
         if "backend" not in values:
             raise BenchError("a distilled row's teacher needs a backend, such as llama_cpp")
-        backend = find_backend(values.pop("backend"))
-        settings = check_settings(backend, values, where="teacher")
-        return backend(settings, seed=self.seed, threads=self.threads)
+        return make_classifier(values.pop("backend"), values, where="teacher", seed=self.seed, threads=self.threads)
 
     def _ask_teacher(self, task: Task, messages: Sequence[Message], listen: Listener) -> list[Prediction]:
         answers: list[Prediction] = []

@@ -94,6 +94,14 @@ def check_settings(backend: type[Classifier[Any]], values: dict[str, Any], *, wh
         raise BenchError(explain(error, backend.settings_type, where=where)) from error
 
 
+def make_classifier(
+    name: str, values: dict[str, Any], *, where: str, seed: int = 0, threads: int = 1
+) -> Classifier[Any]:
+    """Make a classifier of a backend's name and settings; raises BenchError as `find_backend` and `check_settings`."""
+    backend = find_backend(name)
+    return backend(check_settings(backend, values, where=where), seed=seed, threads=threads)
+
+
 def explain(error: ValidationError, model: type[Any], *, where: str) -> str:
     """Turn one of pydantic's complaints into a line: the key, what is wrong, the nearest key."""
     # a misspelt key comes first: it also explains why another one is missing

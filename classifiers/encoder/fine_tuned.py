@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from classifiers.encoder.settings import EncoderSettings
-from classifiers.encoder.training import SEVERAL, Encoded, precision_for, takes_several, train
+from classifiers.encoder.training import Encoded, precision_for, problem_type, takes_several, train
 from classifiers.interface import Listener, Task
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class FineTuned:
         config = AutoConfig.from_pretrained(
             folder,
             num_labels=len(names),
-            problem_type=SEVERAL if task.takes_several else "single_label_classification",
+            problem_type=problem_type(task),
             id2label=dict(enumerate(names)),
             label2id={name: i for i, name in enumerate(names)},
             trust_remote_code=False,

@@ -86,12 +86,12 @@ class Frozen:
         """Give each row's embedding, shape (rows, width)."""
         import torch
 
+        from classifiers.encoder.pooled import mean_embedding
+
         batch = batch.to(self.model.device)
         with torch.inference_mode():
-            hidden = self.model(**batch).last_hidden_state
-        mask = batch["attention_mask"].unsqueeze(-1).to(hidden.dtype)
-        mean = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
-        vectors: NDArray[np.float32] = torch.nn.functional.normalize(mean, dim=-1).float().cpu().numpy()
+            embedding = mean_embedding(self.model, batch["input_ids"], batch["attention_mask"])
+        vectors: NDArray[np.float32] = embedding.float().cpu().numpy()
         return vectors
 
     def probabilities(self, batch: Any) -> list[list[float]]:

@@ -19,6 +19,7 @@ from torch.nn.functional import normalize
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
+from classifiers.encoder.training import problem_type
 from classifiers.interface import Task
 from classifiers.logistic import Model
 
@@ -28,6 +29,13 @@ same and its learning rate fits the encoder's."""
 DROPOUT = 0.1
 UNSEEN_BIAS = -10.0
 """The logit of a label that no training message has; one that all have has the opposite."""
+
+
+def mean_embedding(body: PreTrainedModel, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+    """Give each message's mean of the last hidden states over its tokens, of length 1; shape (messages, width)."""
+    hidden = body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+    mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
+    return normalize((hidden * mask).sum(1) / mask.sum(1).clamp(min=1), dim=-1)
 
 
 class PooledClassifier(PreTrainedModel):  # type: ignore[misc]
@@ -47,7 +55,7 @@ class PooledClassifier(PreTrainedModel):  # type: ignore[misc]
         """Put the linear layer of a logistic regression, fitted on the body's mean embeddings, behind the body."""
         config = body.config
         config.num_labels, config.pooled = len(task.labels), True
-        config.problem_type = "multi_label_classification" if task.takes_several else "single_label_classification"
+        config.problem_type = problem_type(task)
         model = cls(config, body)
         weights, bias = layer_of(head, task, config.hidden_size)
         with torch.no_grad():
@@ -73,9 +81,7 @@ class PooledClassifier(PreTrainedModel):  # type: ignore[misc]
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> SequenceClassifierOutput:
         """Give logits, shape (messages, labels)."""
-        hidden = self.body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
-        embedding = normalize((hidden * mask).sum(1) / mask.sum(1).clamp(min=1), dim=-1)
+        embedding = mean_embedding(self.body, input_ids, attention_mask)
         return SequenceClassifierOutput(logits=self.classifier(self.dropout(SCALE * embedding)))
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from transformers import DataCollatorWithPadding, EarlyStoppingCallback, Trainer
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from classifiers.encoder.settings import EncoderSettings
-from classifiers.interface import Epoch, Listener, Progress
+from classifiers.interface import Epoch, Listener, Progress, Task
 from classifiers.label_sets import EVEN
 
 if TYPE_CHECKING:
@@ -179,7 +179,12 @@ def class_weights(
     return [len(labels) / (n_labels * count) for count in counts]
 
 
-SEVERAL = "multi_label_classification"
+SEVERAL: Final = "multi_label_classification"
+
+
+def problem_type(task: Task) -> Literal["multi_label_classification", "single_label_classification"]:
+    """Name a task's kind as transformers' configs do."""
+    return SEVERAL if task.takes_several else "single_label_classification"
 
 
 def takes_several(config: Any) -> bool:
