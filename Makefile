@@ -13,7 +13,7 @@ LLM_REQUIREMENT := llama-cpp-python==0.3.36
 # pip would reuse a wheel that was built with other flags
 INSTALL_LLM := $(BIN)/pip install --quiet --no-cache-dir --force-reinstall --no-deps $(LLM_REQUIREMENT)
 
-.PHONY: browser bench bench-quick bench-seed bench-speed report disagreements test test-fast lint setup clean-llm clean help
+.PHONY: browser bench bench-quick bench-seed bench-speed report disagreements test test-fast lint docs setup clean-llm clean help
 
 bench: setup ## the default benchmark: encoder against local LLM on one split
 	$(BIN)/bench run default $(ARGS)
@@ -44,6 +44,9 @@ lint: setup ## ruff, mypy and the import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: setup ## build the documentation site into build/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 setup: $(VENV)/.packages $(VENV)/.llm ## make .venv with everything in it
 
