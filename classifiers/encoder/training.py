@@ -22,8 +22,8 @@ from transformers import DataCollatorWithPadding, EarlyStoppingCallback, Trainer
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from classifiers.encoder.settings import EncoderSettings
-from classifiers.interface import Epoch, Listener, Progress, Task
-from classifiers.label_sets import EVEN
+from classifiers.interface import Epoch, Listener, Message, Progress, Task
+from classifiers.label_sets import EVEN, label_matrix
 
 if TYPE_CHECKING:
     import torch
@@ -43,6 +43,13 @@ class Encoded:
 
     input_ids: Sequence[Sequence[int]]
     labels: Sequence[int] | Sequence[Sequence[float]]
+
+    @classmethod
+    def of(cls, input_ids: Sequence[Sequence[int]], messages: Sequence[Message], task: Task) -> Encoded:
+        """Put messages' labels beside their token ids."""
+        if task.takes_several:
+            return cls(input_ids, label_matrix(messages, task.label_names).tolist())
+        return cls(input_ids, [task.label_names.index(m.label) for m in messages])
 
     def rows(self) -> list[dict[str, Any]]:
         """Give one feature dictionary a message, as the Trainer's collator takes them."""
@@ -145,6 +152,17 @@ def _arguments(
         torch_compile=settings.compile,
         seed=seed,
     )
+
+
+def chosen_device(name: str) -> torch.device:
+    """Give the device of a setting; `auto` takes a graphics card where there is one."""
+    import torch
+
+    if name != "auto":
+        return torch.device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
 def precision_for(settings: EncoderSettings, device: str) -> str:

@@ -1,0 +1,1 @@
+"""A causal LLM fine-tuned with LoRA."""
