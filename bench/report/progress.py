@@ -58,33 +58,32 @@ class ProgressWatcher:
             self._new_bar(f"fetching {what}")
         self._move(f"fetching {what}", done, total)
 
-    def started(self, classifier: str) -> None:
-        """Begin a classifier's bar."""
+    def started(self, cell: str) -> None:
+        """Begin a cell's bar."""
         self._drop_bar(f"fetching {self.fetching}")
-        self._new_bar(classifier)
+        self._new_bar(cell)
 
-    def event(self, classifier: str, event: dict[str, Any]) -> None:
+    def event(self, cell: str, event: dict[str, Any]) -> None:
         """Show a worker's phase, progress and epochs."""
         kind = event["event"]
         if kind == "phase":
-            self.phases[classifier] = str(event["phase"])
-            self._new_bar(classifier, f"{classifier}: {event['phase']}")
+            self.phases[cell] = str(event["phase"])
+            self._new_bar(cell, f"{cell}: {event['phase']}")
         elif kind == "progress":
-            self._move(classifier, event["done"], event["total"])
-            text = f"{classifier}: {self.phases.get(classifier, '')} {event['done']:.0f}/{event['total']:.0f}"
-            self._say_now_and_then(text)
+            self._move(cell, event["done"], event["total"])
+            self._say_now_and_then(f"{cell}: {self.phases.get(cell, '')} {event['done']:.0f}/{event['total']:.0f}")
         elif kind == "epoch":
-            self._say_epoch(classifier, _epoch_text(event))
+            self._say_epoch(cell, _epoch_text(event))
 
-    def ended(self, record: CellRecord, *, kept: bool) -> None:
-        """Say how a classifier ended."""
-        self._drop_bar(record.classifier)
+    def ended(self, cell: str, record: CellRecord, *, kept: bool) -> None:
+        """Say how a cell ended."""
+        self._drop_bar(cell)
         if kept:
-            self._say(f"{record.classifier}: finished before, kept")
+            self._say(f"{cell}: finished before, kept")
         elif record.status == "ok":
-            self._say(f"{record.classifier}: done")
+            self._say(f"{cell}: done")
         else:
-            self.console.print(Text(f"{record.classifier}: FAILED: {record.cause}", style="bold red"))
+            self.console.print(Text(f"{cell}: FAILED: {record.cause}", style="bold red"))
 
     def _new_bar(self, name: str, text: str = "") -> None:
         self._drop_bar(name)
@@ -101,11 +100,11 @@ class ProgressWatcher:
     def _say(self, text: str) -> None:
         self.console.print(Text(text, style="dim"))
 
-    def _say_epoch(self, classifier: str, text: str) -> None:
+    def _say_epoch(self, cell: str, text: str) -> None:
         """Say an epoch's figures, unless the last ones came a moment ago: a few messages make a hundred epochs."""
-        if time.monotonic() - self.last_epoch.get(classifier, 0.0) > EPOCH_SECONDS:
-            self._say(f"{classifier}: {text}")
-        self.last_epoch[classifier] = time.monotonic()
+        if time.monotonic() - self.last_epoch.get(cell, 0.0) > EPOCH_SECONDS:
+            self._say(f"{cell}: {text}")
+        self.last_epoch[cell] = time.monotonic()
 
     def _say_now_and_then(self, text: str) -> None:
         if not self.console.is_terminal and time.monotonic() - self.last_line > PLAIN_LINE_SECONDS:
