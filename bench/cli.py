@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from bench.visible import visible
 from classifiers.interface import BenchError
 
 RESULTS = Path("results")
@@ -22,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
         module, _, name = chosen.command.partition(".")
         return int(getattr(import_module(f"bench.commands.{module}"), name)(chosen))
     except BenchError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {visible(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted; the same command goes on where it stopped", file=sys.stderr)
@@ -42,6 +43,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_cascade(commands)
     _add_stress(commands)
     _add_compare(commands)
+    _add_across(commands)
     _add_labels(commands)
     _add_disagreements(commands)
     _add_try(commands)
@@ -75,6 +77,9 @@ def _add_run_options(parser: argparse.ArgumentParser, *, default: str) -> None:
     parser.add_argument("--seed", type=int, help="seed of split and training")
     parser.add_argument("--threads", type=int, help="processor threads (default: all cores)")
     parser.add_argument("--run", metavar="NAME", help="name of the run's folder (default: made from the config)")
+    parser.add_argument("--executor", choices=["local", "ray"], default="local", help="where cells run (default: here)")
+    parser.add_argument("--address", metavar="ADDRESS", help="of the Ray cluster (default: one on this machine)")
+    parser.add_argument("--storage", metavar="URL", help="where a cluster keeps results, such as s3://bucket/results")
     parser.set_defaults(command="runs.run_benchmark", default=default, sizes=None, seeds=None)
 
 
@@ -87,6 +92,7 @@ def _add_report(commands: Any) -> None:
     parser.add_argument("run", nargs="?", help="a run's name or path (default: the newest)")
     parser.add_argument("--into", metavar="FILE.md", help="put the main tables between the markers of a document")
     parser.add_argument("--block", default="results", help="the markers' name: <!-- NAME --> (default: results)")
+    parser.add_argument("--tables", metavar="TITLE,TITLE", help="put these tables there: how their titles begin")
     parser.set_defaults(command="runs.report_run")
 
 
@@ -131,6 +137,13 @@ def _add_compare(commands: Any) -> None:
     history = commands.add_parser("history", help="list all runs, newest first, a line each")
     _add_json(history)
     history.set_defaults(command="runs.list_runs")
+
+
+def _add_across(commands: Any) -> None:
+    parser = commands.add_parser("across", help="rank the classifiers over runs on several data sets")
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="runs by name or path")
+    parser.add_argument("--out", type=Path, default=Path("results/across"), metavar="FOLDER", help="where to write it")
+    parser.set_defaults(command="runs.compare_data_sets")
 
 
 def _add_labels(commands: Any) -> None:

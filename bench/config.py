@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import tomli
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -17,10 +18,24 @@ from classifiers.registry import explain, nearest
 
 PRESETS = Path(__file__).parent / "presets"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+LARGEST_SEED = 2**32 - 1
+"""What scikit-learn and NumPy take."""
+MOST_SEEDS = 1000
 
 
 LabelsPerMessage = Literal["any"] | Annotated[int, Field(ge=1)]
 """How many labels a message may have: exactly one for 1, else none to so many."""
+
+
+T = TypeVar("T")
+
+
+def check_names(tables: dict[str, T]) -> dict[str, T]:
+    """Give tables back whose names can be folders' names; raises ValueError for another."""
+    for name in tables:
+        if not NAME.fullmatch(name):
+            raise ValueError(f"{name!r} cannot be a folder's name; use letters, digits, '.', '_' and '-'")
+    return tables
 
 
 class Closed(BaseModel):
@@ -138,6 +153,9 @@ class CascadeConfig(Closed):
 class RowConfig(BaseModel):
     """What the harness reads of a row; every other key is a setting of the row's backend.
 
+    `memory_gb` is what it may come to need where several cells run at a time (without it: an estimate by the size of
+    its model), `gpus` how many of those of a cluster.
+
     `seeds` trains the row that many times. `train_per_label` trains it on that many messages a label, or on
     "all", once for each number given; smaller draws are part of larger ones of the same seed.
     """
@@ -145,7 +163,9 @@ class RowConfig(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     backend: str | None = None
-    seeds: int = Field(1, gt=0)
+    memory_gb: float | None = Field(None, gt=0)
+    gpus: float = Field(0, ge=0)
+    seeds: int = Field(1, gt=0, le=MOST_SEEDS)
     train_per_label: list[int | str] = Field(default=["all"], min_length=1)
 
     @field_validator("train_per_label")
@@ -155,6 +175,27 @@ class RowConfig(BaseModel):
             if size != "all" and not (isinstance(size, int) and size > 0):
                 raise ValueError(f"{size!r} is no number of messages a label; give numbers above 0, or 'all'")
         return sizes
+
+
+class SweepConfig(Closed):
+    """The same rows on several data sets, each with every seed: a run of its own for each pair.
+
+    `data` gives every data set a name; without any, the config's own is taken. `seeds` are those of split and training.
+    """
+
+    data: dict[str, DataConfig] = Field(default_factory=dict)
+    seeds: list[int] = Field(default_factory=list)
+
+    @field_validator("data")
+    @classmethod
+    def _names_are_folder_names(cls, data: dict[str, DataConfig]) -> dict[str, DataConfig]:
+        return check_names(data)
+
+    @model_validator(mode="after")
+    def _sweeps_over_something(self) -> SweepConfig:
+        if not self.data and not self.seeds:
+            raise ValueError("a sweep needs data sets, [sweep.data.NAME], or seeds")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +222,7 @@ class RunConfig(Closed):
     """
 
     name: str = "default"
-    seed: int = 0
+    seed: int = Field(0, ge=0, le=LARGEST_SEED - MOST_SEEDS)
     threads: int = Field(0, ge=0, description="processor threads; 0 takes all cores")
     jobs: int = Field(1, gt=0)
     latency_messages: int = Field(50, ge=0)
@@ -194,14 +235,20 @@ class RunConfig(Closed):
     classifiers: dict[str, RowConfig] = Field(min_length=1)
 
     cascades: dict[str, CascadeConfig] = Field(default_factory=dict)
+    sweep: SweepConfig | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _name_leads_nowhere(cls, name: str) -> str:
+        """A run's folder is called after it."""
+        if not name.isprintable() or set(name) & set("/\\"):
+            raise ValueError(f"{name!r} cannot be part of a folder's name; leave out '/' and signs that cannot be seen")
+        return name
 
     @field_validator("classifiers")
     @classmethod
     def _names_are_folder_names(cls, rows: dict[str, RowConfig]) -> dict[str, RowConfig]:
-        for name in rows:
-            if not NAME.fullmatch(name):
-                raise ValueError(f"'{name}' cannot be a folder's name; use letters, digits, '.', '_' and '-'")
-        return rows
+        return check_names(rows)
 
     @model_validator(mode="after")
     def _cells_have_names_of_their_own(self) -> RunConfig:
@@ -214,6 +261,24 @@ class RunConfig(Closed):
             if missing := {cascade.first, *filter(None, [cascade.second])} - set(names):
                 raise ValueError(f"cascade '{name}' names '{min(missing)}', which is no row ({', '.join(names)})")
         return self
+
+    def runs(self) -> list[RunConfig]:
+        """Give the runs a sweep consists of; without one, this run alone."""
+        if self.sweep is None:
+            return [self]
+        data = self.sweep.data or {"": self.data}
+        return [
+            self.model_copy(
+                update={
+                    "name": "-".join(filter(None, [self.name, name, f"seed{seed}" if self.sweep.seeds else ""])),
+                    "data": one,
+                    "seed": seed,
+                    "sweep": None,
+                }
+            )
+            for name, one in data.items()
+            for seed in self.sweep.seeds or [self.seed]
+        ]
 
     @property
     def threads_per_cell(self) -> int:
@@ -260,14 +325,22 @@ def load_config(name: str) -> RunConfig:
         if name not in preset_names():
             raise BenchError(nearest(name, preset_names(), what="preset") + "; a config file ends in .toml")
     try:
-        values = tomli.loads(path.read_text(encoding="utf-8"))
+        values = tomli.loads(path.read_text(encoding="utf-8"), parse_float=_finite)
     except OSError as error:
         raise BenchError(f"config '{name}' cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise BenchError(f"config '{name}' is not UTF-8: {error.reason} at byte {error.start}") from error
-    except tomli.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # numbers of too many digits and tables in tables without end, too
         raise BenchError(f"config '{name}' is not TOML: {error}") from error
     return make_config({"name": path.stem, **values}, where=name)
+
+
+def _finite(text: str) -> float:
+    """Refuse TOML's inf and nan, which no setting has a use for and JSON, which records are kept in, does not know."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no number here")
+    return value
 
 
 def make_config(values: dict[str, Any], *, where: str) -> RunConfig:
@@ -276,7 +349,7 @@ def make_config(values: dict[str, Any], *, where: str) -> RunConfig:
         return RunConfig.model_validate(values)
     except ValidationError as error:
         location = error.errors()[0]["loc"]
-        table = {"data": DataConfig, "split": SplitConfig, "cost": CostConfig}.get(
+        table = {"data": DataConfig, "split": SplitConfig, "cost": CostConfig, "sweep": SweepConfig}.get(
             str(location[0]) if location else "", RunConfig
         )
         raise BenchError(explain(error, table, where=where)) from error

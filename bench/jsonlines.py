@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Generic, TypeVar
 
@@ -14,12 +14,21 @@ from classifiers.interface import BenchError
 R = TypeVar("R")
 
 
-class JsonLines(Generic[R]):
-    """One JSON Lines file of one record type."""
+def accept(_: object) -> None:
+    """Find no fault with a record."""
 
-    def __init__(self, path: Path, kind: type[R]) -> None:
+
+MOST_SHOWN = 200
+"""Characters of what an error text says of a record."""
+
+
+class JsonLines(Generic[R]):
+    """One JSON Lines file of one record type; `check` raises ValueError for a record that cannot be."""
+
+    def __init__(self, path: Path, kind: type[R], check: Callable[[R], None] = accept) -> None:
         self.path = path
         self._adapter: TypeAdapter[R] = TypeAdapter(kind)
+        self._check = check
 
     def read(self) -> list[R]:
         """Read all records; a last line that was cut off in writing is left out.
@@ -30,11 +39,11 @@ class JsonLines(Generic[R]):
         return list(self._records())
 
     def repair(self) -> list[R]:
-        """Read all records and cut a broken last line off the file, so that it can be appended to."""
+        """Read all records and make the file one that can be appended to: whole lines, the last one ended too."""
         records = self.read()
         if self.path.exists():
-            whole = self.path.read_bytes().splitlines(keepends=True)[: len(records)]
-            replace_file(self.path, b"".join(whole))
+            whole = self.path.read_bytes().splitlines()[: len(records)]
+            replace_file(self.path, b"".join(line + b"\n" for line in whole))
         return records
 
     def append(self, records: Iterable[R], stream: IO[bytes]) -> None:
@@ -49,17 +58,30 @@ class JsonLines(Generic[R]):
     def _records(self) -> Iterator[R]:
         if not self.path.exists():
             return
-        lines = self.path.read_bytes().splitlines(keepends=True)
+        lines = self._bytes().splitlines(keepends=True)
         for number, line in enumerate(lines, start=1):
             try:
-                yield self._adapter.validate_json(line)
-            except ValidationError as error:
+                record = self._adapter.validate_json(line)
+                self._check(record)
+            except ValueError as error:
                 if number == len(lines) and not line.endswith(b"\n"):
                     return
-                reason = error.errors()[0]["msg"]
                 raise BenchError(
-                    f"{self.path}:{number}: broken record ({reason}); delete the run and redo it"
+                    f"{self.path}:{number}: broken record ({reason(error)}); delete the run and redo it"
                 ) from error
+            yield record
+
+    def _bytes(self) -> bytes:
+        try:
+            return self.path.read_bytes()
+        except OSError as error:
+            raise BenchError(f"{self.path}: cannot be read: {error.strerror}") from error
+
+
+def reason(error: Exception) -> str:
+    """Give what is wrong with a record in one short line."""
+    text = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+    return " ".join(text.split())[:MOST_SHOWN]
 
 
 def replace_file(path: Path, data: bytes) -> None:

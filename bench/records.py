@@ -8,19 +8,25 @@ and renamed. `schema` is the format's version; fields are only ever added.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from bench.config import RunConfig
-from bench.jsonlines import JsonLines, replace_file
-from classifiers.interface import Attempt, BenchError, Label, ModelFile, Stage, Task, Trial, confidence_of
+from bench.jsonlines import JsonLines, reason, replace_file
+from classifiers.interface import Attempt, BenchError, ModelFile, Stage, Task, Trial, confidence_of
 
 SCHEMA = 1
 Part = Literal["train", "validation", "test"]
 Status = Literal["ok", "failed", "interrupted"]
+LARGEST = 2**63
+"""Above every whole number a record has cause to hold; much larger ones cannot be reckoned with as floats."""
+MOST_ATTEMPTS = 1000
+SLACK = 1e-6
+"""By how much rounding may take a probability over 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +53,22 @@ class PredictionRecord:
     columns: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.seconds < 0:
-            raise ValueError("seconds must not be negative")
+        if not 0 <= self.seconds < math.inf:
+            raise ValueError("seconds must not be negative or infinite")
         if not self.valid and self.predicted:
             raise ValueError("an invalid prediction must not carry labels")
+        if any(not 0 <= p <= 1 + SLACK for p in (self.probabilities or {}).values()):
+            raise ValueError("a probability must lie between 0 and 1")
+
+    def check(self, task: Task) -> None:
+        """See that it can be an answer to a message of this task; raises ValueError where it cannot."""
+        allowed = range(task.most_labels + 1) if task.takes_several else (1,)
+        if strangers := {*self.gold, *self.predicted, *(self.probabilities or ())} - set(task.label_names):
+            raise ValueError(f"{min(strangers)!r} is no label of the task")
+        if len(self.gold) not in allowed or (self.valid and len(self.predicted) not in allowed):
+            raise ValueError("it has more or fewer labels than a message of the task")
+        if self.probabilities and not task.takes_several and not any(self.probabilities.values()):
+            raise ValueError("no label has a probability above 0")
 
     @property
     def is_right(self) -> bool:
@@ -165,6 +183,8 @@ class CellRecord:
     def __post_init__(self) -> None:
         if self.status == "failed" and not self.cause:
             raise ValueError("a failed cell must name its cause")
+        if not 1 <= self.max_attempts <= MOST_ATTEMPTS:
+            raise ValueError(f"max_attempts must lie between 1 and {MOST_ATTEMPTS}")
         if any(s is not None and s < 0 for s in (self.load_seconds, self.fit_seconds, self.predict_seconds)):
             raise ValueError("seconds must not be negative")
 
@@ -187,10 +207,17 @@ class RunRecord:
     started: str = ""
     schema: int = SCHEMA
 
+    def __post_init__(self) -> None:
+        RunConfig.model_validate(self.config)
+        names = self.as_task().label_names
+        if not names or len(set(names)) < len(names):
+            raise ValueError("a task needs labels of different names")
+        if missing := {"processor", "threads"} - set(self.machine) or {"test"} - set(self.part_sizes):
+            raise ValueError(f"{min(missing)} is missing")
+
     def as_task(self) -> Task:
         """Give the task as classifiers take it; `most_labels` is written only where it is above 1."""
-        labels = tuple(Label(label["name"], label["definition"]) for label in self.task["labels"])
-        return Task(self.task["name"], labels, self.task["instruction"], int(self.task.get("most_labels", 1)))
+        return TypeAdapter(Task).validate_python(self.task)
 
 
 R = TypeVar("R")
@@ -204,26 +231,48 @@ def _read_object(path: Path, kind: type[R]) -> R | None:
     if not path.exists():
         return None
     try:
-        return TypeAdapter(kind).validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise BenchError(f"{path}: broken record ({error.errors()[0]['msg']}); delete it and run again") from error
+        data = path.read_bytes()
+        json.loads(data, parse_int=_whole, parse_float=_finite, parse_constant=_finite)
+        return TypeAdapter(kind).validate_json(data)
+    except OSError as error:
+        raise BenchError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise BenchError(f"{path}: broken record ({reason(error)}); delete it and run again") from error
+
+
+def _finite(text: str) -> float:
+    """Refuse what no figure of a record can be: infinities, and what is no number."""
+    if not math.isfinite(float(text)):
+        raise ValueError(f"{text[:20]} is no finite number")
+    return float(text)
+
+
+def _whole(text: str) -> float:
+    """Refuse whole numbers that are too large to be divided."""
+    if abs(float(text)) >= LARGEST:
+        raise ValueError(f"{text[:20]}… is too large a number")
+    return float(text)
 
 
 @dataclass(frozen=True, slots=True)
 class CellFolder:
-    """The files of one classifier in a run."""
+    """The files of one classifier in a run; where the task is given, answers that cannot be answers to it are refused.
+
+    Whoever scores answers gives the task: then nothing that is computed from them can fail.
+    """
 
     path: Path
+    task: Task | None = None
 
     @property
     def predictions(self) -> JsonLines[PredictionRecord]:
         """Give the answers, in the order they came."""
-        return JsonLines(self.path / "predictions.jsonl", PredictionRecord)
+        return JsonLines(self.path / "predictions.jsonl", PredictionRecord, self._check)
 
     @property
     def validation(self) -> JsonLines[PredictionRecord]:
         """Give the answers to messages of the validation part, for what is chosen on it."""
-        return JsonLines(self.path / "validation.jsonl", PredictionRecord)
+        return JsonLines(self.path / "validation.jsonl", PredictionRecord, self._check)
 
     @property
     def epochs(self) -> JsonLines[EpochRecord]:
@@ -242,11 +291,18 @@ class CellFolder:
 
     def read(self) -> CellRecord | None:
         """Read cell.json; None where the cell never came to its end."""
-        return _read_object(self.path / "cell.json", CellRecord)
+        record = _read_object(self.path / "cell.json", CellRecord)
+        if record and record.classifier != self.path.name:
+            raise BenchError(f"{self.path / 'cell.json'}: is of another classifier; delete it and run again")
+        return record
 
     def write(self, record: CellRecord) -> None:
         """Write cell.json, the last file of a cell."""
         _write_object(self.path / "cell.json", record)
+
+    def _check(self, record: PredictionRecord) -> None:
+        if self.task:
+            record.check(self.task)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,9 +341,16 @@ class RunFolder:
 
     def cells(self) -> list[tuple[CellRecord, CellFolder]]:
         """Read all cells that have ended, in the order of the run's config."""
-        names = RunConfig.model_validate(self.read().config).cell_names
-        found = [(self.cell(name).read(), self.cell(name)) for name in names]
-        return [(record, folder) for record, folder in found if record is not None]
+        run = self.read()
+        task = run.as_task()
+        found = []
+        for plan in RunConfig.model_validate(run.config).cells():
+            folder = CellFolder(self.path / plan.name, task)
+            record = folder.read()
+            if record and (record.row or plan.row, record.train_per_label) != (plan.row, plan.train_per_label):
+                raise BenchError(f"{folder.path / 'cell.json'}: is of another row; delete it and run again")
+            found += [(record, folder)] if record else []
+        return found
 
 
 def all_runs(root: Path) -> list[RunFolder]:

@@ -153,7 +153,7 @@ def first_per_label(messages: Sequence[Message], k: int, seed: int) -> list[Mess
 
     A message of several labels is drawn where it is among the first k of any of them.
     """
-    shuffled = random.Random(seed).sample(list(messages), len(messages))
+    shuffled = first_messages(messages, len(messages), seed)
     seen: Counter[str] = Counter()
     drawn = []
     for message in shuffled:
@@ -162,6 +162,11 @@ def first_per_label(messages: Sequence[Message], k: int, seed: int) -> list[Mess
         if min(seen[kind] for kind in kinds) <= k:
             drawn.append(message)
     return drawn
+
+
+def first_messages(messages: Sequence[Message], n: int, seed: int) -> list[Message]:
+    """Draw n messages by seed without a look at their labels; a smaller draw is the beginning of every larger one."""
+    return random.Random(seed).sample(list(messages), len(messages))[:n]
 
 
 def _pinned(messages: Sequence[Message], config: SplitConfig) -> set[str]:

@@ -1,6 +1,7 @@
 """Read messages from CSV, TSV, JSONL and Parquet files and from the Hub, with readers others keep.
 
-The message's id is `file:line`, so that every complaint about it can be looked up.
+The message's id is `file:line`, so that every complaint about it can be looked up. The files are other people's:
+whatever is in them, what comes out is messages or a BenchError.
 """
 
 from __future__ import annotations
@@ -16,6 +17,13 @@ from classifiers.interface import BenchError, Message
 if TYPE_CHECKING:
     import pandas as pd
 
+LINE = "__line__"
+"""The column a row's number is kept in."""
+MOST_LISTED = 200
+"""Characters of column names in an error text."""
+PANDAS_INDEX = "__index_level_"
+"""How pandas names the numbers of rows where it keeps them in a Parquet file."""
+
 
 def read_table(path: Path, config: DataConfig) -> Iterator[Message]:
     """Read one file's messages.
@@ -24,12 +32,13 @@ def read_table(path: Path, config: DataConfig) -> Iterator[Message]:
         BenchError: naming file and line.
     """
     frame = _frame(path)
-    for column in (config.text, *(config.label_columns or (config.label,))):
-        if column not in frame.columns:
-            raise BenchError(f"{path}:1: no column '{column}' (columns: {', '.join(map(str, frame.columns))})")
     if frame.empty:
         raise BenchError(f"{path}: is empty; it needs a header line and messages")
-    yield from _messages(frame, path.name, config)
+    _check_columns(frame, f"{path}:1", config)
+    try:
+        yield from _messages(frame, path.name, config)
+    except RecursionError as error:
+        raise BenchError(f"{path}: a cell is nested too deeply to be read") from error
 
 
 def read_hub(name: str, config: DataConfig) -> dict[Part, Iterator[Message]]:
@@ -52,30 +61,51 @@ def read_hub(name: str, config: DataConfig) -> dict[Part, Iterator[Message]]:
 
 
 def _hub_part(rows: object, name: str, config: DataConfig) -> Iterator[Message]:
-    frame: pd.DataFrame = rows.to_pandas()  # type: ignore[attr-defined]
+    import pandas as pd
+
+    frame = pd.DataFrame(rows.to_list(), dtype=object)  # type: ignore[attr-defined]
     feature = rows.features.get(config.label)  # type: ignore[attr-defined]
     names = getattr(feature, "names", None)
     names_in_lists = getattr(getattr(feature, "feature", None), "names", None)
-    wanted = (config.text, *(config.label_columns or (config.label,)))
-    if missing := [column for column in wanted if column not in frame]:
-        raise BenchError(f"hf:{name}: has no column '{missing[0]}' (columns: {', '.join(frame.columns)})")
+    _check_columns(frame, f"hf:{name}", config)
     if names:
-        frame[config.label] = [names[i] for i in frame[config.label]]
+        # a row without a label, as of some test parts, has the number -1
+        frame[config.label] = [names[i] if i is not None and i >= 0 else None for i in frame[config.label]]
     elif names_in_lists:
         frame[config.label] = [[names_in_lists[i] for i in own] for own in frame[config.label]]
-    frame["__line__"] = range(1, len(frame) + 1)
+    frame[LINE] = range(1, len(frame) + 1)
     return _messages(frame, name, config)
 
 
+def _check_columns(frame: pd.DataFrame, where: str, config: DataConfig) -> None:
+    names = [str(column) for column in frame.columns if column != LINE]
+    for column in (config.text, *(config.label_columns or (config.label,))):
+        if column not in names:
+            listed = " ".join(", ".join(names).split())[:MOST_LISTED]
+            raise BenchError(f"{where}: no column '{column}' (columns: {listed})")
+
+
 def _messages(frame: pd.DataFrame, name: str, config: DataConfig) -> Iterator[Message]:
-    used = (config.text, "__line__", *(config.label_columns or (config.label,)))
+    used = (config.text, LINE, *(config.label_columns or (config.label,)))
     others = [c for c in frame.columns if c not in used]
     for row in frame.to_dict("records"):
-        id_ = f"{name}:{row['__line__']}"
+        id_ = f"{name}:{row[LINE]}"
         text = _cell(row[config.text])
         if not text:
             raise BenchError(f"{id_}: column '{config.text}' is empty")
-        yield Message(id_, text, _labels(row, id_, config), {str(c): _cell(row[c]) for c in others})
+        message = Message(id_, text, _labels(row, id_, config), {str(c): _cell(row[c]) for c in others})
+        for found in (text, *message.labels, *message.columns.values()):
+            _check_text(found, f"{id_}: a cell")
+        yield message
+
+
+def _check_text(text: str, what: str) -> None:
+    """See that a text can be written as UTF-8: JSON can hold half of a surrogate pair, which no file can."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = f"\\u{ord(text[error.start]):04x}"
+        raise BenchError(f"{what} holds {half}, half of a surrogate pair, which is no text; correct it") from error
 
 
 YES, NO = ("1", "1.0", "true", "yes"), ("", "0", "0.0", "false", "no")
@@ -102,7 +132,8 @@ def _labels(row: Mapping[Hashable, object], id_: str, config: DataConfig) -> tup
 
 
 def _cell(value: object) -> str:
-    return "" if value is None or value != value else str(value).strip()
+    is_nan = isinstance(value, float) and value != value
+    return "" if value is None or is_nan else str(value).strip()
 
 
 def _frame(path: Path) -> pd.DataFrame:
@@ -119,10 +150,14 @@ def _frame(path: Path) -> pd.DataFrame:
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
         raise BenchError(f"{path}:{line}: not UTF-8; save it as UTF-8") from error
-    except (pd.errors.ParserError, pa.ArrowException, ValueError) as error:
-        raise BenchError(f"{path}: cannot be read: {str(error).strip().splitlines()[0]}") from error
     except OSError as error:
-        raise BenchError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise BenchError(f"{path}: cannot be read: {error.strerror or _first_line(error)}") from error
+    except (pa.ArrowException, ValueError, OverflowError) as error:
+        raise BenchError(f"{path}: cannot be read: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _read_separated(path: Path) -> pd.DataFrame:
@@ -138,10 +173,13 @@ def _read_separated(path: Path) -> pd.DataFrame:
         keep_default_na=False,
         skip_blank_lines=False,
     )
+    if not isinstance(frame.index, pd.RangeIndex):
+        # pandas would take the first cells for names of the rows, and every other cell for its neighbour
+        raise BenchError(f"{path}:2: the line has more cells than the header")
     # a quoted cell may hold line breaks, so a row's line is counted, not computed
     breaks = sum((frame[c].astype(str).str.count("\n") for c in frame.columns), start=0)
-    frame["__line__"] = 2 + pd.Series(range(len(frame))) + (pd.Series(breaks).cumsum() - breaks)
-    blank = (frame.drop(columns="__line__").fillna("") == "").all(axis=1)
+    frame[LINE] = 2 + pd.Series(range(len(frame))) + (pd.Series(breaks).cumsum() - breaks)
+    blank = (frame.drop(columns=LINE).fillna("") == "").all(axis=1)
     return frame[~blank]
 
 
@@ -160,13 +198,22 @@ def _read_jsonl(path: Path) -> pd.DataFrame:
             raise BenchError(f"{path}:{number}: not JSON: {error}") from error
         if not isinstance(row, dict):
             raise BenchError(f"{path}:{number}: not a JSON object")
-        rows.append({**row, "__line__": number})
-    return pd.DataFrame(rows)
+        for name in row:
+            _check_text(name, f"{path}:{number}: the name of a column")
+        rows.append({**row, LINE: number})
+    return pd.DataFrame(rows, dtype=object)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
+    """Read rows as plain Python values; what pandas may have written of its own into the file is left alone."""
     import pandas as pd
+    from pyarrow import parquet
 
-    frame = pd.read_parquet(path)
-    frame["__line__"] = range(1, len(frame) + 1)
+    with parquet.ParquetFile(path) as file:
+        table = file.read()
+    names = [name for name in table.column_names if not name.startswith(PANDAS_INDEX)]
+    if len(set(names)) < len(names):
+        raise BenchError(f"{path}: two columns have the same name")
+    frame = pd.DataFrame(table.select(names).to_pylist(), dtype=object)
+    frame[LINE] = range(1, len(frame) + 1)
     return frame

@@ -28,6 +28,8 @@ PART_FILES: dict[Part, tuple[str, ...]] = {
     "test": ("test",),
 }
 ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet")
+MOST_SHOWN = 200
+"""Characters of a file's name in an error text."""
 
 
 class LabelEntry(BaseModel):
@@ -106,7 +108,10 @@ def load_task(config: DataConfig) -> LoadedTask:
     Raises:
         BenchError: for every kind of unusable data; one line that names file and line.
     """
-    loaded = _load(config)
+    try:
+        loaded = _load(config)
+    except OSError as error:  # a name that no file can have, or a folder that may not be looked into
+        raise BenchError(f"data '{config.path[:MOST_SHOWN]}' cannot be read: {error.strerror or error}") from error
     return replace(loaded, warnings=_check(loaded, config))
 
 
@@ -190,10 +195,10 @@ def _from_folder(folder: Path) -> LoadedTask:
     file = folder / "task.toml"
     try:
         content = TaskFile.model_validate(tomli.loads(_read_text(file)))
-    except tomli.TOMLDecodeError as error:
-        raise BenchError(f"{file}: not TOML: {error}") from error
     except ValidationError as error:
         raise BenchError(explain(error, TaskFile, where=str(file))) from error
+    except (ValueError, RecursionError) as error:  # numbers of too many digits and tables in tables without end, too
+        raise BenchError(f"{file}: not TOML: {error}") from error
     labels = tuple(Label(entry.name, entry.definition) for entry in content.labels)
     if len({label.name for label in labels}) < len(labels):
         raise BenchError(f"{file}: two labels have the same name")
@@ -208,8 +213,12 @@ def _from_folder(folder: Path) -> LoadedTask:
 def _inside(folder: Path, name: str, task_file: Path) -> Path:
     """Give a file of a task's folder, and of no other."""
     path = folder / name
+    if "\0" in name:
+        raise BenchError(f"{task_file}: {name!r} is no file's name")
     if not path.resolve().is_relative_to(folder.resolve()):
         raise BenchError(f"{task_file}: '{name}' lies outside the task's folder")
+    if path.exists() and not path.is_file():  # a pipe would be read for ever
+        raise BenchError(f"{task_file}: '{name}' is no file")
     return path
 
 

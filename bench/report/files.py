@@ -35,9 +35,9 @@ def write_report(folder: Path, report: Report) -> None:
         raise BenchError(f"cannot write charts to {folder}: {error.strerror}") from error
 
 
-def write_block(path: Path, name: str, report: Report) -> None:
-    """Put a run's main tables between the markers of a document's block of that name."""
-    write_document(path, name, results_block(report))
+def write_block(path: Path, name: str, report: Report, titles: Sequence[str] = ()) -> None:
+    """Put a run's main tables, or those of the titles, between the markers of a document's block of that name."""
+    write_document(path, name, results_block(report, titles))
 
 
 def write_document(path: Path, name: str, block: str) -> None:

@@ -30,17 +30,32 @@ def markdown(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
-def results_block(report: Report) -> str:
+def results_block(report: Report, titles: Sequence[str] = ()) -> str:
     """Give the part of a report that stands in a README: headline, warnings, the first four tables.
 
-    Of a learning curve only the curve: the other tables are of its last point alone.
+    Of a learning curve only the curve: the other tables are of its last point alone. With `titles` only the tables
+    whose titles begin so, and nothing else.
+
+    Raises:
+        BenchError: if no table's title begins so.
     """
-    lines = [f"{_plain(report.headline)}.", "", *_verdict(report)]
-    lines += [f"> {_plain(line)}\n" for line in report.warnings]
-    shown = 1 if report.tables[0].title == CURVE else 4
-    for table in report.tables[:shown]:
+    lines: list[str] = []
+    if not titles:
+        lines += [f"{_plain(report.headline)}.", "", *_verdict(report)]
+        lines += [f"> {_plain(line)}\n" for line in report.warnings]
+    for table in _shown(report, titles):
         lines += [f"**{table.title}**", "", *table_lines(table), "", *map(_plain, table.notes), ""]
     return "\n".join(lines).strip()
+
+
+def _shown(report: Report, titles: Sequence[str]) -> Sequence[Table]:
+    if not titles:
+        return report.tables[: 1 if report.tables[0].title == CURVE else 4]
+    found = [table for title in titles for table in report.tables if table.title.startswith(title)]
+    if not found:
+        known = ", ".join(dict.fromkeys(table.title for table in report.tables))
+        raise BenchError(f"no table of {report.run.name} begins with {' or '.join(titles)}; there are: {known}")
+    return found
 
 
 def _verdict(report: Report) -> Iterator[str]:

@@ -10,10 +10,10 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.text import Text
 
 from bench.records import CellRecord
 from bench.report.format import share
+from bench.report.plain import plain
 
 PLAIN_LINE_SECONDS = 15.0
 EPOCH_SECONDS = 1.0
@@ -83,7 +83,7 @@ class ProgressWatcher:
         elif record.status == "ok":
             self._say(f"{cell}: done")
         else:
-            self.console.print(Text(f"{cell}: FAILED: {record.cause}", style="bold red"))
+            self.console.print(plain(f"{cell}: FAILED: {record.cause}", style="bold red"))
 
     def _new_bar(self, name: str, text: str = "") -> None:
         self._drop_bar(name)
@@ -98,7 +98,7 @@ class ProgressWatcher:
             self.progress.update(self.bars[name], completed=done, total=total or None)
 
     def _say(self, text: str) -> None:
-        self.console.print(Text(text, style="dim"))
+        self.console.print(plain(text, style="dim"))
 
     def _say_epoch(self, cell: str, text: str) -> None:
         """Say an epoch's figures, unless the last ones came a moment ago: a few messages make a hundred epochs."""

@@ -123,7 +123,7 @@ def headline(run: RunRecord) -> str:
 def loud(run: RunRecord, rows: Sequence[Row]) -> list[str]:
     """Give what must stand above the tables: odd splits, replaced models, failed rows."""
     notes = dict.fromkeys(f"{row.cell.row or row.cell.classifier}: {note}" for row in rows for note in row.cell.notes)
-    failures = [f"{row.cell.classifier} failed: {row.cell.cause}" for row in rows if row.cell.status != "ok"]
+    failures = [f"{row.cell.classifier} {row.cell.status}: {row.cell.cause}" for row in rows if row.cell.status != "ok"]
     jobs = _jobs(run)
     shared = [f"{jobs} classifiers ran at a time: their times are left out"] if jobs > 1 else []
     return [*run.warnings, *shared, *notes, *failures]

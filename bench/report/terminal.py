@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
-from rich.text import Text
 
 from bench.compare import Disagreement
 from bench.doctor import Finding
 from bench.recommend import Verdict
 from bench.records import PredictionRecord
 from bench.report.format import count, label_text, size
+from bench.report.plain import plain
 from bench.report.sections import Report
 from bench.report.table import Table
 from bench.scores import UNPARSED
@@ -25,11 +25,11 @@ GAP = 2
 
 def print_report(console: Console, report: Report) -> None:
     """Print warnings and all tables of a run."""
-    console.print(Text(report.headline, style="bold"))
+    console.print(plain(report.headline, style="bold"))
     if report.verdict:
         print_verdict(console, report.verdict)
     for line in report.warnings:
-        console.print(Text(f"! {line}", style="bold yellow"))
+        console.print(plain(f"! {line}", style="bold yellow"))
     for table in report.tables:
         console.print()
         print_table(console, table)
@@ -38,9 +38,9 @@ def print_report(console: Console, report: Report) -> None:
 def print_verdict(console: Console, verdict: Verdict) -> None:
     """Print what to use, and a line a reason."""
     first, *rest = verdict.sentences
-    console.print(Text(first, style="bold green" if verdict.classifier else "bold red"))
+    console.print(plain(first, style="bold green" if verdict.classifier else "bold red"))
     for line in rest:
-        console.print(Text(line))
+        console.print(plain(line))
 
 
 def print_table(console: Console, table: Table) -> None:
@@ -49,7 +49,7 @@ def print_table(console: Console, table: Table) -> None:
     helps = table.can_turn and _width(table) > console.width and _width(turned) < _width(table)
     console.print(_draw(turned if helps else table, console.width))
     for note in table.notes:
-        console.print(Text(note, style="dim"))
+        console.print(plain(note, style="dim"))
 
 
 def _width(table: Table) -> int:
@@ -59,13 +59,13 @@ def _width(table: Table) -> int:
 
 def _draw(table: Table, width: int) -> RichTable:
     drawn = RichTable(
-        title=Text(table.title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False,
+        title=plain(table.title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False,
         collapse_padding=True,
     )  # fmt: skip
     for j, (head, own) in enumerate(zip(table.head, _column_widths(table, width), strict=True)):
-        drawn.add_column(Text(head), justify="right" if j else "left", overflow="fold", width=own)
+        drawn.add_column(plain(head), justify="right" if j else "left", overflow="fold", width=own)
     for i, cells in enumerate(table.body):
-        drawn.add_row(*(Text(cell, style="bold" if (i, j) in table.bold else "") for j, cell in enumerate(cells)))
+        drawn.add_row(*(plain(cell, style="bold" if (i, j) in table.bold else "") for j, cell in enumerate(cells)))
     return drawn
 
 
@@ -107,13 +107,13 @@ def _turned(table: Table) -> Table:
 def print_disagreements(console: Console, shown: Sequence[Disagreement], n_found: int, total: int) -> None:
     """Print messages with their gold label and every answer, an LLM's raw texts included."""
     for one in shown:
-        console.print(Text(one.text, style="bold"))
-        console.print(Text(f"  {one.id}   gold: {label_text(one.gold)}", style="cyan"))
+        console.print(plain(one.text, style="bold"))
+        console.print(plain(f"  {one.id}   gold: {label_text(one.gold)}", style="cyan"))
         for name, record in one.answers.items():
-            mark = Text("✓", style="green") if one.is_right(name) else Text("✗", style="red")
-            console.print(Text("  "), mark, Text(f" {name}: {answer_text(record)}"), sep="")
+            mark = plain("✓", style="green") if one.is_right(name) else plain("✗", style="red")
+            console.print(plain("  "), mark, plain(f" {name}: {answer_text(record)}"), sep="")
             for i, attempt in enumerate(record.attempts if len(record.attempts) > 1 or not record.valid else ()):
-                console.print(Text(f"      attempt {i + 1}: {attempt.raw!r}", style="dim"))
+                console.print(plain(f"      attempt {i + 1}: {attempt.raw!r}", style="dim"))
         console.print()
     console.print(f"{n_found} of {total} test messages; {len(shown)} shown", style="bold")
 
@@ -128,9 +128,9 @@ def answer_text(record: PredictionRecord) -> str:
 def print_answers(console: Console, answers: dict[str, PredictionRecord]) -> None:
     """Print what each classifier says of one message."""
     for name, record in answers.items():
-        console.print(Text(f"{name:>12}  {answer_text(record)}"))
+        console.print(plain(f"{name:>12}  {answer_text(record)}"))
         if not record.valid:
-            console.print(Text(f"{'':>14}last answer: {record.attempts[-1].raw!r}", style="dim"))
+            console.print(plain(f"{'':>14}last answer: {record.attempts[-1].raw!r}", style="dim"))
 
 
 def print_models(console: Console, catalogue: Mapping[str, Entry], here: set[str]) -> None:
@@ -158,4 +158,5 @@ def print_models(console: Console, catalogue: Mapping[str, Entry], here: set[str
 def print_finding(console: Console, finding: Finding) -> None:
     """Print one line of the doctor's."""
     mark, style = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("·", "yellow")}[finding.good]
-    console.print(Text.assemble((f"{mark} ", style), (f"{finding.what}: ", "bold"), finding.text), soft_wrap=True)
+    pieces = plain(f"{mark} ", style=style), plain(f"{finding.what}: ", style="bold"), plain(finding.text)
+    console.print(*pieces, sep="", soft_wrap=True)

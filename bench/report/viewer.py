@@ -13,6 +13,7 @@ from textual.widgets import DataTable, Footer, Header, Input, Select, Static
 
 from bench.compare import Disagreement
 from bench.report.format import label_text
+from bench.report.plain import plain
 from bench.report.terminal import answer_text
 
 Test = Callable[[Disagreement], bool]
@@ -83,10 +84,10 @@ class Viewer(App[None]):
         table.clear()
         for one in self.shown:
             marks = (
-                Text(answer_text(record), style="green" if one.is_right(name) else "red")
+                plain(answer_text(record), style="green" if one.is_right(name) else "red")
                 for name, record in one.answers.items()
             )
-            table.add_row(Text(one.text[:60]), Text(label_text(one.gold)), *marks)
+            table.add_row(plain(one.text[:60]), plain(label_text(one.gold)), *marks)
         self.sub_title = f"{len(self.shown)} of {len(self.messages)}"
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
@@ -102,9 +103,9 @@ def _searched(one: Disagreement) -> str:
 
 def detail(one: Disagreement) -> Text:
     """Give a message with gold label, answers and every attempt's raw text; texts are never read as markup."""
-    text = Text.assemble((one.text, "bold"), f"\n{one.id}   gold: {label_text(one.gold)}\n")
+    pieces = [plain(one.text, style="bold"), plain(f"\n{one.id}   gold: {label_text(one.gold)}\n")]
     for name, record in one.answers.items():
-        text.append(f"{name}: {answer_text(record)}\n", style="green" if one.is_right(name) else "red")
-        for i, attempt in enumerate(record.attempts, start=1):
-            text.append(f"    attempt {i}: {attempt.raw!r}\n", style="dim")
-    return text
+        pieces.append(plain(f"{name}: {answer_text(record)}\n", style="green" if one.is_right(name) else "red"))
+        attempts = enumerate(record.attempts, start=1)
+        pieces += [plain(f"    attempt {i}: {attempt.raw!r}\n", style="dim") for i, attempt in attempts]
+    return Text.assemble(*pieces)

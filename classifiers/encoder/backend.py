@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -37,10 +35,10 @@ if TYPE_CHECKING:
     from classifiers.encoder.fine_tuned import FineTuned
     from classifiers.encoder.frozen import Frozen
     from classifiers.encoder.runtime import Measured
+    from classifiers.encoder.saved import Saved
     from classifiers.encoder.training import Encoded
 
 MOST_COMPARED = 1000
-MARK = "fitted.json"
 
 
 class Encoder(Classifier[EncoderSettings]):
@@ -70,14 +68,14 @@ class Encoder(Classifier[EncoderSettings]):
 
     def fetch(self, report: FetchReport = quiet) -> None:
         """Have the first of the named models that can be had on this machine."""
-        first_model(self.settings.model, "encoder", report=report)
+        first_model(self.settings.model, "encoder", report=report, allow_pickle=self.settings.allow_pickle)
 
     def load(self) -> None:
         """Find the weights and read the tokenizer; the head's size is known only in `fit`."""
         import torch
 
         torch.set_num_threads(self.threads)
-        local, refusals = first_model(self.settings.model, "encoder")
+        local, refusals = first_model(self.settings.model, "encoder", allow_pickle=self.settings.allow_pickle)
         self._models, self._model_name = local.files, local.name
         if not self.settings.pretrained:
             self._notes += ("trained from random weights: only the architecture is that of the model named",)
@@ -158,7 +156,7 @@ class Encoder(Classifier[EncoderSettings]):
             body = tune_embeddings(self._folder, train, self.settings, device=device, seed=self.seed, listen=listen)
             frozen = Frozen(body, None, self.task)
         else:
-            frozen = Frozen.start(self._folder, self.task, device=device)
+            frozen = Frozen.start(self._folder, self.task, self.settings, device=device)
         vectors = [np.array(list(self.tokens.run_by_length(part.input_ids, frozen.embed))) for part in parts]
         frozen.fit(((vectors[0], train), (vectors[1], validation)), seed=self.seed, listen=listen)
         return frozen
@@ -173,23 +171,24 @@ class Encoder(Classifier[EncoderSettings]):
     def save(self, folder: Path) -> None:
         """Write weights (safetensors), tokenizer and, last, what else `load_from` needs."""
         from classifiers.encoder.exported import Exported
+        from classifiers.encoder.saved import Saved
 
         assert self._origin is not None
         self._origin.save(folder)
         if isinstance(self.fitted, Exported):
             self.fitted.save(folder)
         self.tokens.tokenizer.save_pretrained(folder)
-        models = [{"name": f.name, "sha256": f.sha256, "bytes": f.bytes} for f in self._models]
-        body: dict[str, Any] = {
-            "labels": self.task.label_names,
-            "thresholds": self.thresholds,
-            "models": models,
-            "model_name": self._model_name,
-            "notes": self._notes,
-        }
-        body |= {"runtime": self._runtime, "n_parameters": self.n_parameters}
-        body["measured"] = [asdict(one) for one in self._measured]
-        (folder / MARK).write_text(json.dumps(body), encoding="utf-8")
+        saved = Saved(
+            labels=self.task.label_names,
+            models=self._models,
+            model_name=self._model_name,
+            notes=self._notes,
+            thresholds=self.thresholds,
+            runtime=self._runtime,
+            n_parameters=self.fitted.n_parameters,
+            measured=self._measured,
+        )
+        saved.write(folder)
 
     def load_from(self, folder: Path, task: Task) -> None:
         """Read what `save` wrote.
@@ -198,35 +197,37 @@ class Encoder(Classifier[EncoderSettings]):
             BenchError: if the folder holds no whole model or one of another task.
         """
         import torch
+        from safetensors import SafetensorError
 
+        from classifiers.encoder.saved import read_saved
+
+        torch.set_num_threads(self.threads)
+        saved = read_saved(folder, task)
+        self.task = task
+        self.thresholds, self._measured = saved.thresholds, saved.measured
+        self._models, self._model_name, self._notes = saved.models, saved.model_name, saved.notes
+        try:
+            self._open(folder, saved)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise BenchError(f"the encoder in {folder} cannot be read: {reason}; run the benchmark again") from error
+
+    def _open(self, folder: Path, saved: Saved) -> None:
         from classifiers.encoder.exported import Exported
         from classifiers.encoder.fine_tuned import FineTuned
         from classifiers.encoder.frozen import Frozen
-        from classifiers.encoder.runtime import Measured
 
-        torch.set_num_threads(self.threads)
-        if not (folder / MARK).is_file():
-            raise BenchError(f"{folder} holds no saved encoder")
-        body = json.loads((folder / MARK).read_text(encoding="utf-8"))
-        if tuple(body["labels"]) != task.label_names:
-            raise BenchError(f"the encoder in {folder} was trained on other labels")
-        self.task = task
-        self.thresholds = tuple(body.get("thresholds", ()))
-        self._models = tuple(ModelFile(**file) for file in body["models"])
-        self._model_name, self._notes = body["model_name"], tuple(body["notes"])
         self.tokens = MessageTokens.open(folder, self.settings)
-        self._measured = tuple(Measured(**one) for one in body.get("measured", ()))
-        runtime = body.get("runtime", "torch")
         if not self.settings.trains_all_layers:
-            self.fitted = Frozen.load(folder, task, device=self._device())
-        elif runtime == "torch":
+            self.fitted = Frozen.load(folder, self.task, device=self._device())
+        elif saved.runtime == "torch":
             self.fitted = FineTuned.load(folder, self.settings, device=self._device())
         else:
             self.fitted = Exported.open(
                 folder,
-                runtime,
-                n_parameters=body["n_parameters"],
-                several=task.takes_several,
+                saved.runtime,
+                n_parameters=saved.n_parameters,
+                several=self.task.takes_several,
                 threads=self.threads,
             )
 
@@ -270,7 +271,7 @@ class Encoder(Classifier[EncoderSettings]):
         return getattr(self.fitted, "bytes_on_disk", None) or super().bytes_on_disk
 
     @property
-    def _runtime(self) -> str:
+    def _runtime(self) -> Any:
         return getattr(self.fitted, "runtime", "torch")
 
     def _device(self) -> torch.device:

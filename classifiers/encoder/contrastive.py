@@ -89,13 +89,13 @@ def _sentence_encoder(folder: Path, settings: EncoderSettings, device: torch.dev
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 
-    safe = {"trust_remote_code": False}
+    plain = {"trust_remote_code": False}
     transformer = Transformer(
         str(folder),
         max_seq_length=settings.max_length,
-        model_kwargs={**safe, "use_safetensors": True},
-        config_kwargs=safe,
-        processor_kwargs=safe,
+        model_kwargs=settings.reading,
+        config_kwargs=plain,
+        processor_kwargs=plain,
     )
     width = transformer.get_embedding_dimension()
     return SentenceTransformer(modules=[transformer, Pooling(width, "mean"), Normalize()], device=str(device))

@@ -41,8 +41,7 @@ class FineTuned:
         )
         auto: Any = AutoModelForSequenceClassification
         if settings.pretrained:
-            safe = {"use_safetensors": True, "trust_remote_code": False}
-            model = auto.from_pretrained(folder, config=config, dtype="float32", **safe)
+            model = auto.from_pretrained(folder, config=config, dtype="float32", **settings.reading)
         else:
             model = auto.from_config(config, trust_remote_code=False)
         return cls(model.to(device), settings)

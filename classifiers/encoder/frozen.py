@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from classifiers.encoder.settings import EncoderSettings
 from classifiers.interface import Listener, Task
-from classifiers.logistic import UNKNOWN_TO_SKOPS, Model, Part, fit_logistic, label_probabilities, n_weights
+from classifiers.logistic import Model, Part, fit_logistic, label_probabilities, n_weights
+from classifiers.weights import read_fitted
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
 HEAD = "head.skops"
+PLAIN = EncoderSettings()
 STRENGTHS = (1.0, 10.0, 100.0)
 
 
@@ -33,12 +36,12 @@ class Frozen:
     task: Task
 
     @classmethod
-    def start(cls, folder: Path, task: Task, *, device: torch.device) -> Frozen:
+    def start(cls, folder: Path, task: Task, settings: EncoderSettings = PLAIN, *, device: torch.device) -> Frozen:
         """Read the encoder; the head is still to be fitted."""
         from transformers import AutoModel
 
         auto: Any = AutoModel
-        model = auto.from_pretrained(folder, use_safetensors=True, trust_remote_code=False, dtype="float32")
+        model = auto.from_pretrained(folder, dtype="float32", **settings.reading)
         return cls(model.to(device).eval(), None, task)
 
     def fit(
@@ -54,10 +57,8 @@ class Frozen:
     @classmethod
     def load(cls, folder: Path, task: Task, *, device: torch.device) -> Frozen:
         """Read what `save` wrote; a head that names types unknown to skops is refused by it."""
-        from skops.io import load
-
         loaded = cls.start(folder, task, device=device)
-        loaded.head = load(folder / HEAD, trusted=UNKNOWN_TO_SKOPS)
+        loaded.head = read_fitted(folder / HEAD)
         return loaded
 
     def save(self, folder: Path) -> None:

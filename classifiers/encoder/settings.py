@@ -52,6 +52,8 @@ class EncoderSettings(Settings):
     encoder's embeddings; the settings of training then play no part. `head = "setfit"` first
     tunes the embeddings on `pairs_per_message` pairs of messages, at `pair_learning_rate`. `runtime` is what
     answers: torch, an export (a processor's only), or with `auto` the fastest that answers as torch does.
+    `allow_pickle` also reads weights that a folder holds only as pickle (pytorch_model.bin), through torch's
+    `weights_only`; a pickle can run code when it is read, so none is read unasked.
     """
 
     preset: Literal["blog"] | None = None
@@ -79,6 +81,7 @@ class EncoderSettings(Settings):
     pair_learning_rate: float = Field(default=2e-5, gt=0)
     runtime: Runtime = "torch"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    allow_pickle: bool = False
 
     @field_validator("model", mode="before")
     @classmethod
@@ -93,8 +96,17 @@ class EncoderSettings(Settings):
 
     @model_validator(mode="before")
     @classmethod
-    def _fill_from_preset(cls, values: dict[str, Any]) -> dict[str, Any]:
-        return {**PRESETS.get(str(values.get("preset")), {}), **values}
+    def _fill_from_preset(cls, values: object) -> object:
+        return {**PRESETS.get(str(values.get("preset")), {}), **values} if isinstance(values, dict) else values
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """Give how transformers is to read a folder's weights: none of its code, and no pickle unless it may."""
+        return {
+            "use_safetensors": None if self.allow_pickle else True,
+            "weights_only": True,
+            "trust_remote_code": False,
+        }
 
     @property
     def trains_all_layers(self) -> bool:

@@ -20,6 +20,9 @@ MAGIC = b"GGUF"
 SCALAR_BYTES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 STRING, ARRAY = 8, 9
 DEFAULT_ALIGNMENT = 32
+MOST_ENTRIES = 1 << 20
+"""Tensors and pairs a header may say it has; the largest models have some thousands."""
+MOST_DIMENSIONS = 4
 
 
 class _Walker:
@@ -64,6 +67,13 @@ def check_gguf(path: Path) -> None:
     Raises:
         BenchError: naming the file and what is wrong.
     """
+    try:
+        _check_bytes(path)
+    except OSError as error:
+        raise BenchError(f"'{path}' cannot be read: {error.strerror}") from error
+
+
+def _check_bytes(path: Path) -> None:
     with path.open("rb") as stream:
         if stream.read(4) != MAGIC:
             raise BenchError(f"'{path}' is no GGUF file (it does not begin with GGUF); name another file")
@@ -81,6 +91,8 @@ def _end_of_tensors(walk: _Walker) -> int:
     version, n_tensors, n_pairs = walk.number("I"), walk.number("Q"), walk.number("Q")
     if version not in (2, 3):
         raise ValueError(f"version {version} is not 2 or 3")
+    if max(n_tensors, n_pairs) > MOST_ENTRIES:
+        raise ValueError(f"it says it has {n_tensors} tensors and {n_pairs} pairs")
     alignment = DEFAULT_ALIGNMENT
     for _ in range(n_pairs):
         key, kind = walk.string(), walk.number("I")
@@ -94,7 +106,10 @@ def _end_of_tensors(walk: _Walker) -> int:
 
 def _tensor_end(walk: _Walker) -> int:
     walk.string()
-    shape = [walk.number("Q") for _ in range(walk.number("I"))]
+    n_dimensions = walk.number("I")
+    if n_dimensions > MOST_DIMENSIONS:
+        raise ValueError(f"a tensor has {n_dimensions} dimensions")
+    shape = [walk.number("Q") for _ in range(n_dimensions)]
     block, bytes_a_block = GGML_QUANT_SIZES[GGMLQuantizationType(walk.number("I"))]
     offset = walk.number("Q")
     return offset + prod(shape) // int(block) * int(bytes_a_block)

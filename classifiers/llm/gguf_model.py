@@ -12,6 +12,7 @@ import llama_cpp.llama_cpp as lib
 
 from classifiers.interface import BenchError
 
+SAYS_NOTHING = "failed to load model"
 _log_lines: deque[str] = deque(maxlen=20)
 
 
@@ -22,8 +23,9 @@ def _keep_log(level: int, text: bytes, _user: object) -> None:
 
 
 def last_log() -> str:
-    """Give llama.cpp's latest complaint, for an error text."""
-    return next((line for line in reversed(_log_lines) if line.strip(". ")), "no reason given")
+    """Give llama.cpp's latest complaint that says why, for an error text."""
+    telling = (line for line in reversed(_log_lines) if line.strip(". ") and not line.endswith(SAYS_NOTHING))
+    return next(telling, "no reason given")
 
 
 class GgufModel:
@@ -41,7 +43,9 @@ class GgufModel:
         params.n_gpu_layers = 999 if lib.llama_supports_gpu_offload() else 0
         self.handle: Any = lib.llama_model_load_from_file(str(path).encode(), params)
         if not self.handle:
-            raise BenchError(f"llama.cpp cannot read '{path.name}': {last_log()}; fetch the file again")
+            raise BenchError(
+                f"llama.cpp cannot read '{path.name}': {last_log()}; but for a lack of memory, fetch it again"
+            )
         self.vocab: Any = lib.llama_model_get_vocab(self.handle)
         self.vocabulary_size = int(lib.llama_vocab_n_tokens(self.vocab))
 

@@ -23,7 +23,6 @@ from classifiers.interface import (
     quiet,
     silent,
 )
-from classifiers.llm.gguf_file import check_gguf
 from classifiers.llm.settings import Choice, LlamaCppSettings
 from classifiers.models import local_model
 
@@ -63,7 +62,7 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
         Raises:
             BenchError: if it cannot be had, is no GGUF or is cut off.
         """
-        check_gguf(local_model(self.settings.model, "gguf", report=report).path)
+        local_model(self.settings.model, "gguf", report=report)
         if self.settings.uses_similar:
             local_model(self.settings.encoder, "encoder", report=report)
 

@@ -2,22 +2,23 @@
 
 This is how a big model or many machines are used: the server is the engine, batching included, and
 this backend only keeps `concurrency` questions under way. Time-outs and back-off are the official
-client's. The key is read from the environment and stands in no record, log or error text.
+client's, but for answers that are no chat completion, which it takes as they come. The key is read
+from the environment and stands in no record, log or error text.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from classifiers.interface import (
     BenchError,
@@ -32,6 +33,7 @@ from classifiers.interface import (
     silent,
 )
 from classifiers.llm.answer_form import form_of, readable_names
+from classifiers.llm.completion import Completion, read_completion
 from classifiers.llm.examples import draw_per_label, saved_message
 from classifiers.llm.prompt import conversation
 from classifiers.llm.retry import Conversation, Reply, ask_with_retries
@@ -43,6 +45,8 @@ FILE = "prompt.json"
 TOP_TOKENS = 20
 SCHEMA_ROOM = 20
 """Tokens for the object around an answer that is held to a schema."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
+"""Seconds until an answer that is no chat completion is asked for again; they double, as the client's do."""
 
 
 class ServerSettings(Settings):
@@ -51,7 +55,8 @@ class ServerSettings(Settings):
     `answers`: free text with retries; `json`, held to a JSON schema of the labels by the server (said in the
     way of `schema_form`: OpenAI, vLLM, llama-server and Ollama take json_schema, llama_cpp.server json_object);
     `logprobs`, free text and label probabilities from the first token's alternatives. `connection_retries`
-    counts tries after a time-out, a dropped connection, 429 or 5xx; `retries` those after an unusable answer.
+    counts tries after a time-out, a dropped connection, 429, 5xx or an answer that is no chat completion;
+    `temperatures` are those of the tries at an answer that is a label.
     """
 
     base_url: str
@@ -66,6 +71,16 @@ class ServerSettings(Settings):
     connection_retries: int = Field(default=8, ge=0)
     max_tokens: int = Field(default=32, gt=0)
     temperatures: tuple[float, ...] = Field(default=(0.0, 0.3, 0.6, 0.9), min_length=1)
+
+    @field_validator("base_url")
+    @classmethod
+    def _holds_no_key(cls, url: str) -> str:
+        """A run keeps its config, so a password in it would stand in a file."""
+        parts = urlsplit(url)
+        _ = parts.port  # raises ValueError where it is no number
+        if "@" in parts.netloc:
+            raise ValueError("must hold no user name or password; put the key in the variable key_variable names")
+        return url
 
 
 class Server(Classifier[ServerSettings]):
@@ -171,11 +186,11 @@ class Server(Classifier[ServerSettings]):
         try:
             with client:
                 return ask(client)
-        except openai.OpenAIError as error:
-            reason = " ".join(str(error).split())[:300]
-            reason = reason.replace(key, "***") if key else reason
+        except (openai.OpenAIError, ValueError) as error:  # ValueError: an answer that is no JSON, or no completion
+            said = str(error).replace(key, "***") if key else str(error)  # before it is cut, perhaps in the key
+            reason = " ".join(said.split())[:300] or type(error).__name__
             # `from None`: the original error carries the request with its headers
-            raise BenchError(f"the server at {self._address} failed: {reason or type(error).__name__}") from None
+            raise BenchError(f"the server at {self._address} failed: {reason}") from None
 
     def _ask(self, conversations: Sequence[Conversation], *, temperature: float) -> list[Reply]:
         def all_of_them(client: OpenAI) -> list[Reply]:
@@ -195,7 +210,8 @@ class Server(Classifier[ServerSettings]):
         if self.settings.answers == "logprobs":
             options |= {"logprobs": True, "top_logprobs": TOP_TOKENS}
         messages: Any = [{"role": turn.role, "content": turn.text + turn.message} for turn in turns]
-        answer = client.chat.completions.create(
+        create = partial(
+            client.chat.completions.create,
             model=self.settings.model,
             messages=messages,
             temperature=temperature,
@@ -203,19 +219,20 @@ class Server(Classifier[ServerSettings]):
             seed=self.seed,
             **options,
         )
-        choice = answer.choices[0]
-        if choice.logprobs and choice.logprobs.content and temperature == self.settings.temperatures[0]:
+        reply, top = self._until_readable(lambda: read_completion(create()))
+        if top and temperature == self.settings.temperatures[0]:
             question = next(turn.message for turn in reversed(turns) if turn.is_question)
-            top = choice.logprobs.content[0].top_logprobs
-            self._first_tokens[question] = {token.token: math.exp(token.logprob) for token in top}
-        usage = answer.usage
-        details = usage.completion_tokens_details if usage else None
-        return Reply(
-            choice.message.content or "",
-            usage.prompt_tokens if usage else 0,
-            usage.completion_tokens if usage else 0,
-            (details.reasoning_tokens or 0) if details else 0,
-        )
+            self._first_tokens[question] = top
+        return reply
+
+    def _until_readable(self, ask: Callable[[], Completion]) -> Completion:
+        """Ask again, ever later, where what comes is no chat completion; the last try's ValueError is raised."""
+        for i in range(self.settings.connection_retries):
+            try:
+                return ask()
+            except ValueError:
+                time.sleep(min(FIRST_PAUSE * 2**i, LONGEST_PAUSE))
+        return ask()
 
     def _schema(self) -> dict[str, Any]:
         key = self._schema_key

@@ -21,6 +21,7 @@ from bench.report.speed_table import speed_block
 from bench.report.terminal import print_report
 from bench.scores import whole_rows
 from bench.speed.results import read_speed
+from bench.stress import stress_records
 
 REFERENCE = RunFolder(REPOSITORY / "results" / "reference" / "default")
 
@@ -28,18 +29,31 @@ REFERENCE = RunFolder(REPOSITORY / "results" / "reference" / "default")
 def test_report_is_rebuilt_from_records_alone() -> None:
     run, rows = REFERENCE.read(), rows_of(REFERENCE)
     pairs = all_pairs(rows)
-    assert markdown(make_report(run, rows, pairs)) == (REFERENCE.path / "report.md").read_text(encoding="utf-8")
+    assert markdown(make_report(run, rows, pairs, stress_records(REFERENCE))) == (
+        REFERENCE.path / "report.md"
+    ).read_text(encoding="utf-8")
     scores = json.loads((REFERENCE.path / "scores.json").read_text(encoding="utf-8"))
     assert json.loads(json.dumps(scores_json(rows, pairs))) == scores
 
 
-@pytest.mark.parametrize(("name", "block"), [("default", "results"), ("llm-ladder", "ladder"), ("curve", "curve")])
-def test_readme_shows_the_reference_runs(name: str, block: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "block", "titles"),
+    [
+        ("default", "results", ""),
+        ("default", "stress", "Challenge,Spoiled,Prompt injection"),
+        ("llm-ladder", "ladder", ""),
+        ("curve", "curve", ""),
+        ("several-labels", "several", "Scores,Differences"),
+        ("distilled", "distilled", "Learning curve,Scores,Speed"),
+    ],
+)
+def test_readme_shows_the_reference_runs(name: str, block: str, titles: str) -> None:
     run = RunFolder(REFERENCE.path.with_name(name))
     rows = rows_of(run)
-    tables = results_block(make_report(run.read(), rows, all_pairs(whole_rows(rows))))
+    report = make_report(run.read(), rows, all_pairs(whole_rows(rows)), stress_records(run))
+    tables = results_block(report, titles.split(",") if titles else ())
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    command = f"bench report results/reference/{name} --into README.md --block {block}"
+    command = f"bench report results/reference/{name} --into README.md --block {block} --tables '{titles}'"
     assert replace_block(readme, tables, block) == readme, f"run: {command}"
 
 

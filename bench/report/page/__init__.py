@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ from bench.stress import challenge_answers
 
 HERE = Path(__file__).parent
 MOST_MESSAGES = 5000
+UNSAFE = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
+"""What could end a script or a line of it, and halves of surrogate pairs, which no file can hold."""
 
 
 def page(report: Report, drawn: Mapping[str, Any]) -> str:
@@ -47,8 +51,7 @@ def embedded(value: object) -> Any:
     from markupsafe import Markup
 
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    for sign in ("<", ">", "&", "\u2028", "\u2029"):
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    text = UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     return Markup(text)  # noqa: S704 - no sign that HTML knows is left in it
 
 
@@ -110,6 +113,7 @@ def _answer(message: Disagreement, classifier: str) -> dict[str, Any]:
     }
 
 
+@cache
 def _vega() -> Any:
     """Give Vega, Vega-Lite and the embedder as one script, from the wheel that carries them."""
     from markupsafe import Markup
