@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.compare import rows_of
-from bench.records import RunFolder
+from bench.run_files import RunFolder
 from bench.scores import whole_rows
 from classifiers.interface import BenchError
 

@@ -19,7 +19,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.records import RunFolder, find_cell
+from bench.run_files import RunFolder, find_cell
 from bench.scores import unsure_below
 from bench.streams import check_kind, read_pieces, write_pieces
 from bench.trial import open_saved

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bench.config import CascadeConfig
-from bench.records import CellRecord, Energy, Latency, PredictionRecord, RunFolder
+from bench.config_tables import CascadeConfig
+from bench.records import CellRecord, Energy, Latency, PredictionRecord
+from bench.run_files import RunFolder
 from bench.scores import ABOVE_ALL, Row, score
 from classifiers.interface import BenchError
 

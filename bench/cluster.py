@@ -18,7 +18,8 @@ from typing import Any
 from bench.causes import cause_of_error
 from bench.memory import needed_bytes
 from bench.plan import Ended, Job, Watcher, worker_variables
-from bench.records import CellRecord, RunFolder
+from bench.records import CellRecord
+from bench.run_files import RunFolder
 from classifiers.interface import BenchError
 
 TRIES = 3

@@ -12,7 +12,8 @@ from typing import Literal
 from bench.cascade import with_cascades
 from bench.config import RunConfig
 from bench.label_scores import Interval
-from bench.records import PredictionRecord, RunFolder
+from bench.records import PredictionRecord
+from bench.run_files import RunFolder
 from bench.scores import Row, score
 from classifiers.interface import BenchError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.config import CostConfig
+from bench.config_tables import CostConfig
 from bench.records import CellRecord
 
 MACHINES_GB = (0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256)

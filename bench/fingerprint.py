@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 
-from bench.config import CellPlan, RunConfig
+from bench.config import RunConfig
+from bench.config_tables import CellPlan
 from bench.records import SCHEMA
 from bench.split import Split
 from bench.task import LoadedTask

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.compare import rows_of
-from bench.records import RunFolder
+from bench.run_files import RunFolder
 from bench.scores import whole_rows
 
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.config import CellPlan, RunConfig
-from bench.records import RunFolder
+from bench.config import RunConfig
+from bench.config_tables import CellPlan
+from bench.run_files import RunFolder
 from bench.task import load_task
 from bench.worker import make_classifier
 from classifiers.interface import BenchError, Message, Task

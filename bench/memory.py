@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Condition
 from typing import Any
 
-from bench.config import CellPlan, RowConfig
+from bench.config_tables import CellPlan, RowConfig
 from classifiers.interface import BenchError
 from classifiers.models import catalogue
 from classifiers.registry import check_settings, find_backend

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from bench.config import CellPlan, RunConfig
+from bench.config import RunConfig
+from bench.config_tables import CellPlan
 from bench.fingerprint import cell_fingerprint, run_fingerprint
-from bench.records import CellFolder, CellRecord, RunFolder, Status
+from bench.records import CellRecord, Status
+from bench.run_files import CellFolder, RunFolder
 from bench.split import Split, make_split
 from bench.task import LoadedTask, load_task
 from bench.worker import make_classifier

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.compare import Pair
-from bench.config import CostConfig
+from bench.config_tables import CostConfig
 from bench.cost import break_even, cost_of
 from bench.scores import Row
 

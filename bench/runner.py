@@ -14,7 +14,8 @@ from pathlib import Path
 from bench import meter
 from bench.config import RunConfig
 from bench.plan import Executor, Job, Plan, Watcher
-from bench.records import RunFolder, RunRecord
+from bench.records import RunRecord
+from bench.run_files import RunFolder
 from bench.split import PARTS
 from classifiers.interface import BenchError
 

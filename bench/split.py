@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.config import SplitConfig
+from bench.config_tables import SplitConfig
 from bench.records import Part, SplitLine
 from bench.task import LoadedTask
 from classifiers.interface import BenchError, Message

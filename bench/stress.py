@@ -14,10 +14,12 @@ from pathlib import Path
 
 import tomli
 
-from bench.config import DataConfig, RunConfig
+from bench.config import RunConfig
+from bench.config_tables import DataConfig
 from bench.jsonlines import JsonLines
 from bench.perturb import PERTURBATIONS, STRENGTHS, perturb
-from bench.records import PredictionRecord, RunFolder
+from bench.records import PredictionRecord
+from bench.run_files import RunFolder
 from bench.tables import read_table
 from bench.trial import open_saved
 from classifiers.interface import Attempt, BenchError, Prediction

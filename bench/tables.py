@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from bench.config import DataConfig
+from bench.config_tables import DataConfig
 from bench.records import Part
 from classifiers.interface import BenchError, Message
 

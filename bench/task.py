@@ -16,7 +16,7 @@ from typing import Any, cast
 import tomli
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from bench.config import DataConfig, LabelsPerMessage
+from bench.config_tables import DataConfig, LabelsPerMessage
 from bench.records import Part
 from bench.tables import read_hub, read_table
 from classifiers.interface import BenchError, Label, Message, Task

@@ -7,7 +7,8 @@ from types import TracebackType
 from typing import Any
 
 from bench.config import RunConfig
-from bench.records import PredictionRecord, RunFolder
+from bench.records import PredictionRecord
+from bench.run_files import RunFolder
 from bench.worker import make_classifier
 from classifiers.interface import BenchError, Classifier, Saveable
 

@@ -23,22 +23,14 @@ from typing import Any
 
 from bench.answers import Clock, Tell, answer
 from bench.causes import cause_of_error
-from bench.config import CellPlan, RunConfig
+from bench.config import RunConfig
+from bench.config_tables import CellPlan
 from bench.energy import EnergyMeter
 from bench.fingerprint import cell_fingerprint
 from bench.jsonlines import JsonLines
 from bench.meter import forget_peak, peak_memory_bytes
-from bench.records import (
-    CellFolder,
-    CellRecord,
-    Energy,
-    EpochRecord,
-    Latency,
-    Part,
-    PredictionRecord,
-    RunFolder,
-    Tokens,
-)
+from bench.records import CellRecord, Energy, EpochRecord, Latency, Part, PredictionRecord, Tokens
+from bench.run_files import CellFolder, RunFolder
 from bench.split import Split, first_messages, first_per_label
 from bench.task import LoadedTask, load_task
 from classifiers import registry

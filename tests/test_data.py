@@ -10,7 +10,7 @@ from itertools import combinations
 import pytest
 from conftest import CUSTOMER_MESSAGES
 
-from bench.config import DataConfig, SplitConfig
+from bench.config_tables import DataConfig, SplitConfig
 from bench.split import make_split
 from bench.task import LoadedTask, load_task
 from classifiers.linear import Linear

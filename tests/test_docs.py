@@ -19,7 +19,8 @@ from conftest import CUSTOMER_MESSAGES, REPOSITORY
 
 from bench.cli import main, make_parser
 from bench.config import RunConfig, make_config
-from bench.records import CellRecord, RunFolder
+from bench.records import CellRecord
+from bench.run_files import RunFolder
 from bench.task import TaskFile
 from bench.testing import MESSAGES
 from bench.trial import open_saved

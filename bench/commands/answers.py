@@ -13,7 +13,8 @@ from classifiers.interface import BenchError
 def recommend_classifier(chosen: argparse.Namespace) -> int:
     """Print which classifier of a run to use; 1 where none meets the limits."""
     from bench.compare import all_pairs, rows_of
-    from bench.config import CostConfig, RunConfig
+    from bench.config import RunConfig
+    from bench.config_tables import CostConfig
     from bench.recommend import Limits, recommend
     from bench.report.terminal import print_verdict
     from bench.scores import whole_rows

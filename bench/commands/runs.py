@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from bench.config import RunConfig
     from bench.plan import Executor
-    from bench.records import RunFolder
+    from bench.run_files import RunFolder
 
 
 def _config(chosen: argparse.Namespace) -> RunConfig:
@@ -125,7 +125,7 @@ def _show_standings(into: Path, folders: list[RunFolder], console: Console) -> N
 
 def compare_data_sets(chosen: argparse.Namespace) -> int:
     """Print mean ranks over the data sets of several runs, and write them with their diagram."""
-    from bench.records import find_run
+    from bench.run_files import find_run
 
     _show_standings(chosen.out, [find_run(name, chosen.results) for name in chosen.runs], make_console())
     return 0
@@ -171,10 +171,10 @@ def report_run(chosen: argparse.Namespace) -> int:
 def compare_runs(chosen: argparse.Namespace) -> int:
     """Print how every classifier changed between two runs; 3 for a regression where that was asked for."""
     from bench.compare import rows_of
-    from bench.records import find_run
     from bench.regression import changes
     from bench.report.run_tables import changes_table
     from bench.report.terminal import print_table
+    from bench.run_files import find_run
     from bench.scores import whole_rows
 
     old, new = (find_run(run, chosen.results) for run in (chosen.old, chosen.new))
@@ -186,9 +186,9 @@ def compare_runs(chosen: argparse.Namespace) -> int:
 def list_runs(chosen: argparse.Namespace) -> int:
     """Print a line a run."""
     from bench.history import history
-    from bench.records import all_runs
     from bench.report.run_tables import history_table
     from bench.report.terminal import print_table
+    from bench.run_files import all_runs
 
     runs = all_runs(chosen.results)
     if not runs:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bench.records import RunFolder
     from bench.report.sections import Report
+    from bench.run_files import RunFolder
 
 
 def make_console() -> Console:
@@ -27,7 +27,7 @@ def print_json(value: object) -> None:
 
 def find(chosen: argparse.Namespace) -> RunFolder:
     """Give the run that was named, or the newest."""
-    from bench.records import find_run
+    from bench.run_files import find_run
 
     return find_run(chosen.run, chosen.results)
 

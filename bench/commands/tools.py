@@ -33,11 +33,11 @@ def predict_rows(chosen: argparse.Namespace) -> int:
 def check_run_labels(chosen: argparse.Namespace) -> int:
     """Print or write the messages whose label is likely wrong."""
     from bench.label_check import check_labels
-    from bench.records import find_cell
     from bench.report.files import write_rows
     from bench.report.progress import share_bar
     from bench.report.run_tables import ISSUE_HEAD, issue_line, issues_table
     from bench.report.terminal import print_table
+    from bench.run_files import find_cell
 
     if chosen.folds < 2:
         raise BenchError("--folds must be 2 or more")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench.compare import Pair, suspects
-from bench.config import CostConfig
+from bench.config_tables import CostConfig
 from bench.cost import Cost, cost_of, machine_gb
 from bench.curve import groups
 from bench.recommend import Limits, Verdict, recommend

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from bench.config import DataConfig
+from bench.config_tables import DataConfig
 from bench.task import LoadedTask, load_task
 from classifiers.interface import BenchError
 

@@ -275,22 +275,14 @@ class Encoder(Classifier[EncoderSettings]):
         return getattr(self.fitted, "runtime", "torch")
 
     def _device(self) -> torch.device:
-        import torch
+        from classifiers.encoder.training import chosen_device
 
-        if self.settings.device != "auto":
-            return torch.device(self.settings.device)
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        return chosen_device(self.settings.device)
 
     def _encode(self, messages: Sequence[Message]) -> Encoded:
         from classifiers.encoder.training import Encoded
 
-        ids, _ = self.tokens.ids([m.text for m in messages])
-        names = self.task.label_names
-        if self.task.takes_several:
-            return Encoded(ids, label_matrix(messages, names).tolist())
-        return Encoded(ids, [names.index(m.label) for m in messages])
+        return Encoded.of(self.tokens.ids([m.text for m in messages])[0], messages, self.task)
 
     def _answer(self, row: Sequence[float]) -> tuple[str, ...]:
         return decide(row, self.task, self.thresholds or (EVEN,) * len(row))

@@ -11,8 +11,8 @@ from test_sweep import write_sweep
 
 from bench.across import Standings, _tests, standings
 from bench.cli import main
-from bench.records import RunFolder
 from bench.report.across_report import standings_table, write_standings
+from bench.run_files import RunFolder
 from classifiers.interface import BenchError
 
 # four classifiers on six data sets: the first always best, the last always worst

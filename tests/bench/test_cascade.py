@@ -10,8 +10,10 @@ from test_statistics import record, row
 
 from bench.cascade import cascade_row, choose, points, with_cascades
 from bench.cli import main
-from bench.config import CascadeConfig, make_config
-from bench.records import Latency, RunFolder
+from bench.config import make_config
+from bench.config_tables import CascadeConfig
+from bench.records import Latency
+from bench.run_files import RunFolder
 from classifiers.interface import BenchError
 
 # the first is right where it is sure; the second is right on all but message 4

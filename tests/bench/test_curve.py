@@ -11,8 +11,8 @@ import pytest
 from bench.cli import main
 from bench.config import make_config
 from bench.curve import Group, crossing, curves, first_crossing, flat_lines, gap, groups
-from bench.records import RunFolder
 from bench.report.curve_section import crossing_text
+from bench.run_files import RunFolder
 from bench.split import first_per_label
 from classifiers.interface import BenchError, Message
 

@@ -8,10 +8,11 @@ import pytest
 
 from bench import energy
 from bench.cli import main
-from bench.config import CostConfig
+from bench.config_tables import CostConfig
 from bench.cost import cost_of
 from bench.energy import EnergyMeter, power_meters
-from bench.records import CellRecord, Energy, find_run
+from bench.records import CellRecord, Energy
+from bench.run_files import find_run
 
 HAS_METER = bool(power_meters())
 

@@ -21,7 +21,8 @@ import psutil
 import pytest
 
 from bench.cli import main
-from bench.records import CellFolder, PredictionRecord, RunFolder
+from bench.records import PredictionRecord
+from bench.run_files import CellFolder, RunFolder
 from bench.testing import TEXTS
 
 pytestmark = pytest.mark.slow

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from bench.config import SplitConfig, make_config
+from bench.config import make_config
+from bench.config_tables import SplitConfig
 from bench.fingerprint import cell_fingerprint, run_fingerprint
 from bench.split import Split, make_split
 from bench.task import LoadedTask

@@ -18,7 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from bench.config import DataConfig, load_config, make_config
+from bench.config import load_config, make_config
+from bench.config_tables import DataConfig
 from bench.task import load_task
 from classifiers.interface import BenchError
 from classifiers.registry import backend_names, check_settings, find_backend, make_classifier

@@ -16,11 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.compare import all_pairs
-from bench.records import CellRecord, Latency, PredictionRecord, RunFolder, RunRecord, SplitLine
+from bench.records import CellRecord, Latency, PredictionRecord, RunRecord, SplitLine
 from bench.report.charts import charts
 from bench.report.markdown import markdown
 from bench.report.page import embedded, page
 from bench.report.sections import Report, make_report
+from bench.run_files import RunFolder
 from bench.scores import Row, score
 from bench.speed.results import read_speed
 from classifiers.interface import Attempt, BenchError

@@ -14,8 +14,8 @@ from conftest import REPOSITORY
 
 from bench.cli import main
 from bench.compare import answers_by_message, rows_of
-from bench.records import RunFolder
 from bench.report.page import MOST_MESSAGES, embedded, viewed_messages
+from bench.run_files import RunFolder
 from bench.scores import Row
 
 REFERENCE = REPOSITORY / "results" / "reference" / "default"

@@ -6,7 +6,7 @@ import pytest
 
 from bench.cli import main
 from bench.compare import all_pairs
-from bench.config import CostConfig
+from bench.config_tables import CostConfig
 from bench.cost import break_even, cost_of, machine_gb
 from bench.recommend import Limits, recommend
 from bench.records import CellRecord, Latency, PredictionRecord

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.records import CellRecord, JsonLines, PredictionRecord, RunFolder, SplitLine, find_run
+from bench.jsonlines import JsonLines
+from bench.records import CellRecord, PredictionRecord, SplitLine
+from bench.run_files import RunFolder, find_run
 from classifiers.interface import Attempt, BenchError
 
 

@@ -10,9 +10,10 @@ from conftest import CUSTOMER_MESSAGES, REPOSITORY
 
 from bench.cli import main
 from bench.compare import rows_of
-from bench.config import CascadeConfig, DataConfig
-from bench.records import PredictionRecord, RunFolder
+from bench.config_tables import CascadeConfig, DataConfig
+from bench.records import PredictionRecord
 from bench.rejection import rejection
+from bench.run_files import RunFolder
 from bench.task import load_task
 from classifiers.interface import BenchError
 

@@ -13,12 +13,12 @@ from rich.console import Console
 
 from bench.cli import main
 from bench.compare import all_pairs, rows_of
-from bench.records import RunFolder
 from bench.report.format import count, number, share, size
 from bench.report.markdown import markdown, replace_block, results_block, scores_json
 from bench.report.sections import loud, make_report, tables
 from bench.report.speed_table import speed_block
 from bench.report.terminal import print_report
+from bench.run_files import RunFolder
 from bench.scores import whole_rows
 from bench.speed.results import read_speed
 from bench.stress import stress_records

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bench.cli import main
-from bench.records import RunFolder
+from bench.run_files import RunFolder
 
 BREAKING = """
 import ctypes, os, signal

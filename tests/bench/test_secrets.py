@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench.cli import main
-from bench.records import RunFolder
+from bench.run_files import RunFolder
 
 KEY = "sk-secret-0123456789-abcdefghij"
 

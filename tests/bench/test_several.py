@@ -12,8 +12,9 @@ from conftest import REPOSITORY
 
 from bench.cli import main
 from bench.compare import rows_of
-from bench.config import DataConfig, SplitConfig
-from bench.records import PredictionRecord, RunFolder
+from bench.config_tables import DataConfig, SplitConfig
+from bench.records import PredictionRecord
+from bench.run_files import RunFolder
 from bench.scores import score
 from bench.split import first_per_label, make_split
 from bench.task import LoadedTask, load_task

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.config import DataConfig, SplitConfig
+from bench.config_tables import DataConfig, SplitConfig
 from bench.split import make_split
 from bench.task import LoadedTask, load_task
 from classifiers.interface import BenchError, Label, Message, Task

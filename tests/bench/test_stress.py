@@ -10,8 +10,8 @@ from conftest import CUSTOMER_MESSAGES
 
 from bench.cli import main
 from bench.perturb import HOMOGLYPHS, PERTURBATIONS, STRENGTHS, perturb, truncation
-from bench.records import RunFolder
 from bench.report.stress_tables import stress_tables
+from bench.run_files import RunFolder
 from bench.stress import Amounts, Question, StressRecord, attacks, outcomes, questions, stress_file
 
 TEXT = "Where is my order 4711? It should have come on Monday, please have a look."

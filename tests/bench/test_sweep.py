@@ -16,7 +16,7 @@ from bench.cli import main
 from bench.compare import rows_of
 from bench.config import load_config
 from bench.memory import MemoryGate, needed_bytes
-from bench.records import RunFolder
+from bench.run_files import RunFolder
 from classifiers.interface import BenchError
 
 WORDS = {

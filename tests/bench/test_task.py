@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bench.config import DataConfig
+from bench.config_tables import DataConfig
 from bench.task import load_task
 from classifiers.interface import BenchError
 

@@ -9,8 +9,8 @@ from conftest import REPOSITORY
 from textual.widgets import DataTable, Input, Select, Static
 
 from bench.compare import answers_by_message, rows_of
-from bench.records import RunFolder
 from bench.report.viewer import Viewer, detail
+from bench.run_files import RunFolder
 
 MESSAGES = list(answers_by_message(rows_of(RunFolder(REPOSITORY / "results" / "reference" / "default"))))
 

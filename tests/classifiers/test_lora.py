@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from conftest import CUSTOMER_MESSAGES
 
-from bench.config import DataConfig
+from bench.config_tables import DataConfig
 from bench.task import load_task
 from bench.testing import HOSTILE, check_classifier
 from classifiers.interface import BenchError, Epoch, Message, Task

@@ -18,7 +18,7 @@ from conftest import CUSTOMER_MESSAGES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.config import DataConfig
+from bench.config_tables import DataConfig
 from bench.task import LoadedTask, load_task
 from classifiers.interface import BenchError, Task
 from classifiers.llm.asker import Asker

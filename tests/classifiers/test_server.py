@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench.cli import main
-from bench.records import RunFolder
+from bench.run_files import RunFolder
 from bench.speed.local_server import LocalServer
 from classifiers.interface import BenchError, Message, Task
 from classifiers.llm.server import Server, ServerSettings

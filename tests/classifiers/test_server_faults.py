@@ -16,7 +16,7 @@ import pytest
 from pydantic import ValidationError
 
 from bench.cli import main
-from bench.records import RunFolder
+from bench.run_files import RunFolder
 from classifiers.interface import BenchError, Message, Task
 from classifiers.llm.server import Server, ServerSettings
 

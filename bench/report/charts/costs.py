@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bench.config import CostConfig
+from bench.config_tables import CostConfig
 from bench.cost import cost_of
 from bench.report.charts.drawing import Chart, Points, inline, sized
 from bench.report.format import cell_text, heading
