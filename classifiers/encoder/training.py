@@ -87,6 +87,9 @@ def train(
         trainer.remove_callback(ProgressCallback)
         trainer.add_callback(_Teller(trainer, listen, has_validation=bool(validation.labels)))
         trainer.train()
+    # accelerate leaves its 16-bit arithmetic wrapped around the model's own forward, and an export would keep it
+    for name in ("forward", "_original_forward"):
+        vars(model).pop(name, None)
     model.eval()  # type: ignore[no-untyped-call]
     return model
 

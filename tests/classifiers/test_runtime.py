@@ -17,8 +17,10 @@ from classifiers.interface import BenchError, Message, Task
 TEXTS = ["hi", "Where is my order 88? It should have come on Monday, and nobody answers.", "money back " * 40, ""]
 
 
-def trained(model: Path, runtime: str, task: Task, messages: list[Message], *, head: str = "auto") -> Encoder:
-    settings = EncoderSettings(model=(str(model),), epochs=4, runtime=runtime, head=head)
+def trained(
+    model: Path, runtime: str, task: Task, messages: list[Message], *, head: str = "auto", precision: str = "auto"
+) -> Encoder:
+    settings = EncoderSettings(model=(str(model),), epochs=4, runtime=runtime, head=head, precision=precision)
     encoder = Encoder(settings, seed=1, threads=2)
     encoder.load()
     # beside a long message short ones are mostly padding, which is where a wrong export shows
@@ -54,6 +56,13 @@ def test_an_export_answers_as_torch_does_and_comes_back_from_disk(
         assert list(again.predict(TEXTS)) == found
         assert again.n_parameters == plain.n_parameters
         assert again.facts["runtime"] == runtime
+
+
+def test_what_was_trained_in_16_bits_is_exported_in_32(minilm, task, messages) -> None:
+    with trained(minilm, "onnx", task, messages, precision="bfloat16") as encoder:
+        assert "forward" not in vars(encoder._origin.model)
+        assert encoder.facts["precision"] == "float32"
+        assert encoder.facts["onnx equal"] == 1
 
 
 def test_distilbert_is_exported_too(distilbert, task, messages) -> None:
