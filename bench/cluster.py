@@ -51,11 +51,10 @@ class RayExecutor:
         import ray
 
         row = job.plan.config.classifiers[job.cell.row]
-        task = ray.remote(run_remotely).options(
+        task = ray.remote(max_calls=1)(run_remotely).options(
             num_cpus=job.plan.config.threads_per_cell,
             num_gpus=row.gpus,
             memory=needed_bytes(job.cell, row),
-            max_calls=1,
             max_retries=TRIES,
             runtime_env={"env_vars": worker_variables(job.plan.config)},
         )

@@ -111,7 +111,7 @@ def local_model(name: str, kind: Kind, *, report: FetchReport = quiet, allow_pic
     else:
         model = _from_path(path, kind, allow_pickle=allow_pickle)
     if kind == "gguf":
-        from classifiers.llm.gguf_file import check_gguf
+        from classifiers.gguf_file import check_gguf
 
         check_gguf(model.path)
     return model

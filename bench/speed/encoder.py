@@ -3,8 +3,8 @@
 Variants: `blog`, the blog post's loop (every message padded to 128 tokens, plain AdamW); `trainer`,
 `transformers.Trainer` as it comes and `transformers.pipeline` for inference; `ours`, the backend with its
 defaults and the runtime it chooses. All train the same model on the same messages in the same number of
-epochs at the same peak learning rate, so that only how it is done differs. At that rate, thrice the backend's own, ours takes
-batches of 32: of 16 it is unsteady there.
+epochs at the same peak learning rate, so that only how it is done differs. At that rate, thrice the
+backend's own, ours takes batches of 32: of 16 it is unsteady there.
 """
 
 from __future__ import annotations

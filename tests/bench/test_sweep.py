@@ -173,7 +173,7 @@ def test_ray_gives_the_same_answers_though_a_machine_is_lost(tmp_path: Path, clu
             time.sleep(0.1)
         cluster.remove_node(machines[0], allow_graceful=False)
 
-    killer = threading.Thread(target=lose_one)
+    killer = threading.Thread(target=lose_one, daemon=True)
     killer.start()
     storage = tmp_path / "bucket"
     ray_results, local_results = tmp_path / "by-ray", tmp_path / "by-processes"

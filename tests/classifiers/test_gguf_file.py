@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from classifiers.gguf_file import check_gguf
 from classifiers.interface import BenchError
-from classifiers.llm.gguf_file import check_gguf
 
 
 def test_whole_gguf_passes(smollm: Path) -> None:

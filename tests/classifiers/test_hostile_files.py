@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from classifiers import models
+from classifiers.gguf_file import check_gguf
 from classifiers.interface import BenchError
-from classifiers.llm.gguf_file import check_gguf
 from classifiers.models import Entry, local_model, pull
 
 FUZZ = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
