@@ -194,7 +194,7 @@ def test_lists_say_what_a_key_may_be_and_its_default(made: Callable[[str], str])
     assert '| `contradictions` | `"refuse"`, `"report"` | `"refuse"` |' in config
     assert "| `classifiers` | table: name = [`[classifiers.NAME]`](#RowConfig) | required |" in config
     assert "| `needed_n` | whole number or null | required |" in records
-    assert "stand in a &lt;think> block" in records
+    assert "stand in a `<think>` block" in records
     assert "| `--right {first,second,both,neither}` | who of the pair is right |" in commands
     assert "| `--fail-on-regression` | exit code 3 where one got measurably worse |" in commands
     assert "| `[RUN]` |" in commands

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.config_tables import DataConfig, SplitConfig
-from bench.split import make_split
+from bench.split import first_messages, make_split
 from bench.task import LoadedTask, load_task
 from classifiers.interface import BenchError, Label, Message, Task
 
@@ -111,3 +111,12 @@ def test_fingerprint_tells_splits_apart() -> None:
 
 def test_a_split_without_validation_gives_all_the_rest_to_training() -> None:
     assert Counter(split(many(), validation=0).values()) == {"train": 48, "test": 12}
+
+
+def test_few_messages_are_drawn_without_a_look_at_their_labels() -> None:
+    messages = [Message(f"m:{i}", f"text {i}", ("rare" if i < 3 else "common",)) for i in range(200)]
+    relabelled = [Message(m.id, m.text, ("common",)) for m in messages]
+    few, more = (first_messages(messages, n, 4) for n in (20, 60))
+    assert more[:20] == few
+    assert [m.id for m in first_messages(relabelled, 20, 4)] == [m.id for m in few]
+    assert [m.id for m in first_messages(messages, 20, 5)] != [m.id for m in few]
