@@ -8,6 +8,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import shtab
+
 from bench.visible import visible
 from classifiers.interface import BenchError
 
@@ -17,9 +19,8 @@ SPEED_MODELS = ["minilm-l6", "smollm2-135m-instruct", "qwen2.5-coder-0.5b-instru
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; 0: all went well, 1: a failed row, 2: bad input, 3: a regression, 130: interrupted."""
-    parser = make_parser()
-    chosen = parser.parse_args(arguments)
     try:
+        chosen = make_parser().parse_args(arguments)
         module, _, name = chosen.command.partition(".")
         return int(getattr(import_module(f"bench.commands.{module}"), name)(chosen))
     except BenchError as error:
@@ -36,6 +37,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Build the parser of all commands."""
     parser = argparse.ArgumentParser(prog="bench", description=__import__("bench").__doc__)
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of all runs (default: results)")
+    shtab.add_argument_to(parser, "--print-completion", help="print what completes bench's words in this shell")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_run(commands)
     _add_report(commands)

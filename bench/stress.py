@@ -20,6 +20,7 @@ from bench.jsonlines import JsonLines
 from bench.perturb import PERTURBATIONS, STRENGTHS, perturb
 from bench.records import PredictionRecord
 from bench.run_files import RunFolder
+from bench.shipped import data_path
 from bench.tables import read_table
 from bench.trial import open_saved
 from classifiers.interface import Attempt, BenchError, Prediction
@@ -173,7 +174,7 @@ def questions(run: RunFolder, classifier: str, amounts: Amounts) -> Iterator[Que
 
 
 def _challenge(config: RunConfig) -> Iterator[Question]:
-    path = Path(config.data.path) / CHALLENGE
+    path = data_path(config.data.path) / CHALLENGE
     if path.is_file():
         for message in read_table(path, DataConfig(text="text", label="label")):
             kind = message.columns.get("kind", "")

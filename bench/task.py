@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from bench.config_tables import DataConfig, LabelsPerMessage
 from bench.records import Part
+from bench.shipped import data_path
 from bench.tables import read_hub, read_table
 from classifiers.interface import BenchError, Label, Message, Task
 from classifiers.registry import explain
@@ -122,7 +123,7 @@ def _load(config: DataConfig) -> LoadedTask:
     if config.path.startswith("hf:"):
         name = config.path.removeprefix("hf:")
         return _from_rows({part: list(rows) for part, rows in read_hub(name, config).items()}, config, name)
-    path = Path(config.path)
+    path = data_path(config.path)
     if (path / "task.toml").is_file():
         return _from_folder(path)
     if path.is_dir():

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import re
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -26,6 +30,7 @@ def refuse(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 
 
 ROWS = "[classifiers.majority]\n"
+BENCH = str(Path(sys.executable).with_name("bench"))
 
 
 def config(tmp_path: Path, data: Path, rows: str = ROWS, head: str = "") -> str:
@@ -166,3 +171,35 @@ def test_lists_are_given_as_json_too(command: list[str], field: str, capsys: pyt
 def test_a_verdict_is_given_as_json_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--results", str(REPOSITORY / "results" / "reference"), "recommend", "default", "--json"]) == 0
     assert set(json.loads(capsys.readouterr().out)) == {"classifier", "sentences"}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_shells_can_complete_commands(shell: str, tmp_path: Path) -> None:
+    script = subprocess.run([BENCH, "--print-completion", shell], capture_output=True, text=True, check=True).stdout
+    assert {"disagreements", "across", "--executor"} <= set(script.replace("'", " ").replace('"', " ").split())
+    if shell == "bash":
+        file = tmp_path / "completion.sh"
+        file.write_text(script)
+        subprocess.run(["bash", "-n", str(file)], check=True)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_no_colour_where_none_is_wanted(terminal: bool) -> None:
+    """In a terminal with NO_COLOR set, and where the output is no terminal at all."""
+    command = [BENCH, "--results", str(REPOSITORY / "results" / "reference"), "history"]
+    wanted = {key: value for key, value in os.environ.items() if key not in ("FORCE_COLOR", "NO_COLOR")}
+    if not terminal:
+        shown = subprocess.run(command, capture_output=True, env=wanted, check=True).stdout
+        assert b"\x1b" not in shown
+        return
+    parent, child = pty.openpty()
+    with subprocess.Popen(command, stdout=child, env={**wanted, "NO_COLOR": "1", "TERM": "xterm"}) as process:
+        os.close(child)
+        shown = b""
+        with suppress(OSError):  # the end of a terminal is an error
+            while piece := os.read(parent, 4096):
+                shown += piece
+    os.close(parent)
+    assert process.returncode == 0
+    assert b"Runs" in shown
+    assert not re.search(rb"\x1b\[(3|4|9|10)\d", shown), "a colour"
