@@ -176,7 +176,7 @@ def test_a_verdict_is_given_as_json_too(capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
 def test_shells_can_complete_commands(shell: str, tmp_path: Path) -> None:
     script = subprocess.run([BENCH, "--print-completion", shell], capture_output=True, text=True, check=True).stdout
-    assert {"disagreements", "across", "--executor"} <= set(script.replace("'", " ").replace('"', " ").split())
+    assert all(word in script for word in ("disagreements", "across", "executor"))
     if shell == "bash":
         file = tmp_path / "completion.sh"
         file.write_text(script)
