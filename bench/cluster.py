@@ -34,13 +34,21 @@ class RayExecutor:
     storage: str
 
     def run(self, jobs: Sequence[Job], watcher: Watcher) -> Ended:
-        """Run all cells at once, as far as the cluster has processors and memory, and give them as they end."""
+        """Run all cells at once, as far as the cluster has processors and memory, and give them as they end.
+
+        What the storage holds already, of a command that was broken off, is not run again.
+        """
         import ray
 
+        check_storage(self.storage)
         ray.init(address=self.address, log_to_driver=False, ignore_reinit_error=True)
-        waiting = {self._submit(job): job for job in jobs}
+        waiting = {}
         for job in jobs:
+            if record := self._stored(job):
+                yield job, record
+                continue
             watcher.started(job.title)
+            waiting[self._submit(job)] = job
         while waiting:
             (done, *_), _ = ray.wait(list(waiting))
             job = waiting.pop(done)
@@ -61,6 +69,18 @@ class RayExecutor:
         run = job.plan.folder
         files = {name: (run.path / name).read_bytes() for name in ("run.json", "split.jsonl")}
         return task.remote(files, job.cell.name, f"{self.storage}/{run.path.name}", os.getcwd())
+
+    def _stored(self, job: Job) -> CellRecord | None:
+        """Fetch a cell that is finished in the storage; None where it is not, or is another."""
+        import fsspec
+
+        files, root = fsspec.url_to_fs(f"{self.storage}/{job.plan.folder.path.name}/{job.cell.name}")
+        if not files.exists(f"{root}/cell.json"):
+            return None
+        fetch(self.storage, job)
+        record = job.folder.read()
+        same = record and record.status == "ok" and record.fingerprint == job.plan.fingerprint(job.cell)
+        return record if same else None
 
     def _record(self, job: Job, done: Any) -> CellRecord:
         import ray

@@ -184,3 +184,9 @@ def test_ray_gives_the_same_answers_though_a_machine_is_lost(tmp_path: Path, clu
     assert main(["--results", str(local_results), "run", str(config)]) == 0
     assert answers(ray_results) == answers(local_results)
     assert len(list(storage.glob("*/*/cell.json"))) == len(WORDS) * 5
+
+    # another machine takes up what the storage holds and runs nothing
+    begun, elsewhere = set(tmp_path.glob("started-*")), tmp_path / "elsewhere"
+    assert main(["--results", str(elsewhere), "run", str(config), *options]) == 0
+    assert set(tmp_path.glob("started-*")) == begun
+    assert answers(elsewhere) == answers(local_results)
