@@ -13,7 +13,7 @@ LLM_REQUIREMENT := llama-cpp-python==0.3.36
 # pip would reuse a wheel that was built with other flags
 INSTALL_LLM := $(BIN)/pip install --quiet --no-cache-dir --force-reinstall --no-deps $(LLM_REQUIREMENT)
 
-.PHONY: browser bench bench-quick bench-seed bench-speed report disagreements test test-fast soak lint docs setup clean-llm clean help
+.PHONY: browser bench bench-quick bench-seed bench-speed report disagreements test test-fast coverage soak lint docs setup clean-llm clean help
 
 bench: setup ## the default benchmark: encoder against local LLM on one split
 	$(BIN)/bench run default $(ARGS)
@@ -38,6 +38,9 @@ test: setup browser ## all tests, on real models
 
 test-fast: setup ## the tests that need no model weights
 	$(BIN)/pytest -m "not slow" $(ARGS)
+
+coverage: setup browser ## all tests, and which lines none of them reaches, workers' lines included
+	$(BIN)/pytest --cov $(ARGS)
 
 soak: setup ## hundreds of loads and fits: memory must not grow
 	$(BIN)/pytest -m soak -s tests/test_soak.py $(ARGS)

@@ -13,6 +13,9 @@ import pytest
 from conftest import REPOSITORY
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder both are built into, from a copy of what git knows."""

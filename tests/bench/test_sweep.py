@@ -162,6 +162,7 @@ def cluster() -> Iterator[Any]:
     found.shutdown()
 
 
+@pytest.mark.slow
 def test_ray_gives_the_same_answers_though_a_machine_is_lost(tmp_path: Path, cluster: Any) -> None:
     (tmp_path / "slow.py").write_text(SLOW)
     rows = f"[classifiers.slow]\nbackend = '{tmp_path / 'slow.py'}:Slow'\n"
