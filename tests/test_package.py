@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
-
 pytestmark = pytest.mark.slow
 
 
