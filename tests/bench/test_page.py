@@ -95,8 +95,8 @@ def count(page: Any) -> int:
 
 
 def test_charts_are_drawn_and_the_verdict_stands_first(page: Any) -> None:
-    page.wait_for_function("document.querySelectorAll('[data-drawn=yes]').length === 7")
-    assert page.locator(".chart svg").count() == 7
+    page.wait_for_function("document.querySelectorAll('[data-drawn=yes]').length === 8")
+    assert page.locator(".chart svg").count() == 8
     assert page.locator("#verdict strong").text_content().startswith("Use encoder: 94.3 % right")
     first = page.evaluate("document.querySelector('header').innerText.indexOf('Use encoder')")
     assert 0 < first < page.evaluate("document.querySelector('header').innerText.indexOf('was run in place')")
@@ -176,14 +176,14 @@ def test_the_filtered_rows_are_saved_and_no_cell_is_a_formula(page: Any, tmp_pat
 def test_a_columns_head_sorts_by_figures(page: Any) -> None:
     table = page.locator("table.sortable").first
     table.locator("th").nth(1).click()
-    assert table.locator("tbody tr td:first-child").all_text_contents()[0] == "encoder"
+    assert table.locator("tbody tr td:first-child").all_text_contents()[0] == "encoder-then-llm"
     table.locator("th").nth(1).click()
     assert table.locator("tbody tr td:first-child").all_text_contents()[0] == "majority"
 
 
 def test_a_phone_needs_no_sideways_scrolling(page: Any) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
-    page.wait_for_function("document.querySelectorAll('[data-drawn=yes]').length === 7")
+    page.wait_for_function("document.querySelectorAll('[data-drawn=yes]').length === 8")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
@@ -193,7 +193,7 @@ def test_a_phone_needs_no_sideways_scrolling(page: Any) -> None:
 def test_the_page_is_photographed_for_people_to_look_at(page: Any, name: str, width: int, scheme: str) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     page.emulate_media(color_scheme=scheme)
-    page.wait_for_function("document.querySelectorAll('[data-drawn=yes]').length === 7")
+    page.wait_for_function("document.querySelectorAll('[data-drawn=yes]').length === 8")
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)

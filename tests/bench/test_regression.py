@@ -64,7 +64,7 @@ def test_history_lists_runs_with_their_best(results: Path, capsys: pytest.Captur
     assert main(["--results", str(results), "history"]) == 0
     out = capsys.readouterr().out
     assert out.index("new") < out.index("old") or "old" in out
-    assert out.count("encoder 94.3 %") == 2
+    assert out.count("encoder-then-llm 94.7 %") == 2
     assert main(["--results", str(results / "none"), "history"]) == 2
 
 
