@@ -43,7 +43,7 @@ def test_report_is_rebuilt_from_records_alone() -> None:
         ("default", "stress", "Challenge,Spoiled,Prompt injection"),
         ("llm-ladder", "ladder", ""),
         ("curve", "curve", ""),
-        ("several-labels", "several", "Scores,Differences"),
+        ("several-labels", "several", "Scores"),
         ("distilled", "distilled", "Learning curve,Scores,Speed"),
     ],
 )
