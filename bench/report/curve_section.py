@@ -34,7 +34,8 @@ def _curve(learners: dict[str, list[Group]], flat: Sequence[Group]) -> Table:
         for size in sizes
     )
     seeds = max(len(group.accuracies) for own in learners.values() for group in own)
-    notes = [f"mean accuracy in % ± standard deviation over up to {seeds} seeds, each with its own draw of messages."]
+    several = f"mean accuracy in % ± standard deviation over up to {seeds} seeds, each with its own draw of messages."
+    notes = [several if seeds > 1 else "accuracy in % of one seed."]
     notes += [
         crossing_text(crossing(curve, rival))
         for curve in learners.values()
