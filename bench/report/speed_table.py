@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from bench.report.markdown import table_lines
 from bench.report.table import Table
@@ -89,13 +89,17 @@ def _encoder_table(result: SpeedResult, rows: Sequence[EncoderRow]) -> Table:
 
 
 def speed_block(results: Sequence[SpeedResult]) -> str:
-    """Give all comparisons as Markdown, with the machine they were made on."""
+    """Give all comparisons as Markdown, with the machines they were made on."""
     return "\n".join(_lines(results)).strip()
 
 
 def _lines(results: Sequence[SpeedResult]) -> Iterator[str]:
-    machine = results[0].machine
-    yield f"{machine['processor']}, {machine['threads']} threads, {machine['features'] or 'no special instructions'}:"
+    """Name the machine above the first comparison, and again wherever the next was made on another."""
+    machine: Mapping[str, object] = {}
     for result in results:
+        if result.machine != machine:
+            machine = result.machine
+            features = machine["features"] or "no special instructions"
+            yield from ("", f"{machine['processor']}, {machine['threads']} threads, {features}:")
         table = speed_table(result)
         yield from ("", f"**{table.title}**", "", *table_lines(table), "", *table.notes)
