@@ -18,7 +18,7 @@ TEXTS = ["hi", "Where is my order 88? It should have come on Monday, and nobody 
 
 
 def trained(
-    model: Path, runtime: str, task: Task, messages: list[Message], *, head: str = "auto", precision: str = "auto"
+    model: Path, runtime: str, task: Task, messages: list[Message], *, head: str = "auto", precision: str = "float32"
 ) -> Encoder:
     settings = EncoderSettings(model=(str(model),), epochs=4, runtime=runtime, head=head, precision=precision)
     encoder = Encoder(settings, seed=1, threads=2)
