@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -122,6 +123,9 @@ class Decoder:
         if not self.handle:
             raise BenchError(f"no memory for a context of {cells} tokens: {last_log()}; set a smaller context")
         self.cells = int(lib.llama_n_ctx(self.handle))
+        # AMX's tile registers belong to a thread: llama.cpp sets them up once, and torch, where it answers on the same
+        # thread with 16-bit products, lets go of them; llama.cpp's next product is then an illegal instruction
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="llama")
         self._memory = lib.llama_get_memory(self.handle)
         self._arrays = _Arrays(batch)
         self.stages: dict[str, Stage] = {}
@@ -129,6 +133,7 @@ class Decoder:
     def close(self) -> None:
         """Free the context; a second call does nothing."""
         if self.handle:
+            self._thread.shutdown()
             lib.llama_free(self.handle)
             self.handle = None
 
@@ -144,15 +149,19 @@ class Decoder:
     def run(self, rows: Sequence[Row]) -> None:
         """Run the model on at most one batch of rows, and book the time on their stages by their number."""
         started = time.perf_counter()
-        status = lib.llama_decode(self.handle, self._arrays.batch(rows))
+        status = self._thread.submit(self._decode, self._arrays.batch(rows)).result()
         if status != 0:
             raise RuntimeError(f"llama_decode gave {status}: {last_log()}")
-        # llama_decode may return before the work is done; the logits' first reader would then wait
-        lib.llama_synchronize(self.handle)
         seconds = (time.perf_counter() - started) / len(rows)
         for stage in {row.stage for row in rows}:
             n = sum(row.stage == stage for row in rows)
             self.stages[stage] = self.stages.get(stage, Stage()) + Stage(n * seconds, n)
+
+    def _decode(self, batch: Any) -> int:
+        status = int(lib.llama_decode(self.handle, batch))
+        # llama_decode may return before the work is done; the logits' first reader would then wait
+        lib.llama_synchronize(self.handle)
+        return status
 
     def logits(self, place: int) -> NDArray[np.float32]:
         """Give the logits of the row at `place` of the latest batch; valid until the next one."""

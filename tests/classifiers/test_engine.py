@@ -65,3 +65,21 @@ def test_unreadable_model_is_one_line(tmp_path: Path) -> None:
     path.write_bytes(b"GGUF" + bytes(100))
     with pytest.raises(BenchError, match=r"llama.cpp cannot read 'bad.gguf'"):
         Engine(path, context=256, parallel=1, batch=32, threads=1)
+
+
+def test_torch_in_16_bits_between_two_answers_breaks_neither(smollm: Path, minilm: Path) -> None:
+    """AMX's tile registers belong to a thread, and both would use them; elsewhere this only runs."""
+    import torch
+    from transformers import AutoModel
+
+    model = AutoModel.from_pretrained(minilm).eval()
+    ids = torch.ones((8, 32), dtype=torch.long)
+    engine = Engine(smollm, context=512, parallel=4, batch=256, threads=2)
+    prompt = engine.model.tokenize("The capital of France is the city of", special=False) * 8
+    answers = []
+    for _ in range(2):
+        answers.append(engine.generate([Request(prompt, 4)]))
+        with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+            model(input_ids=ids, attention_mask=torch.ones_like(ids))
+    engine.close()
+    assert answers[0] == answers[1]

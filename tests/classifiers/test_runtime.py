@@ -41,8 +41,9 @@ def test_an_export_answers_as_torch_does_and_comes_back_from_disk(
     with trained(minilm, runtime, task, messages) as encoder:
         found = list(encoder.predict(TEXTS))
         expected = list(plain.predict(TEXTS))
-        # 8-bit weights move probabilities; 32-bit ones only in the last digits
-        bound = 0.05 if runtime == "onnx-int8" else 1e-4
+        # 8-bit weights move probabilities, 32-bit ones only in the last digits; OpenVINO computes in 16 bits where
+        # the processor does
+        bound = {"onnx": 1e-4, "openvino": 0.01, "onnx-int8": 0.05}[runtime]
         for a, b in zip(found, expected, strict=True):
             assert a.probabilities is not None
             assert a.probabilities == pytest.approx(b.probabilities, abs=bound)
