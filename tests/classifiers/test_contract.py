@@ -126,7 +126,7 @@ def test_replaced_model_is_said_loudly(minilm: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_padding_does_not_change_an_encoders_answer(minilm: Path, task: Task, messages: list[Message]) -> None:
-    with Encoder(EncoderSettings(model=(str(minilm),), epochs=1), threads=2) as classifier:
+    with Encoder(EncoderSettings(model=(str(minilm),), epochs=1, precision="float32"), threads=2) as classifier:
         classifier.load()
         classifier.fit(task, messages, ())
         texts = ["short", "a message that is a good deal longer than the other one, to be padded against"]
