@@ -72,9 +72,7 @@ class RayExecutor:
 
     def _stored(self, job: Job) -> CellRecord | None:
         """Fetch a cell that is finished in the storage; None where it is not, or is another."""
-        import fsspec
-
-        files, root = fsspec.url_to_fs(f"{self.storage}/{job.plan.folder.path.name}/{job.cell.name}")
+        files, root = place_of(self.storage, job)
         if not files.exists(f"{root}/cell.json"):
             return None
         fetch(self.storage, job)
@@ -133,11 +131,17 @@ def store(folder: Path, address: str) -> None:
         files.put_file(str(file), target)
 
 
-def fetch(storage: str, job: Job) -> None:
-    """Copy a cell's files from the storage into the run's folder, unless that is where they are."""
+def place_of(storage: str, job: Job) -> tuple[Any, str]:
+    """Give the file system and the folder in it that the storage keeps a cell in."""
     import fsspec
 
-    files, root = fsspec.url_to_fs(f"{storage}/{job.plan.folder.path.name}/{job.cell.name}")
+    found: tuple[Any, str] = fsspec.url_to_fs(f"{storage}/{job.plan.folder.path.name}/{job.cell.name}")
+    return found
+
+
+def fetch(storage: str, job: Job) -> None:
+    """Copy a cell's files from the storage into the run's folder, unless that is where they are."""
+    files, root = place_of(storage, job)
     target = job.folder.path
     if Path(root) == target.resolve():
         return

@@ -23,7 +23,7 @@ import tempfile
 import threading
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -125,10 +125,18 @@ def _existing(name: str) -> Path | None:
         return None
 
 
+def kind_of(name: str) -> Kind:
+    """Tell a GGUF from a folder of safetensors, by the catalogue or by what the name looks like."""
+    entry = catalogue().get(name)
+    return entry.kind if entry else "gguf" if name.endswith(".gguf") else "encoder"
+
+
 def first_model(
-    names: tuple[str, ...], kind: Kind, *, report: FetchReport = quiet, allow_pickle: bool = False
+    names: Sequence[str], kind: Kind | None = None, *, report: FetchReport = quiet, allow_pickle: bool = False
 ) -> tuple[LocalModel, list[str]]:
     """Give the first of `names` that can be had, and why each one before it could not.
+
+    Without `kind` each name says its own.
 
     Raises:
         BenchError: if none can.
@@ -136,7 +144,7 @@ def first_model(
     refusals: list[str] = []
     for name in names:
         try:
-            return local_model(name, kind, report=report, allow_pickle=allow_pickle), refusals
+            return local_model(name, kind or kind_of(name), report=report, allow_pickle=allow_pickle), refusals
         except BenchError as error:
             refusals.append(str(error))
     raise BenchError(" | ".join(refusals))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from bench.config import RunConfig
     from bench.plan import Executor
+    from bench.report.sections import Report
     from bench.run_files import RunFolder
 
 
@@ -76,10 +77,10 @@ def run_benchmark(chosen: argparse.Namespace) -> int:
             raise
     if config.sweep:
         return _show_sweep(chosen.results / f"{config.name}-across", folders, console)
-    failed = _show(folders[0], console)
+    report = _show(folders[0], console)
     name = folders[0].path.name
     console.print(f"\nresults in {folders[0].path}; look at the differences with: bench disagreements {name}")
-    return 1 if failed else 0
+    return _exit_code(report)
 
 
 def _executor(chosen: argparse.Namespace, config: RunConfig) -> Executor:
@@ -110,7 +111,11 @@ def _show_sweep(into: Path, folders: list[RunFolder], console: Console) -> int:
     print_table(console, history_table(history(folders)))
     if len({report.run.task_fingerprint for report in reports.values()}) > 1:
         _show_standings(into, folders, console)
-    return 1 if any(row.cell.status != "ok" for report in reports.values() for row in report.rows) else 0
+    return max(map(_exit_code, reports.values()))
+
+
+def _exit_code(report: Report) -> int:
+    return 1 if any(row.cell.status != "ok" for row in report.rows) else 0
 
 
 def _show_standings(into: Path, folders: list[RunFolder], console: Console) -> None:
@@ -131,15 +136,15 @@ def compare_data_sets(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _show(folder: RunFolder, console: Console) -> bool:
-    """Print and write a run's report; True where a row failed."""
+def _show(folder: RunFolder, console: Console) -> Report:
+    """Print and write a run's report, and give it."""
     from bench.report.files import write_report
     from bench.report.terminal import print_report
 
     report = report_of(folder)
     print_report(console, report)
     write_report(folder.path, report)
-    return any(row.cell.status != "ok" for row in report.rows)
+    return report
 
 
 def _show_so_far(folder: RunFolder, console: Console) -> None:
@@ -157,13 +162,11 @@ def report_run(chosen: argparse.Namespace) -> int:
     """Print a run's tables and write its report again."""
     folder = find(chosen)
     console = make_console()
-    _show(folder, console)
+    report = _show(folder, console)
     if chosen.into:
         from bench.report.files import write_block
 
-        write_block(
-            Path(chosen.into), chosen.block, report_of(folder), chosen.tables.split(",") if chosen.tables else ()
-        )
+        write_block(Path(chosen.into), chosen.block, report, chosen.tables.split(",") if chosen.tables else ())
     console.print(f"\nwrote {folder.path / 'report.md'} and {folder.path / 'scores.json'}")
     return 0
 

@@ -17,7 +17,7 @@ from bench import meter
 from bench.speed.job import Job
 from bench.speed.results import SpeedResult, summarise_encoder, summarise_llm
 from classifiers.interface import BenchError
-from classifiers.models import catalogue
+from classifiers.models import kind_of
 
 LLM_VARIANTS = ("chat", "generate", "score", "server")
 ENCODER_VARIANTS = ("blog", "trainer", "ours")
@@ -38,8 +38,7 @@ class Comparison:
     @property
     def is_llm(self) -> bool:
         """Tell a GGUF, by its catalogue entry or its file's name, from an encoder."""
-        entry = catalogue().get(self.model)
-        return entry.kind == "gguf" if entry else self.model.endswith(".gguf")
+        return kind_of(self.model) == "gguf"
 
     @property
     def n_messages(self) -> int:

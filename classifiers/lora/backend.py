@@ -33,9 +33,9 @@ from classifiers.interface import (
     silent,
 )
 from classifiers.label_sets import EVEN, decide, label_matrix, tune_thresholds
-from classifiers.lora.causal_llm import CausalLLM, first_model, model_of
+from classifiers.lora.causal_llm import CausalLLM, model_of
 from classifiers.lora.settings import LoraSettings
-from classifiers.models import LocalModel
+from classifiers.models import LocalModel, first_model
 
 if TYPE_CHECKING:
     from classifiers.encoder.fine_tuned import FineTuned
@@ -67,7 +67,7 @@ class Lora(Classifier[LoraSettings]):
             import peft  # noqa: F401
         except ImportError as error:
             raise BenchError("backend 'lora' needs peft; install it with: pip install '.[lora]'") from error
-        first_model(self.settings.model, report)
+        first_model(self.settings.model, report=report)
 
     def load(self) -> None:
         """Find the weights and read the tokenizer; the head's size is known only in `fit`."""

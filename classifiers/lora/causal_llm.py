@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from classifiers.encoder.tokens import MessageTokens
-from classifiers.interface import BenchError, FetchReport, ModelFile, Task, quiet
+from classifiers.interface import BenchError, ModelFile, Task
 from classifiers.lora.settings import LoraSettings
-from classifiers.models import Kind, LocalModel, catalogue, local_model
+from classifiers.models import LocalModel, kind_of, local_model
 
 
 class EndedTokens(MessageTokens):
@@ -102,28 +102,6 @@ def padding_token(tokenizer: Any) -> str:
     return next((str(t) for t in others if t and t != tokenizer.eos_token), str(tokenizer.eos_token))
 
 
-def find_model(name: str, report: FetchReport = quiet) -> LocalModel:
-    """Give a model by name: a GGUF or a folder of safetensors, as the catalogue or the name says."""
-    entry = catalogue().get(name)
-    kind: Kind = entry.kind if entry else "gguf" if name.endswith(".gguf") else "encoder"
-    return local_model(name, kind, report=report)
-
-
-def first_model(names: Sequence[str], report: FetchReport = quiet) -> tuple[LocalModel, list[str]]:
-    """Give the first of `names` that can be had, and why each one before it could not.
-
-    Raises:
-        BenchError: if none can.
-    """
-    refusals: list[str] = []
-    for name in names:
-        try:
-            return find_model(name, report), refusals
-        except BenchError as error:
-            refusals.append(str(error))
-    raise BenchError(" | ".join(refusals))
-
-
 def model_of(files: tuple[ModelFile, ...], names: Sequence[str]) -> LocalModel:
     """Give the one of `names` that consists of these files.
 
@@ -132,6 +110,6 @@ def model_of(files: tuple[ModelFile, ...], names: Sequence[str]) -> LocalModel:
     """
     for name in names:
         with suppress(BenchError):
-            if (local := find_model(name)).files == files:
+            if (local := local_model(name, kind_of(name))).files == files:
                 return local
     raise BenchError(f"none of the models {', '.join(names)} has the weights that the LoRA was trained on")
