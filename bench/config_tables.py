@@ -49,6 +49,9 @@ class DataConfig(Closed):
     The same text with different labels is refused, or with `contradictions = "report"` only said: public data sets hold
     some, and an official file cannot be corrected.
 
+    Of a table with more than `most_messages` rows so many are drawn by chance, the same in every run, and the report
+    says so.
+
     `other_label` is that of messages that belong nowhere. With `learn_other` false no classifier is told of it or
     trained on it, and a cascade with `other` turns away what a classifier is not sure of.
     """
@@ -65,6 +68,7 @@ class DataConfig(Closed):
     label_columns: tuple[str, ...] = ()
     labels_per_message: LabelsPerMessage | None = None
     contradictions: Literal["refuse", "report"] = "refuse"
+    most_messages: int = Field(default=100_000, gt=0)
     other_label: str = ""
     learn_other: bool = True
 

@@ -176,7 +176,7 @@ def questions(run: RunFolder, classifier: str, amounts: Amounts) -> Iterator[Que
 def _challenge(config: RunConfig) -> Iterator[Question]:
     path = data_path(config.data.path) / CHALLENGE
     if path.is_file():
-        for message in read_table(path, DataConfig(text="text", label="label")):
+        for message in read_table(path, DataConfig(text="text", label="label")).messages:
             kind = message.columns.get("kind", "")
             yield Question("challenge", kind, 0, message.id, message.text, message.labels)
 

@@ -7,6 +7,7 @@ whatever is in them, what comes out is messages or a BenchError.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -21,11 +22,21 @@ LINE = "__line__"
 """The column a row's number is kept in."""
 MOST_LISTED = 200
 """Characters of column names in an error text."""
+DRAW = 0
+"""The seed rows are drawn with: one for all runs, so that other seeds still work on the same messages."""
 PANDAS_INDEX = "__index_level_"
 """How pandas names the numbers of rows where it keeps them in a Parquet file."""
 
 
-def read_table(path: Path, config: DataConfig) -> Iterator[Message]:
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The messages of one table, and what a reader must be told where they are not all of its rows."""
+
+    messages: tuple[Message, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def read_table(path: Path, config: DataConfig) -> Table:
     """Read one file's messages.
 
     Raises:
@@ -36,12 +47,12 @@ def read_table(path: Path, config: DataConfig) -> Iterator[Message]:
         raise BenchError(f"{path}: is empty; it needs a header line and messages")
     _check_columns(frame, f"{path}:1", config)
     try:
-        yield from _messages(frame, path.name, config)
+        return _table(frame, path.name, config)
     except RecursionError as error:
         raise BenchError(f"{path}: a cell is nested too deeply to be read") from error
 
 
-def read_hub(name: str, config: DataConfig) -> dict[Part, Iterator[Message]]:
+def read_hub(name: str, config: DataConfig) -> dict[Part, Table]:
     """Read a data set of the Hub through `datasets`; class numbers become their names.
 
     Raises:
@@ -60,7 +71,7 @@ def read_hub(name: str, config: DataConfig) -> dict[Part, Iterator[Message]]:
     return {part: _hub_part(rows, f"{name}/{part}", config) for part, rows in parts.items() if part in get_args(Part)}
 
 
-def _hub_part(rows: object, name: str, config: DataConfig) -> Iterator[Message]:
+def _hub_part(rows: object, name: str, config: DataConfig) -> Table:
     import pandas as pd
 
     frame = pd.DataFrame(rows.to_list(), dtype=object)  # type: ignore[attr-defined]
@@ -74,7 +85,7 @@ def _hub_part(rows: object, name: str, config: DataConfig) -> Iterator[Message]:
     elif names_in_lists:
         frame[config.label] = [[names_in_lists[i] for i in own] for own in frame[config.label]]
     frame[LINE] = range(1, len(frame) + 1)
-    return _messages(frame, name, config)
+    return _table(frame, name, config)
 
 
 def _check_columns(frame: pd.DataFrame, where: str, config: DataConfig) -> None:
@@ -83,6 +94,16 @@ def _check_columns(frame: pd.DataFrame, where: str, config: DataConfig) -> None:
         if column not in names:
             listed = " ".join(", ".join(names).split())[:MOST_LISTED]
             raise BenchError(f"{where}: no column '{column}' (columns: {listed})")
+
+
+def _table(frame: pd.DataFrame, name: str, config: DataConfig) -> Table:
+    """Give a table's messages; of one with too many rows as many as may be, drawn by chance, in their order."""
+    most = config.most_messages
+    if len(frame) <= most:
+        return Table(tuple(_messages(frame, name, config)))
+    drawn = frame.sample(most, random_state=DRAW).sort_index()
+    warning = f"{name}: {most:,} of {len(frame):,} rows were drawn by chance; most_messages under [data] takes more"
+    return Table(tuple(_messages(drawn, name, config)), (warning,))
 
 
 def _messages(frame: pd.DataFrame, name: str, config: DataConfig) -> Iterator[Message]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from bench.config_tables import DataConfig, LabelsPerMessage
 from bench.records import Part
 from bench.shipped import data_path
-from bench.tables import read_hub, read_table
+from bench.tables import Table, read_hub, read_table
 from classifiers.interface import BenchError, Label, Message, Task
 from classifiers.registry import explain
 
@@ -113,7 +113,7 @@ def load_task(config: DataConfig) -> LoadedTask:
         loaded = _load(config)
     except OSError as error:  # a name that no file can have, or a folder that may not be looked into
         raise BenchError(f"data '{config.path[:MOST_SHOWN]}' cannot be read: {error.strerror or error}") from error
-    return replace(loaded, warnings=_check(loaded, config))
+    return replace(loaded, warnings=(*loaded.warnings, *_check(loaded, config)))
 
 
 def _load(config: DataConfig) -> LoadedTask:
@@ -122,14 +122,14 @@ def _load(config: DataConfig) -> LoadedTask:
         return _from_parts({part: Path(file) for part, file in named.items()}, config, Path(config.path).name)
     if config.path.startswith("hf:"):
         name = config.path.removeprefix("hf:")
-        return _from_rows({part: list(rows) for part, rows in read_hub(name, config).items()}, config, name)
+        return _from_tables(read_hub(name, config), config, name)
     path = data_path(config.path)
     if (path / "task.toml").is_file():
-        return _from_folder(path)
+        return _from_folder(path, config.most_messages)
     if path.is_dir():
         return _from_parts(_find_parts(path), config, path.name)
     if path.is_file():
-        return _from_rows({None: list(read_table(path, config))}, config, path.stem)
+        return _from_tables({None: read_table(path, config)}, config, path.stem)
     raise BenchError(f"data '{path}' does not exist; give a folder with task.toml, a table or hf:NAME")
 
 
@@ -155,21 +155,23 @@ def _find_parts(folder: Path) -> dict[Part, Path]:
 def _from_parts(files: dict[Part, Path], config: DataConfig, name: str) -> LoadedTask:
     if "train" not in files or len(files) == 1:
         raise BenchError("separate parts need a train file and a test file; name both, or one file to be split")
-    return _from_rows({part: list(read_table(file, config)) for part, file in files.items()}, config, name)
+    return _from_tables({part: read_table(file, config) for part, file in files.items()}, config, name)
 
 
-def _from_rows(rows: dict[Any, list[Message]], config: DataConfig, name: str) -> LoadedTask:
-    """Make a task of table rows; parts without a name (one file) are split later."""
-    messages = tuple(message for part in rows.values() for message in part)
-    known = {label for message in rows.get("train", messages) for label in message.labels}
+def _from_tables(tables: Mapping[Any, Table], config: DataConfig, name: str) -> LoadedTask:
+    """Make a task of tables; one without a part's name is split later."""
+    messages = tuple(message for table in tables.values() for message in table.messages)
+    learnt = tables["train"].messages if "train" in tables else messages
+    known = {label for message in learnt for label in message.labels}
     _check_known(messages, known, "does not occur in the training file")
     names = [name for name in config.label_columns if name in known] or sorted(known)
     labels = tuple(Label(label, config.definitions.get(label, "")) for label in names)
     if strays := set(config.definitions) - set(known):
         raise BenchError(f"definitions: label '{min(strays)}' has no messages")
-    parts = {m.id: cast("Part", part) for part, ms in rows.items() if part for m in ms}
+    parts = {m.id: cast("Part", part) for part, table in tables.items() if part for m in table.messages}
     task = Task(name, labels, config.instruction, _most_labels(config, len(labels)))
-    return LoadedTask(task, _in_order(messages, task), parts or None)
+    warnings = tuple(warning for table in tables.values() for warning in table.warnings)
+    return LoadedTask(task, _in_order(messages, task), parts or None, warnings)
 
 
 def _check_known(messages: Sequence[Message], known: Collection[str], problem: str) -> None:
@@ -192,7 +194,7 @@ def _in_order(messages: Sequence[Message], task: Task) -> tuple[Message, ...]:
     return tuple(replace(m, labels=tuple(sorted(m.labels, key=order.__getitem__))) for m in messages)
 
 
-def _from_folder(folder: Path) -> LoadedTask:
+def _from_folder(folder: Path, most_messages: int) -> LoadedTask:
     file = folder / "task.toml"
     try:
         content = TaskFile.model_validate(tomli.loads(_read_text(file)))
@@ -206,9 +208,10 @@ def _from_folder(folder: Path) -> LoadedTask:
     task = Task(content.name, labels, content.instruction, _most_labels(content.columns, len(labels)))
     if content.messages is None:
         return LoadedTask(task, tuple(m for entry in content.labels for m in _lines(folder, entry, file)))
-    messages = list(read_table(_inside(folder, content.messages, file), content.columns))
-    _check_known(messages, set(task.label_names), f"is none of {file}")
-    return LoadedTask(task, _in_order(messages, task))
+    columns = content.columns.model_copy(update={"most_messages": most_messages})
+    table = read_table(_inside(folder, content.messages, file), columns)
+    _check_known(table.messages, set(task.label_names), f"is none of {file}")
+    return LoadedTask(task, _in_order(table.messages, task), warnings=table.warnings)
 
 
 def _inside(folder: Path, name: str, task_file: Path) -> Path:

@@ -76,6 +76,33 @@ def test_fingerprint_changes_with_a_text(data_folder: Path) -> None:
     assert load_task(DataConfig(path=str(data_folder))).fingerprint != before
 
 
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+def test_of_a_large_table_so_many_rows_are_drawn_and_that_is_said(tmp_path: Path, ending: str) -> None:
+    frame = pd.DataFrame({"text": [f"message {i}" for i in range(1000)], "label": ["a", "b"] * 500})
+    path = tmp_path / f"large{ending}"
+    writers = {".csv": frame.to_csv, ".jsonl": frame.to_json, ".parquet": frame.to_parquet}
+    options = {"orient": "records", "lines": True} if ending == ".jsonl" else {"index": False}
+    writers[ending](path, **options)
+    loaded = load_task(DataConfig(path=str(path), most_messages=100))
+    numbers = [int(m.text.split()[1]) for m in loaded.messages]
+    assert len(numbers) == 100
+    assert numbers == sorted(numbers)
+    assert numbers[-1] > 900  # from all of the file, not from its beginning
+    assert loaded == load_task(DataConfig(path=str(path), most_messages=100))
+    assert f"{path.name}: 100 of 1,000 rows were drawn by chance" in loaded.warnings[0]
+    assert not load_task(DataConfig(path=str(path))).warnings
+
+
+def test_messages_of_a_task_file_are_drawn_too(tmp_path: Path) -> None:
+    rows = "".join(f"message {i},{'ab'[i % 2]}\n" for i in range(60))
+    (tmp_path / "all.csv").write_text("text,label\n" + rows)
+    names = '[[labels]]\nname = "a"\n[[labels]]\nname = "b"\n'
+    (tmp_path / "task.toml").write_text(f'name = "t"\nmessages = "all.csv"\n{names}')
+    loaded = load_task(DataConfig(path=str(tmp_path), most_messages=20))
+    assert len(loaded.messages) == 20
+    assert "all.csv: 20 of 60 rows" in loaded.warnings[0]
+
+
 BAD_TABLES = {
     "empty file": (b"", r"data.csv: is empty"),
     "header only": (b"text,label\n", r"data.csv: is empty"),
