@@ -11,7 +11,7 @@ from typing import Literal
 
 from bench.cascade import with_cascades
 from bench.config import RunConfig
-from bench.label_scores import Interval
+from bench.label_scores import Interval, resamples_at_once
 from bench.records import PredictionRecord
 from bench.run_files import RunFolder
 from bench.scores import Row, score
@@ -97,7 +97,12 @@ def compare(first: Row, second: Row, *, seed: int = 0) -> Pair:
     interval = Interval(difference, difference)
     if (a != b).any():
         low, high = bootstrap(
-            (a - b,), np.mean, n_resamples=RESAMPLES, method="percentile", rng=np.random.default_rng(seed)
+            (a - b,),
+            np.mean,
+            n_resamples=RESAMPLES,
+            batch=resamples_at_once(len(pairs)),
+            method="percentile",
+            rng=np.random.default_rng(seed),
         ).confidence_interval
         interval = Interval(float(low), float(high))
     p_value = float(mcnemar([[both, only_a], [only_b, neither]], exact=True).pvalue)

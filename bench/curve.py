@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.label_scores import Interval
+from bench.label_scores import Interval, resamples_at_once
 from bench.scores import Row
 
 RESAMPLES = 2000
@@ -134,6 +134,7 @@ def crossing(curve: Sequence[Group], rival: Group, *, seed: int = 0) -> Crossing
         paired=True,
         vectorized=False,
         n_resamples=RESAMPLES,
+        batch=resamples_at_once(len(rival.hits)),
         method="percentile",
         rng=np.random.default_rng(seed),
     ).confidence_interval

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES = 1000
+MOST_DRAWN = 10_000_000
+"""Messages that all resamples held at one time may have together: 80 MB of their numbers."""
 
 Sets = NDArray[np.bool_]
 """Which labels (columns) a message (row) has."""
@@ -75,6 +77,11 @@ def hamming_loss(gold: Sets, answered: Sets) -> float:
     return float(metrics.hamming_loss(gold, answered))
 
 
+def resamples_at_once(n_messages: int) -> int:
+    """Give how many bootstrap resamples to draw at a time: all would be gigabytes where messages are many."""
+    return max(1, MOST_DRAWN // n_messages)
+
+
 def macro_f1_interval(gold: Sets, answered: Sets, *, seed: int = 0) -> Interval:
     """Give the 95 % percentile bootstrap interval of macro F1 over messages (scipy)."""
     from scipy.sparse import csr_array
@@ -97,6 +104,11 @@ def macro_f1_interval(gold: Sets, answered: Sets, *, seed: int = 0) -> Interval:
         return (values.sum(axis=1) / np.maximum(present.sum(axis=1), 1)).reshape(drawn.shape[:-1])
 
     found = bootstrap(
-        (np.arange(n),), resampled, n_resamples=RESAMPLES, method="percentile", rng=np.random.default_rng(seed)
+        (np.arange(n),),
+        resampled,
+        n_resamples=RESAMPLES,
+        batch=resamples_at_once(n),
+        method="percentile",
+        rng=np.random.default_rng(seed),
     ).confidence_interval
     return Interval(float(found.low), float(found.high))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from bench.compare import compare, disagreements
+from bench.label_scores import resamples_at_once
 from bench.records import CellRecord, PredictionRecord
 from bench.scores import Row, Spread, score, spreads, wilson_interval
 from classifiers.interface import Attempt, Trial
@@ -97,3 +100,15 @@ def test_spread_is_over_one_setting_alone() -> None:
         Trial({"mode": "generate", "wording": "plain"}, 0.1, 10),
     ]
     assert spreads(trials) == [Spread("mode", 2, 0.1, 0.5), Spread("wording", 3, 0.5, 0.7)]
+
+
+def test_resamples_drawn_in_pieces_give_the_same_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many messages they are drawn in pieces, since all of them at a time would be gigabytes."""
+    chance = random.Random(0)
+    first = row("a", [answer(i, "a", chance.choice("aab")) for i in range(200)])
+    second = row("b", [answer(i, "a", chance.choice("ab")) for i in range(200)])
+    assert resamples_at_once(200) > 5000
+    whole = compare(first, second).interval, score(first.records, ["a", "b"])
+    monkeypatch.setattr("bench.label_scores.MOST_DRAWN", 7 * 200)
+    assert resamples_at_once(200) == 7
+    assert (compare(first, second).interval, score(first.records, ["a", "b"])) == whole
