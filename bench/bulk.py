@@ -19,6 +19,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.meter import usable_cores
 from bench.run_files import RunFolder, find_cell
 from bench.scores import unsure_below
 from bench.streams import check_kind, read_pieces, write_pieces
@@ -96,7 +97,7 @@ def predict_file(job: Job, *, workers: int, report: Report) -> Done:
     """
     parts = Path(f"{job.target}.parts")
     _claim(parts, job)
-    threads = max((os.cpu_count() or 1) // workers, 1)
+    threads = max(usable_cores() // workers, 1)
     counts = [0, 0]
     with ProcessPoolExecutor(workers, get_context("spawn"), _open, (job, threads)) as pool:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from bench.config_tables import (
     SweepConfig,
     check_names,
 )
+from bench.meter import usable_cores
 from classifiers.interface import BenchError
 from classifiers.registry import explain, nearest
 
@@ -101,7 +101,7 @@ class RunConfig(Closed):
     @property
     def threads_per_cell(self) -> int:
         """Give the processor threads one classifier may use."""
-        return max((self.threads or os.cpu_count() or 1) // self.jobs, 1)
+        return max((self.threads or usable_cores()) // self.jobs, 1)
 
     def cells(self) -> list[CellPlan]:
         """Give everything that is to be run, in the order of the rows."""

@@ -35,6 +35,13 @@ def forget_peak() -> bool:
     return True
 
 
+def usable_cores() -> int:
+    """Count the processor cores that this process may use, which a container or `taskset` can make fewer than all."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def machine(threads: int) -> dict[str, str | int]:
     """Describe the machine that timings depend on: processor, its features, cores, memory, threads."""
     import psutil

@@ -5,7 +5,6 @@ A worker that crashes, is killed or fails leaves a failed row with its cause; th
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime, timezone
@@ -109,7 +108,7 @@ def _run_record(plan: Plan) -> RunRecord:
             part: {name: sum(name in m.labels for m in messages) for name in task.label_names}
             for part, messages in selected.items()
         },
-        machine=meter.machine(plan.config.threads or os.cpu_count() or 1),
+        machine=meter.machine(plan.config.threads or meter.usable_cores()),
         versions=meter.versions(),
         warnings=plan.split.warnings,
         git_commit=meter.git_commit(),

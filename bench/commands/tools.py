@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -83,6 +82,7 @@ def list_or_pull_models(chosen: argparse.Namespace) -> int:
 
 def measure_speed(chosen: argparse.Namespace) -> int:
     """Measure the LLM backend's speed, or put what was measured into a document."""
+    from bench.meter import usable_cores
     from bench.report.speed_table import speed_table
     from bench.report.terminal import print_table
     from bench.speed.results import write_speed
@@ -91,7 +91,7 @@ def measure_speed(chosen: argparse.Namespace) -> int:
     if chosen.into:
         return _speed_into(chosen)
     console = make_console()
-    flops = matrix_rate(os.cpu_count() or 1)
+    flops = matrix_rate(usable_cores())
     for model in chosen.model:
         comparison = Comparison(model, chosen.data, chosen.messages, chosen.rounds, not chosen.no_server)
         found = []

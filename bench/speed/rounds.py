@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -60,7 +59,7 @@ class Comparison:
         Raises:
             BenchError: if a variant fails.
         """
-        threads = os.cpu_count() or 1
+        threads = meter.usable_cores()
         module = "bench.speed.llm" if self.is_llm else "bench.speed.encoder"
         for round_ in range(self.rounds):
             for variant in self.variants:
@@ -70,7 +69,7 @@ class Comparison:
 
     def summarise(self, found: Sequence[dict[str, Any]], flops: float) -> SpeedResult:
         """Give medians and ratios of all measurements."""
-        threads = os.cpu_count() or 1
+        threads = meter.usable_cores()
         rows = tuple(summarise_llm(found, flops)) if self.is_llm else tuple(summarise_encoder(found, flops))
         machine = meter.machine(threads)
         return SpeedResult(Path(self.model).name, machine, flops, self.n_messages, self.rounds, rows)
