@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from transformers import DataCollatorWithPadding, EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
+from classifiers.encoder.on_processor import quick_training
 from classifiers.encoder.settings import EncoderSettings
 from classifiers.interface import Epoch, Listener, Message, Progress, Task
 from classifiers.label_sets import EVEN, label_matrix
@@ -70,7 +71,7 @@ def train(
     if settings.freezes_embeddings_for(model.config.hidden_size):
         # half of a small model's weights: their gradient and Adam step cost more than they bring
         model.get_input_embeddings().requires_grad_(False)  # type: ignore[no-untyped-call]
-    with _checkpoints() as folder:
+    with _checkpoints() as folder, quick_training(model):
         trainer = _CountingTrainer(
             model=model,
             args=_arguments(settings, folder, model, parts, seed),
