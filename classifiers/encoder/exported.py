@@ -36,13 +36,17 @@ Run = Callable[[dict[str, NDArray[np.int64]]], NDArray[np.float32]]
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """An encoder in another runtime; column i of its probabilities is the task's label i."""
+    """An encoder in another runtime; column i of its probabilities is the task's label i.
+
+    `precision` is the number type it computes with.
+    """
 
     runtime: Runtime
     folder: Path
     n_parameters: int
     several: bool
     run: Run
+    precision: str
 
     @classmethod
     def open(cls, folder: Path, runtime: Runtime, *, n_parameters: int, several: bool, threads: int) -> Exported:
@@ -52,18 +56,19 @@ class Exported:
             BenchError: if the runtime is not installed.
         """
         file = folder / FILES[runtime]
-        opened = _open_openvino(file, threads) if runtime == "openvino" else _open_onnx(file, threads)
-        return cls(runtime, folder, n_parameters, several, opened)
+        if runtime == "openvino":
+            from classifiers.encoder.openvino import open_graph
+
+            _need("openvino")
+            run, precision = open_graph(file, threads)
+        else:
+            run, precision = _open_onnx(file, threads), "int8" if runtime == "onnx-int8" else "float32"
+        return cls(runtime, folder, n_parameters, several, run, precision)
 
     @property
     def device(self) -> str:
         """Give the kind of processor it runs on."""
         return "cpu"
-
-    @property
-    def precision(self) -> str:
-        """Give the number type of its weights."""
-        return "int8" if self.runtime == "onnx-int8" else "float32"
 
     @property
     def bytes_on_disk(self) -> int:
@@ -160,20 +165,6 @@ def _open_onnx(file: Path, threads: int) -> Run:
 
     def run(inputs: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
         logits: NDArray[np.float32] = session.run(["logits"], inputs)[0]
-        return logits
-
-    return run
-
-
-def _open_openvino(file: Path, threads: int) -> Run:
-    _need("openvino")
-    import openvino
-
-    options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
-    compiled = openvino.Core().compile_model(str(file), "CPU", options)
-
-    def run(inputs: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
-        logits: NDArray[np.float32] = compiled(inputs)["logits"]
         return logits
 
     return run

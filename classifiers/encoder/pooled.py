@@ -33,7 +33,7 @@ UNSEEN_BIAS = -10.0
 
 def mean_embedding(body: PreTrainedModel, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
     """Give each message's mean of the last hidden states over its tokens, of length 1; shape (messages, width)."""
-    hidden = body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+    hidden = body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state.float()
     mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
     return normalize((hidden * mask).sum(1) / mask.sum(1).clamp(min=1), dim=-1)
 
@@ -81,7 +81,7 @@ class PooledClassifier(PreTrainedModel):  # type: ignore[misc]
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> SequenceClassifierOutput:
         """Give logits, shape (messages, labels)."""
-        embedding = mean_embedding(self.body, input_ids, attention_mask)
+        embedding = mean_embedding(self.body, input_ids, attention_mask).to(self.classifier.weight.dtype)
         return SequenceClassifierOutput(logits=self.classifier(self.dropout(SCALE * embedding)))
 
 

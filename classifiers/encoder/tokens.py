@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from classifiers.encoder.settings import EncoderSettings
 
 if TYPE_CHECKING:
@@ -55,9 +57,12 @@ class MessageTokens:
         """Give each text's token ids, and whether its end was cut off."""
         if not texts:
             return [], []
-        whole: list[list[int]] = self.tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]
-        cut: list[list[int]] = self.tokenizer(list(texts), truncation=True, max_length=self.limit)["input_ids"]
-        return cut, [len(a) < len(b) for a, b in zip(cut, whole, strict=True)]
+        ids: list[list[int]] = self.tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]
+        is_cut = [len(one) > self.limit for one in ids]
+        for i in np.flatnonzero(is_cut).tolist():
+            # the tokenizer itself cuts, since it knows where its special tokens go
+            ids[i] = self.tokenizer(texts[i], truncation=True, max_length=self.limit)["input_ids"]
+        return ids, is_cut
 
     def padded(self, ids: Ids) -> Any:
         """Give a batch as tensors."""

@@ -36,7 +36,7 @@ def test_it_begins_with_the_answers_of_the_regression(minilm: Path, messages: li
         frozen = encoder.fitted
         assert isinstance(frozen, Frozen)
         before = np.array([list((p.probabilities or {}).values()) for p in encoder.predict(texts)])
-        begun = FineTuned.begin(frozen, EncoderSettings())
+        begun = FineTuned.begin(frozen, EncoderSettings(precision="float32"))
         begun.model.eval()
         ids, _ = encoder.tokens.ids(texts)
         after = np.array(encoder.tokens.run_by_length(ids, begun.probabilities))

@@ -12,6 +12,7 @@ from classifiers.encoder.backend import Encoder
 from classifiers.encoder.exported import EXPORTS, Exported
 from classifiers.encoder.runtime import Measured, fastest
 from classifiers.encoder.settings import EncoderSettings
+from classifiers.encoder.training import precision_for
 from classifiers.interface import BenchError, Message, Task
 
 TEXTS = ["hi", "Where is my order 88? It should have come on Monday, and nobody answers.", "money back " * 40, ""]
@@ -48,6 +49,9 @@ def test_an_export_answers_as_torch_does_and_comes_back_from_disk(
             assert a.probabilities is not None
             assert a.probabilities == pytest.approx(b.probabilities, abs=bound)
         assert encoder.facts["runtime"] == runtime
+        # OpenVINO takes 16 bits on its own where the processor computes in them, as `auto` does with torch
+        precisions = {"onnx": "float32", "onnx-int8": "int8", "openvino": precision_for(EncoderSettings(), "cpu")}
+        assert encoder.facts["precision"] == precisions[runtime]
         assert encoder.facts[f"{runtime} equal"] == 1
         assert encoder.facts[f"{runtime} /s"] > 0
         encoder.save(tmp_path)
@@ -57,6 +61,17 @@ def test_an_export_answers_as_torch_does_and_comes_back_from_disk(
         assert list(again.predict(TEXTS)) == found
         assert again.n_parameters == plain.n_parameters
         assert again.facts["runtime"] == runtime
+
+
+def test_openvino_answers_one_message_of_any_length_as_in_a_batch(minilm, task, messages) -> None:
+    """Short ones have graphs of a fixed length, long ones do not."""
+    texts = [" ".join(["parcel"] * n_words) for n_words in (1, 10, 20, 40, 90)]
+    with trained(minilm, "openvino", task, messages) as encoder:
+        for text in texts:
+            (alone,) = encoder.predict([text])
+            together = list(encoder.predict([text, "hi", "money back", text, "money back now"]))
+            for found in (together[0], together[3]):
+                assert found.probabilities == pytest.approx(alone.probabilities, abs=0.01)
 
 
 def test_what_was_trained_in_16_bits_is_exported_in_32(minilm, task, messages) -> None:
