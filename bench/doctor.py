@@ -15,7 +15,8 @@ from pathlib import Path
 
 from bench import meter
 from classifiers.interface import BenchError
-from classifiers.models import cache_folder, cached, hub_answers, local_model
+from classifiers.models import cache_folder, cached, local_model
+from classifiers.sources import hub_answers
 
 SMOKE_MODEL = "smollm2-135m-instruct"
 SMOKE_SECONDS = 120

@@ -8,8 +8,8 @@ from threading import Condition
 from typing import Any
 
 from bench.config_tables import CellPlan, RowConfig
+from classifiers.catalogue import catalogue
 from classifiers.interface import BenchError
-from classifiers.models import catalogue
 from classifiers.registry import check_settings, find_backend
 
 LIBRARIES = 1_500_000_000

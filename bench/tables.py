@@ -60,7 +60,7 @@ def read_hub(name: str, config: DataConfig) -> dict[Part, Table]:
     """
     import datasets
 
-    from classifiers.models import hub_answers
+    from classifiers.sources import hub_answers
 
     if not hub_answers():
         raise BenchError(f"hf:{name} cannot be had: the Hub cannot be reached; give the path of a local file")

@@ -58,7 +58,8 @@ def list_or_pull_models(chosen: argparse.Namespace) -> int:
     """List the catalogue, or fetch models."""
     from bench.report.progress import ProgressWatcher
     from bench.report.terminal import print_models
-    from classifiers.models import cached, catalogue, local_model
+    from classifiers.catalogue import catalogue
+    from classifiers.models import cached, local_model
     from classifiers.registry import nearest
 
     console = make_console()

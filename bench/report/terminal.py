@@ -17,7 +17,7 @@ from bench.report.plain import plain
 from bench.report.sections import Report
 from bench.report.table import Table
 from bench.scores import UNPARSED
-from classifiers.models import Entry
+from classifiers.catalogue import Entry
 
 GAP = 2
 """Signs between two columns, and about as many at the edges together."""

@@ -184,7 +184,7 @@ def test_missing_data_says_what_is_allowed() -> None:
 
 
 def test_hub_data_without_a_hub_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("classifiers.models.hub_answers", lambda: False)
+    monkeypatch.setattr("classifiers.sources.hub_answers", lambda: False)
     with pytest.raises(BenchError, match="hf:some/data cannot be had"):
         load_task(DataConfig(path="hf:some/data"))
 

