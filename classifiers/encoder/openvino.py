@@ -35,11 +35,13 @@ def open_graph(file: Path, threads: int) -> tuple[Run, str]:
     shared = {"INFERENCE_NUM_THREADS": threads}
     batched = core.compile_model(str(file), "CPU", {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": streams, **shared})
     requests = [batched.create_infer_request() for _ in range(streams)]
-    alone = {length: _of_length(core, file, length, shared) for length in SINGLE_LENGTHS}
+    alone: dict[int, Any] = {}
 
     def run(inputs: Inputs) -> NDArray[np.float32]:
         n, length = inputs["input_ids"].shape
         if n == 1 and length <= SINGLE_LENGTHS[-1]:
+            if not alone:  # all at the first single message; who answers batches only needs none
+                alone.update((one, _of_length(core, file, one, shared)) for one in SINGLE_LENGTHS)
             wide = next(one for one in SINGLE_LENGTHS if one >= length)
             logits: NDArray[np.float32] = alone[wide](_padded(inputs, wide))["logits"]
             return logits
