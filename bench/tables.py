@@ -6,10 +6,13 @@ whatever is in them, what comes out is messages or a BenchError.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
+
+import numpy as np
 
 from bench.config_tables import DataConfig
 from bench.records import Part
@@ -24,6 +27,10 @@ MOST_LISTED = 200
 """Characters of column names in an error text."""
 DRAW = 0
 """The seed rows are drawn with: one for all runs, so that other seeds still work on the same messages."""
+LOT = "__lot__"
+"""The column of the numbers that decide which rows are drawn: the lowest."""
+PIECE = 50_000
+"""Rows that are read at a time."""
 PANDAS_INDEX = "__index_level_"
 """How pandas names the numbers of rows where it keeps them in a Parquet file."""
 
@@ -42,12 +49,12 @@ def read_table(path: Path, config: DataConfig) -> Table:
     Raises:
         BenchError: naming file and line.
     """
-    frame = _frame(path)
-    if frame.empty:
+    frame, n = _frame(path, config.most_messages)
+    if not n:
         raise BenchError(f"{path}: is empty; it needs a header line and messages")
     _check_columns(frame, f"{path}:1", config)
     try:
-        return _table(frame, path.name, config)
+        return _table(frame, n, path.name, config)
     except RecursionError as error:
         raise BenchError(f"{path}: a cell is nested too deeply to be read") from error
 
@@ -85,7 +92,7 @@ def _hub_part(rows: object, name: str, config: DataConfig) -> Table:
     elif names_in_lists:
         frame[config.label] = [[names_in_lists[i] for i in own] for own in frame[config.label]]
     frame[LINE] = range(1, len(frame) + 1)
-    return _table(frame, name, config)
+    return _table(*_drawn([frame], config.most_messages), name, config)
 
 
 def _check_columns(frame: pd.DataFrame, where: str, config: DataConfig) -> None:
@@ -96,14 +103,31 @@ def _check_columns(frame: pd.DataFrame, where: str, config: DataConfig) -> None:
             raise BenchError(f"{where}: no column '{column}' (columns: {listed})")
 
 
-def _table(frame: pd.DataFrame, name: str, config: DataConfig) -> Table:
-    """Give a table's messages; of one with too many rows as many as may be, drawn by chance, in their order."""
-    most = config.most_messages
-    if len(frame) <= most:
-        return Table(tuple(_messages(frame, name, config)))
-    drawn = frame.sample(most, random_state=DRAW).sort_index()
-    warning = f"{name}: {most:,} of {len(frame):,} rows were drawn by chance; most_messages under [data] takes more"
-    return Table(tuple(_messages(drawn, name, config)), (warning,))
+def _drawn(frames: Iterable[pd.DataFrame], most: int) -> tuple[pd.DataFrame, int]:
+    """Give all rows, or as many as may be, drawn by chance, in their order; and how many there are.
+
+    Rows are drawn while they are read, so that a table of any size takes the memory of those drawn.
+    """
+    import pandas as pd
+
+    chance = np.random.default_rng(DRAW)
+    kept: list[pd.DataFrame] = []
+    n = 0
+    for frame in frames:
+        n += len(frame)
+        kept.append(frame.assign(**{LOT: chance.random(len(frame))}))
+        if n > most:
+            kept = [pd.concat(kept).nsmallest(most, LOT).sort_values(LINE)]
+    return (pd.concat(kept).drop(columns=LOT) if kept else pd.DataFrame()), n
+
+
+def _table(frame: pd.DataFrame, n: int, name: str, config: DataConfig) -> Table:
+    """Give the messages of rows that were drawn of n."""
+    messages = tuple(_messages(frame, name, config))
+    if len(frame) == n:
+        return Table(messages)
+    drawn = f"{name}: {len(frame):,} of {n:,} rows were drawn by chance; most_messages under [data] takes more"
+    return Table(messages, (drawn,))
 
 
 def _messages(frame: pd.DataFrame, name: str, config: DataConfig) -> Iterator[Message]:
@@ -157,7 +181,8 @@ def _cell(value: object) -> str:
     return "" if value is None or is_nan else str(value).strip()
 
 
-def _frame(path: Path) -> pd.DataFrame:
+def _frame(path: Path, most: int) -> tuple[pd.DataFrame, int]:
+    """Give at most so many of a file's rows, and how many it has."""
     import pandas as pd
     import pyarrow as pa
 
@@ -165,76 +190,102 @@ def _frame(path: Path) -> pd.DataFrame:
     if path.suffix not in readers:
         raise BenchError(f"{path}: unknown kind of file (known: {', '.join(readers)})")
     try:
-        return readers[path.suffix](path)
+        return _drawn(readers[path.suffix](path), most)
     except pd.errors.EmptyDataError as error:
         raise BenchError(f"{path}: is empty; it needs a header line and messages") from error
     except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise BenchError(f"{path}:{line}: not UTF-8; save it as UTF-8") from error
+        raise BenchError(f"{path}:{_line_not_utf8(path)}: not UTF-8; save it as UTF-8") from error
     except OSError as error:
         raise BenchError(f"{path}: cannot be read: {error.strerror or _first_line(error)}") from error
     except (pa.ArrowException, ValueError, OverflowError) as error:
         raise BenchError(f"{path}: cannot be read: {_first_line(error)}") from error
 
 
+def _line_not_utf8(path: Path) -> int:
+    """Find the first line of a file that is not UTF-8."""
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return number
+    return 1
+
+
 def _first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-def _read_separated(path: Path) -> pd.DataFrame:
-    import io
-
+def _read_separated(path: Path) -> Iterator[pd.DataFrame]:
     import pandas as pd
 
-    text = path.read_bytes().decode("utf-8-sig")
-    frame = pd.read_csv(
-        io.StringIO(text),
-        sep="\t" if path.suffix == ".tsv" else ",",
-        dtype=str,
-        keep_default_na=False,
-        skip_blank_lines=False,
-    )
-    if not isinstance(frame.index, pd.RangeIndex):
-        # pandas would take the first cells for names of the rows, and every other cell for its neighbour
-        raise BenchError(f"{path}:2: the line has more cells than the header")
-    # a quoted cell may hold line breaks, so a row's line is counted, not computed
-    breaks = sum((frame[c].astype(str).str.count("\n") for c in frame.columns), start=0)
-    frame[LINE] = 2 + pd.Series(range(len(frame))) + (pd.Series(breaks).cumsum() - breaks)
-    blank = (frame.drop(columns=LINE).fillna("") == "").all(axis=1)
-    return frame[~blank]
+    line = 2
+    with (
+        path.open(encoding="utf-8-sig", newline="") as stream,
+        pd.read_csv(
+            stream,
+            sep="\t" if path.suffix == ".tsv" else ",",
+            dtype=str,
+            keep_default_na=False,
+            skip_blank_lines=False,
+            chunksize=PIECE,
+        ) as pieces,
+    ):
+        for frame in pieces:
+            if not isinstance(frame.index, pd.RangeIndex):
+                # pandas would take the first cells for names of the rows, and every other cell for its neighbour
+                raise BenchError(f"{path}:2: the line has more cells than the header")
+            # a quoted cell may hold line breaks, so a row's line is counted, not computed
+            breaks = sum((frame[c].astype(str).str.count("\n") for c in frame.columns), start=0)
+            lines = 1 + pd.Series(breaks, index=frame.index)
+            frame[LINE] = line + lines.cumsum() - lines
+            line += int(lines.sum())
+            blank = (frame.drop(columns=LINE).fillna("") == "").all(axis=1)
+            yield frame[~blank]
 
 
-def _read_jsonl(path: Path) -> pd.DataFrame:
+def _read_jsonl(path: Path) -> Iterator[pd.DataFrame]:
+    with path.open(encoding="utf-8-sig", newline="\n") as stream:
+        numbered = enumerate(stream, start=1)
+        while rows := [_json_row(line, f"{path}:{number}", number) for number, line in islice(numbered, PIECE)]:
+            yield _rows([row for row in rows if row])
+
+
+def _json_row(line: str, where: str, number: int) -> dict[str, object]:
+    """Give an object with its line's number, empty for a blank line."""
     import json
 
+    if not line.strip():
+        return {}
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise BenchError(f"{where}: not JSON: {error}") from error
+    if not isinstance(row, dict):
+        raise BenchError(f"{where}: not a JSON object")
+    for name in row:
+        _check_text(name, f"{where}: the name of a column")
+    return {**row, LINE: number}
+
+
+def _rows(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
+    """Give rows as a table of plain Python values."""
     import pandas as pd
 
-    rows = []
-    for number, line in enumerate(path.read_bytes().decode("utf-8-sig").split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise BenchError(f"{path}:{number}: not JSON: {error}") from error
-        if not isinstance(row, dict):
-            raise BenchError(f"{path}:{number}: not a JSON object")
-        for name in row:
-            _check_text(name, f"{path}:{number}: the name of a column")
-        rows.append({**row, LINE: number})
     return pd.DataFrame(rows, dtype=object)
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
+def _read_parquet(path: Path) -> Iterator[pd.DataFrame]:
     """Read rows as plain Python values; what pandas may have written of its own into the file is left alone."""
-    import pandas as pd
     from pyarrow import parquet
 
+    number = 1
     with parquet.ParquetFile(path) as file:
-        table = file.read()
-    names = [name for name in table.column_names if not name.startswith(PANDAS_INDEX)]
-    if len(set(names)) < len(names):
-        raise BenchError(f"{path}: two columns have the same name")
-    frame = pd.DataFrame(table.select(names).to_pylist(), dtype=object)
-    frame[LINE] = range(1, len(frame) + 1)
-    return frame
+        names = [name for name in file.schema_arrow.names if not name.startswith(PANDAS_INDEX)]
+        if len(set(names)) < len(names):
+            raise BenchError(f"{path}: two columns have the same name")
+        for batch in file.iter_batches(PIECE):
+            frame = _rows(batch.select(names).to_pylist())
+            frame[LINE] = range(number, number + len(frame))
+            number += len(frame)
+            yield frame

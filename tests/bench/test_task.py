@@ -93,6 +93,17 @@ def test_of_a_large_table_so_many_rows_are_drawn_and_that_is_said(tmp_path: Path
     assert not load_task(DataConfig(path=str(path))).warnings
 
 
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_it_makes_no_difference_in_what_pieces_a_table_is_read(
+    tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path, ending)
+    whole = load_task(DataConfig(path=str(path))), load_task(DataConfig(path=str(path), most_messages=2))
+    monkeypatch.setattr("bench.tables.PIECE", 1)
+    assert (load_task(DataConfig(path=str(path))), load_task(DataConfig(path=str(path), most_messages=2))) == whole
+    assert "2 of 3 rows" in whole[1].warnings[0]
+
+
 def test_messages_of_a_task_file_are_drawn_too(tmp_path: Path) -> None:
     rows = "".join(f"message {i},{'ab'[i % 2]}\n" for i in range(60))
     (tmp_path / "all.csv").write_text("text,label\n" + rows)
