@@ -59,7 +59,13 @@ def plain_attention(  # noqa: PLR0913 - transformers calls it so
     dropout: float = 0.0,
     **_: Any,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Attend step by step, as transformers' `eager` does; tensors of shape (messages, heads, tokens, width)."""
+    """Attend step by step, as transformers' `eager` does; tensors of shape (messages, heads, tokens, width).
+
+    Where several heads share keys and values (grouped attention), there are as many times fewer of those.
+    """
+    shared = query.size(1) // key.size(1)
+    if shared > 1:
+        key, value = key.repeat_interleave(shared, 1), value.repeat_interleave(shared, 1)
     scores = query @ key.transpose(2, 3) * (query.size(-1) ** -0.5 if scaling is None else scaling)
     if attention_mask is not None:
         scores = scores + attention_mask

@@ -49,11 +49,18 @@ def test_gradients_pass_only_where_values_did() -> None:
     assert torch.equal(values.grad, found.detach())
 
 
-@pytest.fixture(params=["minilm", "distilbert"])
+@pytest.fixture(params=["minilm", "distilbert", "grouped"])
 def model(request: pytest.FixtureRequest) -> Any:
-    from transformers import AutoModelForSequenceClassification
+    """Two encoders with real weights, and a small decoder whose heads share keys and values, as LLMs' do."""
+    from transformers import AutoModelForSequenceClassification, LlamaConfig, LlamaForSequenceClassification
 
     torch.manual_seed(0)
+    if request.param == "grouped":
+        sizes = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 6}
+        heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "attention_dropout": 0.1}
+        return LlamaForSequenceClassification(
+            LlamaConfig(**sizes, **heads, vocab_size=30522, num_labels=3, pad_token_id=0)
+        )
     auto: Any = AutoModelForSequenceClassification
     return auto.from_pretrained(request.getfixturevalue(request.param), num_labels=3, dtype="float32")
 
