@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# tests run in as many processes as there are cores, up to four, each with cores of its own
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 # gcc drops the stores that fill the AMX tile configuration as dead, and llama.cpp then crashes at its
 # first token (ggml-org/llama.cpp issue 20824); clang does not know the flag and does not need it
@@ -34,13 +36,13 @@ disagreements: setup ## every message of the newest run on which classifiers dif
 	$(BIN)/bench disagreements $(ARGS)
 
 test: setup browser ## all tests, on real models
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(PARALLEL) $(ARGS)
 
 test-fast: setup ## the tests that need no model weights
-	$(BIN)/pytest -m "not slow" $(ARGS)
+	$(BIN)/pytest $(PARALLEL) -m "not slow" $(ARGS)
 
 coverage: setup browser ## all tests, and which lines none of them reaches, workers' lines included
-	$(BIN)/pytest --cov $(ARGS)
+	$(BIN)/pytest $(PARALLEL) --cov $(ARGS)
 
 soak: setup ## hundreds of loads and fits: memory must not grow
 	$(BIN)/pytest -m soak -s tests/test_soak.py $(ARGS)

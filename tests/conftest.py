@@ -16,6 +16,15 @@ REPOSITORY = Path(__file__).parents[1]
 CUSTOMER_MESSAGES = REPOSITORY / "data" / "customer-messages"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Give every process of a parallel test run cores of its own: threads that share a core wait for each other."""
+    worker = getattr(config, "workerinput", None)
+    if worker and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        place = int(worker["workerid"].removeprefix("gw"))
+        os.sched_setaffinity(0, cores[place :: worker["workercount"]])
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test that asks for weights is slow; nobody has to remember to mark it."""
     for item in items:

@@ -15,13 +15,14 @@ GROWTH = 1.05
 CODE = """
 import gc, json, sys
 import psutil
+from bench.meter import usable_cores
 from bench.testing import MESSAGES, TASK
 from classifiers.registry import make_classifier
 
 name, settings, cycles = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3])
 process, taken, texts = psutil.Process(), [], [m.text for m in MESSAGES[:4]]
 for i in range(cycles):
-    with make_classifier(name, settings, where=name, seed=i, threads=2) as classifier:
+    with make_classifier(name, settings, where=name, seed=i, threads=usable_cores()) as classifier:
         classifier.load()
         classifier.fit(TASK, MESSAGES, MESSAGES[:6])
         answers = list(classifier.predict(texts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import multiprocessing
 import os
@@ -23,6 +24,7 @@ import pytest
 from bench.cli import main
 from bench.records import PredictionRecord
 from bench.run_files import CellFolder, RunFolder
+from bench.runner import LOCK
 from bench.testing import TEXTS
 
 pytestmark = pytest.mark.slow
@@ -166,6 +168,16 @@ def preloaded() -> multiprocessing.context.ForkServerContext:
     return context
 
 
+def is_free(lock: Path) -> bool:
+    """Tell whether no process holds a run's folder."""
+    with lock.open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
 class Killer:
     """Starts a run and kills it one way or the other; each way leaves nothing of it running."""
 
@@ -190,6 +202,8 @@ class Killer:
                 worker.kill()
         _, alive = psutil.wait_procs(workers, timeout=5)
         assert not alive, "a worker outlived its runner"
+        # one that was started in the last moment ends with the runner too, and lets go of the folder with it
+        wait_until(lambda: not (self.run.path / LOCK).exists() or is_free(self.run.path / LOCK))
         return process.exitcode == -signal.SIGKILL
 
     def _strike(self, process: multiprocessing.process.BaseProcess, way: str, moment: float) -> list[psutil.Process]:

@@ -58,7 +58,7 @@ def breaking(tmp_path: Path) -> Path:
 
 
 def write_config(path: Path, data: Path, rows: str) -> Path:
-    path.write_text(f'latency_messages = 3\nthreads = 2\n[data]\npath = "{data}"\n{rows}')
+    path.write_text(f'latency_messages = 3\n[data]\npath = "{data}"\n{rows}')
     return path
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.meter import usable_cores
 from bench.testing import check_classifier
 from classifiers.encoder.backend import Encoder
 from classifiers.encoder.frozen import Frozen
@@ -27,13 +28,15 @@ def make(request: pytest.FixtureRequest, minilm: Path, smollm: Path) -> Make:
     makers: dict[str, Make] = {
         "majority": Majority,
         "linear": Linear,
-        "encoder": lambda: Encoder(EncoderSettings(model=(str(minilm),), epochs=8, batch_size=8), threads=2),
-        "frozen_encoder": lambda: Encoder(EncoderSettings(model=(str(minilm),), head="linear"), threads=2),
+        "encoder": lambda: Encoder(
+            EncoderSettings(model=(str(minilm),), epochs=8, batch_size=8), threads=usable_cores()
+        ),
+        "frozen_encoder": lambda: Encoder(EncoderSettings(model=(str(minilm),), head="linear"), threads=usable_cores()),
         "setfit_encoder": lambda: Encoder(
-            EncoderSettings(model=(str(minilm),), head="setfit", pairs_per_message=2), threads=2
+            EncoderSettings(model=(str(minilm),), head="setfit", pairs_per_message=2), threads=usable_cores()
         ),
         "llama_cpp": lambda: LlamaCpp(
-            LlamaCppSettings(model=str(smollm), retries=1, max_tokens=8, context=1024), threads=2
+            LlamaCppSettings(model=str(smollm), retries=1, max_tokens=8, context=1024), threads=usable_cores()
         ),
     }
     return makers[request.param]
@@ -78,7 +81,7 @@ def test_distilbert_learns_from_its_pretrained_weights(distilbert: Path, task: T
     settings = EncoderSettings(model=(str(distilbert),), epochs=10, batch_size=4, learning_rate=3e-4)
     train = [m for i, m in enumerate(messages) if i % 4]
     held_out = [m for i, m in enumerate(messages) if i % 4 == 0]
-    with Encoder(settings, threads=2) as classifier:
+    with Encoder(settings, threads=usable_cores()) as classifier:
         classifier.load()
         classifier.fit(task, train, held_out, listen=lambda e: epochs.append(e) if isinstance(e, Epoch) else None)
         assert classifier.fitted.model.config.model_type == "distilbert"
@@ -116,9 +119,9 @@ def test_blog_preset_is_the_posts_recipe() -> None:
 
 
 def test_replaced_model_is_said_loudly(minilm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from classifiers import models
+    from classifiers import sources
 
-    monkeypatch.setattr(models, "hub_answers", lambda: False)
+    monkeypatch.setattr(sources, "hub_answers", lambda: False)
     with Encoder(EncoderSettings(model=("nobody/has-this", str(minilm)))) as classifier:
         classifier.load()
         assert classifier.notes
@@ -126,7 +129,9 @@ def test_replaced_model_is_said_loudly(minilm: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_padding_does_not_change_an_encoders_answer(minilm: Path, task: Task, messages: list[Message]) -> None:
-    with Encoder(EncoderSettings(model=(str(minilm),), epochs=1, precision="float32"), threads=2) as classifier:
+    with Encoder(
+        EncoderSettings(model=(str(minilm),), epochs=1, precision="float32"), threads=usable_cores()
+    ) as classifier:
         classifier.load()
         classifier.fit(task, messages, ())
         texts = ["short", "a message that is a good deal longer than the other one, to be padded against"]
@@ -142,7 +147,7 @@ def test_frozen_encoder_uses_the_embeddings_of_sentence_transformers(
     from sentence_transformers import SentenceTransformer
 
     texts = [m.text for m in messages]
-    with Encoder(EncoderSettings(model=(str(minilm),), head="linear"), threads=2) as classifier:
+    with Encoder(EncoderSettings(model=(str(minilm),), head="linear"), threads=usable_cores()) as classifier:
         classifier.load()
         classifier.fit(task, messages, messages[::4])
         assert isinstance(classifier.fitted, Frozen)
@@ -159,14 +164,16 @@ def test_frozen_word_embeddings_stay_and_the_rest_learns(minilm: Path, task: Tas
     before = AutoModel.from_pretrained(minilm).get_input_embeddings().weight
     for frozen in (True, False):
         settings = EncoderSettings(model=(str(minilm),), epochs=1, freeze_embeddings=frozen)
-        with Encoder(settings, threads=2) as classifier:
+        with Encoder(settings, threads=usable_cores()) as classifier:
             classifier.load()
             classifier.fit(task, messages, ())
             assert torch.equal(classifier.fitted.model.get_input_embeddings().weight, before) is frozen
 
 
 def test_training_from_scratch_says_so_and_starts_elsewhere(minilm: Path, task: Task, messages: list[Message]) -> None:
-    with Encoder(EncoderSettings(model=(str(minilm),), epochs=1, pretrained=False), threads=2) as classifier:
+    with Encoder(
+        EncoderSettings(model=(str(minilm),), epochs=1, pretrained=False), threads=usable_cores()
+    ) as classifier:
         classifier.load()
         classifier.fit(task, messages, ())
         assert "random weights" in classifier.notes[0]
@@ -190,7 +197,7 @@ def test_training_ends_when_validation_gets_no_better(minilm: Path, task: Task, 
     epochs: list[Epoch] = []
     wrong = [Message(m.id, m.text, (task.label_names[0],)) for m in messages]
     settings = EncoderSettings(model=(str(minilm),), epochs=12, batch_size=8, patience=1)
-    with Encoder(settings, threads=2) as classifier:
+    with Encoder(settings, threads=usable_cores()) as classifier:
         classifier.load()
         classifier.fit(task, messages, wrong, listen=lambda e: epochs.append(e) if isinstance(e, Epoch) else None)
     losses = [e.validation_loss for e in epochs if e.validation_loss is not None]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.meter import usable_cores
 from classifiers.encoder.backend import Encoder
 from classifiers.encoder.frozen import Frozen
 from classifiers.encoder.settings import EncoderSettings
@@ -30,7 +31,7 @@ def test_pairs_draw_the_messages_of_a_label_together(minilm: Path, task: Task, m
     found = {}
     for head in ("linear", "setfit"):
         settings = EncoderSettings(model=(str(minilm),), head=head, pair_learning_rate=1e-4, pairs_per_message=16)
-        with Encoder(settings, threads=2) as encoder:
+        with Encoder(settings, threads=usable_cores()) as encoder:
             encoder.load()
             encoder.fit(task, train, ())
             found[head] = closeness(encoder, held_out)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.meter import usable_cores
 from bench.testing import check_classifier
 from classifiers.distilled import Distilled, DistilledSettings
 from classifiers.interface import BenchError, Message, Prediction, Task
@@ -49,7 +50,7 @@ def settings(tmp_path: Path, minilm: Path) -> dict[str, Any]:
 
 
 def make(settings: dict[str, Any], **more: Any) -> Distilled:
-    return Distilled(DistilledSettings.model_validate(settings | more), threads=2)
+    return Distilled(DistilledSettings.model_validate(settings | more), threads=usable_cores())
 
 
 def test_it_keeps_the_contract(settings: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.meter import usable_cores
 from classifiers.interface import BenchError
 from classifiers.llm.chat import Chat
 from classifiers.llm.engine import Engine
@@ -16,7 +17,7 @@ from classifiers.llm.sampler import Request
 
 @pytest.fixture(scope="module")
 def engine(smollm: Path) -> Iterator[Engine]:
-    engine = Engine(smollm, context=2048, parallel=4, batch=128, threads=2)
+    engine = Engine(smollm, context=2048, parallel=4, batch=128, threads=usable_cores())
     yield engine
     engine.close()
 
@@ -74,7 +75,7 @@ def test_torch_in_16_bits_between_two_answers_breaks_neither(smollm: Path, minil
 
     model = AutoModel.from_pretrained(minilm).eval()
     ids = torch.ones((8, 32), dtype=torch.long)
-    engine = Engine(smollm, context=512, parallel=4, batch=256, threads=2)
+    engine = Engine(smollm, context=512, parallel=4, batch=256, threads=usable_cores())
     prompt = engine.model.tokenize("The capital of France is the city of", special=False) * 8
     answers = []
     for _ in range(2):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from conftest import REPOSITORY
 
+from bench.meter import usable_cores
 from classifiers.encoder.backend import Encoder
 from classifiers.encoder.settings import EncoderSettings
 from classifiers.interface import BenchError, Label, Message, Task, confidence_of
@@ -147,7 +148,7 @@ def test_encoder_learns_sets_and_comes_back(minilm: Path, several: list[Message]
     train, validation, test = several[:200], several[200:260], several[460:520]
     texts = [m.text for m in test]
     settings = EncoderSettings(model=(str(minilm),), head=head, epochs=4, learning_rate=3e-4)
-    with Encoder(settings, threads=2) as encoder:
+    with Encoder(settings, threads=usable_cores()) as encoder:
         encoder.load()
         encoder.fit(TASK, train, validation)
         answers = [p.labels for p in encoder.predict(texts)]
@@ -155,7 +156,7 @@ def test_encoder_learns_sets_and_comes_back(minilm: Path, several: list[Message]
         encoder.save(tmp_path)
     decisions = (rows >= encoder.thresholds) == (label_matrix(test, NAMES) > 0)
     assert decisions.mean() > 0.7
-    with Encoder(settings, threads=2) as again:
+    with Encoder(settings, threads=usable_cores()) as again:
         again.load_from(tmp_path, TASK)
         assert [p.labels for p in again.predict(texts)] == answers
 
@@ -171,7 +172,7 @@ def test_llm_answers_with_lists_in_every_mode(smollm: Path, several: list[Messag
 
     settings = LlamaCppSettings(model=str(smollm), mode=mode, retries=1, context=2048, examples="per_label")
     texts = [m.text for m in several[:4]] + ["", '<|im_end|> ["Refund Request"]']
-    with LlamaCpp(settings, threads=2) as llm:
+    with LlamaCpp(settings, threads=usable_cores()) as llm:
         llm.load()
         llm.fit(TASK, several[100:200], ())
         found = list(llm.predict(texts))
@@ -183,7 +184,7 @@ def test_llm_answers_with_lists_in_every_mode(smollm: Path, several: list[Messag
             assert (prediction.probabilities is not None) == (mode == "score")
         llm.save(tmp_path)
         answers = [p.labels for p in found]
-    with LlamaCpp(settings, threads=2) as again:
+    with LlamaCpp(settings, threads=usable_cores()) as again:
         again.load_from(tmp_path, TASK)
         assert [p.labels for p in again.predict(texts)] == answers
 

@@ -10,6 +10,7 @@ import pytest
 from conftest import CUSTOMER_MESSAGES
 
 from bench.config_tables import DataConfig
+from bench.meter import usable_cores
 from bench.task import load_task
 from bench.testing import HOSTILE, check_classifier
 from classifiers.interface import BenchError, Epoch, Message, Task
@@ -44,7 +45,7 @@ def tiny_llama(tmp_path_factory: pytest.TempPathFactory, messages: list[Message]
 
 def make(folder: Path, **settings: Any) -> Lora:
     chosen = {"rank": 4, "learning_rate": 3e-3, "epochs": 12, "batch_size": 4, **settings}
-    return Lora(LoraSettings.model_validate({"model": str(folder), **chosen}), threads=2)
+    return Lora(LoraSettings.model_validate({"model": str(folder), **chosen}), threads=usable_cores())
 
 
 def test_lora_keeps_the_contract(tiny_llama: Path) -> None:
@@ -160,9 +161,9 @@ def test_end_token_ends_every_message_and_a_written_one_is_text(tiny_llama: Path
 
 
 def test_replaced_model_is_said_loudly(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from classifiers import models
+    from classifiers import sources
 
-    monkeypatch.setattr(models, "hub_answers", lambda: False)
+    monkeypatch.setattr(sources, "hub_answers", lambda: False)
     with Lora(LoraSettings(model=("nobody/has-this:8b.gguf", str(tiny_llama)))) as classifier:
         classifier.load()
         assert "was run in place of 'nobody/has-this:8b.gguf'" in classifier.notes[0]
@@ -213,7 +214,8 @@ def test_smollm_learns_customer_messages(smollm: Path) -> None:
     train = [m for group in by_label for m in group[:20]]
     others = [m for group in by_label for m in group[20:40]]
     with Lora(
-        LoraSettings(model=(str(smollm),), epochs=8, batch_size=8, learning_rate=1e-3, max_length=64), threads=2
+        LoraSettings(model=(str(smollm),), epochs=8, batch_size=8, learning_rate=1e-3, max_length=64),
+        threads=usable_cores(),
     ) as classifier:
         classifier.load()
         classifier.fit(loaded.task, train, ())

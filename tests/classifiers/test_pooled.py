@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.meter import usable_cores
 from classifiers.encoder.backend import Encoder
 from classifiers.encoder.fine_tuned import FineTuned
 from classifiers.encoder.frozen import Frozen
@@ -30,7 +31,7 @@ def tasks(messages: list[Message]) -> dict[str, tuple[Task, list[Message]]]:
 def test_it_begins_with_the_answers_of_the_regression(minilm: Path, messages: list[Message], kind: str) -> None:
     task, own = tasks(messages)[kind]
     texts = [m.text for m in messages]
-    with Encoder(EncoderSettings(model=(str(minilm),), head="linear"), threads=2) as encoder:
+    with Encoder(EncoderSettings(model=(str(minilm),), head="linear"), threads=usable_cores()) as encoder:
         encoder.load()
         encoder.fit(task, own, ())
         frozen = encoder.fitted
@@ -57,12 +58,12 @@ def test_fine_tuning_changes_it_and_it_comes_back(
 ) -> None:
     settings = EncoderSettings(model=(str(minilm),), head=head, epochs=4)
     texts = [m.text for m in messages]
-    with Encoder(settings, threads=2) as encoder:
+    with Encoder(settings, threads=usable_cores()) as encoder:
         encoder.load()
         encoder.fit(task, messages, messages[::4])
         rows = [p.probabilities for p in encoder.predict(texts)]
         encoder.save(tmp_path)
-    with Encoder(settings, threads=2) as again:
+    with Encoder(settings, threads=usable_cores()) as again:
         again.load_from(tmp_path, task)
         for p, row in zip(again.predict(texts), rows, strict=True):
             assert p.probabilities == pytest.approx(row, abs=1e-5)

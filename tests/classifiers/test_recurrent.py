@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from gguf import GGUFReader, GGUFWriter
 
+from bench.meter import usable_cores
 from classifiers.llm.chat import Chat
 from classifiers.llm.engine import Engine
 from classifiers.llm.label_tree import grow
@@ -71,7 +72,7 @@ def write_mamba(path: Path, vocabulary: Path) -> None:
 def engine(smollm: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     path = tmp_path_factory.mktemp("mamba") / "mamba.gguf"
     write_mamba(path, smollm)
-    engine = Engine(path, context=512, parallel=4, batch=64, threads=2)
+    engine = Engine(path, context=512, parallel=4, batch=64, threads=usable_cores())
     yield engine
     engine.close()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.meter import usable_cores
 from classifiers.encoder.backend import Encoder
 from classifiers.encoder.exported import EXPORTS, Exported
 from classifiers.encoder.runtime import Measured, fastest
@@ -22,7 +23,7 @@ def trained(
     model: Path, runtime: str, task: Task, messages: list[Message], *, head: str = "auto", precision: str = "float32"
 ) -> Encoder:
     settings = EncoderSettings(model=(str(model),), epochs=4, runtime=runtime, head=head, precision=precision)
-    encoder = Encoder(settings, seed=1, threads=2)
+    encoder = Encoder(settings, seed=1, threads=usable_cores())
     encoder.load()
     # beside a long message short ones are mostly padding, which is where a wrong export shows
     long = [Message(f"long:{i}", f"{m.text} " * 30, m.labels) for i, m in enumerate(messages[-6:])]
@@ -55,7 +56,7 @@ def test_an_export_answers_as_torch_does_and_comes_back_from_disk(
         assert encoder.facts[f"{runtime} equal"] == 1
         assert encoder.facts[f"{runtime} /s"] > 0
         encoder.save(tmp_path)
-    with Encoder(encoder.settings, seed=1, threads=2) as again:
+    with Encoder(encoder.settings, seed=1, threads=usable_cores()) as again:
         again.load_from(tmp_path, task)
         assert isinstance(again.fitted, Exported)
         assert list(again.predict(TEXTS)) == found

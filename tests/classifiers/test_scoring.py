@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.config_tables import DataConfig
+from bench.meter import usable_cores
 from bench.task import LoadedTask, load_task
 from classifiers.interface import BenchError, Task
 from classifiers.llm.asker import Asker
@@ -42,7 +43,7 @@ def engine(smollm: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[E
     params = lib.llama_model_quantize_default_params()
     params.ftype, params.allow_requantize, params.nthread = 0, True, 2
     assert lib.llama_model_quantize(str(smollm).encode(), str(path).encode(), ctypes.byref(params)) == 0
-    engine = Engine(path, context=4096, parallel=16, batch=512, threads=2, exact=True)
+    engine = Engine(path, context=4096, parallel=16, batch=512, threads=usable_cores(), exact=True)
     yield engine
     engine.close()
     path.unlink()
@@ -134,7 +135,7 @@ def test_examples_are_cut_whole_and_counted(engine: Engine, loaded: LoadedTask) 
 
 
 def test_labels_that_do_not_fit_say_how_many_tokens_they_need(smollm: Path, loaded: LoadedTask) -> None:
-    small = Engine(smollm, context=256, parallel=2, batch=64, threads=2)
+    small = Engine(smollm, context=256, parallel=2, batch=64, threads=usable_cores())
     try:
         with pytest.raises(BenchError, match=r"needs \d+ tokens without its message"):
             make(small, loaded, Choice("generate"), max_tokens=200)

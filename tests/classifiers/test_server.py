@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench.cli import main
+from bench.meter import usable_cores
 from bench.run_files import RunFolder
 from bench.speed.local_server import LocalServer
 from classifiers.interface import BenchError, Message, Task
@@ -20,7 +21,7 @@ KEY = "sk-secret-0123456789"
 
 @pytest.fixture(scope="module")
 def running(smollm: Path) -> Iterator[LocalServer]:
-    with LocalServer(smollm, context=2048, threads=2) as server:
+    with LocalServer(smollm, context=2048, threads=usable_cores()) as server:
         yield server
 
 
@@ -95,7 +96,7 @@ def test_run_outlives_a_server_that_is_killed_and_restarted(
 ) -> None:
     """Every message is answered once, in order, and the key stands in no file the run wrote."""
     results = tmp_path / "r"
-    with LocalServer(smollm, context=2048, threads=2) as server:
+    with LocalServer(smollm, context=2048, threads=usable_cores()) as server:
         config = tmp_path / "c.toml"
         config.write_text(
             f'latency_messages = 2\n[data]\npath = "{data_folder}"\n[split]\ntest = 0.6\n[classifiers.server]\n'

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
+from bench.meter import usable_cores
 from classifiers.encoder.backend import Encoder
 from classifiers.encoder.settings import EncoderSettings
 
@@ -29,7 +30,7 @@ def test_two_processes_train_one_encoder(minilm: Path, data_folder: Path, task, 
         [*command, str(data_folder), str(trained)], env=environment, capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr[-2000:]
-    with Encoder(EncoderSettings(model=(str(minilm),)), threads=2) as encoder:
+    with Encoder(EncoderSettings(model=(str(minilm),)), threads=usable_cores()) as encoder:
         encoder.load_from(trained, task)
         answers = list(encoder.predict([m.text for m in messages]))
     right = sum(a.labels == m.labels for a, m in zip(answers, messages, strict=True))

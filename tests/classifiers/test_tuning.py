@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.meter import usable_cores
 from classifiers.interface import Message, Task
 from classifiers.llm.asker import Asker
 from classifiers.llm.calibration import calibrate, label_probabilities, prior_of
@@ -19,7 +20,7 @@ from classifiers.llm.tuning import declared_choices
 
 def fitted(smollm: Path, task: Task, messages: list[Message], **settings: object) -> LlamaCpp:
     values = {"model": str(smollm), "retries": 0, "max_tokens": 4, **settings}
-    classifier = LlamaCpp(LlamaCppSettings.model_validate(values), threads=2)
+    classifier = LlamaCpp(LlamaCppSettings.model_validate(values), threads=usable_cores())
     classifier.load()
     classifier.fit(task, messages[::2], messages[1::2])
     return classifier
@@ -41,7 +42,7 @@ def test_tuning_tries_every_declared_choice_and_keeps_the_best(
         assert classifier.stages["prompt"].tokens > 0
         answers = [p.labels for p in classifier.predict(["where is my parcel?", "money back, please"])]
         classifier.save(tmp_path)
-    with LlamaCpp(classifier.settings, threads=2) as again:
+    with LlamaCpp(classifier.settings, threads=usable_cores()) as again:
         again.load_from(tmp_path, task)
         assert again.asker.choice.describe() == chosen
         assert again.trials == trials
@@ -83,7 +84,7 @@ def test_calibration_divides_by_the_prior() -> None:
 
 
 def test_similar_messages_stand_nearest_last(minilm: Path, messages: list[Message]) -> None:
-    similar = SimilarMessages(messages, minilm, threads=2)
+    similar = SimilarMessages(messages, minilm, threads=usable_cores())
     (found,) = similar.nearest(["where is my parcel"], 3)
     assert found[-1].text == "where is my parcel?"
     assert len(found) == 3
