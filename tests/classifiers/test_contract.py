@@ -16,7 +16,7 @@ from classifiers.encoder.frozen import Frozen
 from classifiers.encoder.settings import EncoderSettings
 from classifiers.encoder.training import class_weights
 from classifiers.interface import Classifier, Epoch, Message, Task
-from classifiers.linear import Linear
+from classifiers.linear import Linear, LinearSettings
 from classifiers.llm.llama_cpp import LlamaCpp, LlamaCppSettings
 from classifiers.majority import Majority
 
@@ -203,3 +203,14 @@ def test_training_ends_when_validation_gets_no_better(minilm: Path, task: Task, 
     losses = [e.validation_loss for e in epochs if e.validation_loss is not None]
     assert len(losses) < 12
     assert losses[-1] > min(losses)
+
+
+def test_linear_counts_the_commonest_features_only(task: Task, messages: list[Message]) -> None:
+    """The solver's memory goes with features times labels, and rare words come without end."""
+    sizes = []
+    for most in (30_000, 40):
+        with Linear(LinearSettings(max_features=most)) as linear:
+            linear.fit(task, messages, ())
+            sizes.append(linear.n_parameters)
+    assert sizes[1] == len(task.labels) * (2 * 40 + 1)
+    assert sizes[0] > 10 * sizes[1]
