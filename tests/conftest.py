@@ -30,6 +30,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"minilm", "smollm", "distilbert", "engine"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
+    # files that take long come first, so that no process is left alone with one at the end
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 def pytest_terminal_summary(terminalreporter: object) -> None:

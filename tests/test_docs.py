@@ -27,6 +27,8 @@ from bench.trial import open_saved
 from bench.worker import make_classifier
 from classifiers.registry import GROUP, backend_names, find_backend
 
+pytestmark = pytest.mark.slow
+
 DOCS = REPOSITORY / "docs"
 PAGES = [REPOSITORY / "README.md", *sorted(DOCS.glob("**/*.md"))]
 LANGUAGES = {"", "toml", "python", "mermaid", "text"}

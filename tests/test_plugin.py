@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from conftest import CUSTOMER_MESSAGES, REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = REPOSITORY / "tests" / "plugin_example"
 
 

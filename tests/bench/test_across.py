@@ -15,6 +15,8 @@ from bench.report.across_report import standings_table, write_standings
 from bench.run_files import RunFolder
 from classifiers.interface import BenchError
 
+pytestmark = pytest.mark.slow
+
 # four classifiers on six data sets: the first always best, the last always worst
 FIGURES = np.array(
     [

@@ -17,6 +17,8 @@ from bench.records import PredictionRecord
 from bench.scores import ABOVE_ALL, unsure_below
 from classifiers.interface import Prediction
 
+pytestmark = pytest.mark.slow
+
 
 def answered(probability: float, *, right: bool) -> PredictionRecord:
     gold = "a" if right else "b"

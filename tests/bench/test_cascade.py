@@ -16,6 +16,8 @@ from bench.records import Latency
 from bench.run_files import RunFolder
 from classifiers.interface import BenchError
 
+pytestmark = pytest.mark.slow
+
 # the first is right where it is sure; the second is right on all but message 4
 FIRST = [record(1, "a", "a", 0.9), record(2, "a", "a", 0.8), record(3, "a", "b", 0.6), record(4, "a", "b", 0.55)]
 SECOND = [record(1, "a", "a"), record(2, "a", "a"), record(3, "a", "a"), record(4, "a", "b")]

@@ -16,6 +16,8 @@ from bench.run_files import RunFolder
 from bench.split import first_per_label
 from classifiers.interface import BenchError, Message
 
+pytestmark = pytest.mark.slow
+
 
 def group(row, per_label, accuracy, *, n=200, size=1, seeds=(0.0,)):
     hits = np.array([1.0] * round(accuracy * n) + [0.0] * (n - round(accuracy * n)))

@@ -24,6 +24,8 @@ from bench.task import load_task
 from classifiers.interface import BenchError
 from classifiers.registry import backend_names, check_settings, find_backend, make_classifier
 
+pytestmark = pytest.mark.slow
+
 FUZZ = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 CONFIGS = (
     DataConfig(),

@@ -26,6 +26,8 @@ from bench.scores import Row, score
 from bench.speed.results import read_speed
 from classifiers.interface import Attempt, BenchError
 
+pytestmark = pytest.mark.slow
+
 FUZZ = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 SLOW_FUZZ = settings(FUZZ, max_examples=60)
 """For what reports a run or makes a page, a tenth of a second each time."""

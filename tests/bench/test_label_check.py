@@ -13,6 +13,8 @@ from bench.cli import main
 from bench.label_check import find_issues
 from classifiers.interface import Label, Message, Task
 
+pytestmark = pytest.mark.slow
+
 TASK = Task("t", (Label("a"), Label("b")))
 
 

@@ -18,6 +18,8 @@ from bench.report.page import MOST_MESSAGES, embedded, viewed_messages
 from bench.run_files import RunFolder
 from bench.scores import Row
 
+pytestmark = pytest.mark.slow
+
 REFERENCE = REPOSITORY / "results" / "reference" / "default"
 SCREENSHOTS = REPOSITORY / "results" / "screenshots"
 HOSTILE = [

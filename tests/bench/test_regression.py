@@ -15,6 +15,8 @@ from bench.cli import main
 from bench.regression import changes
 from classifiers.interface import BenchError
 
+pytestmark = pytest.mark.slow
+
 REFERENCE = REPOSITORY / "results" / "reference" / "default"
 
 

@@ -17,6 +17,8 @@ from bench.run_files import RunFolder
 from bench.task import load_task
 from classifiers.interface import BenchError
 
+pytestmark = pytest.mark.slow
+
 
 def test_shares_by_hand() -> None:
     answers = [("a", "a"), ("a", "b"), ("b", "none"), ("none", "none"), ("none", "none"), ("none", "a")]

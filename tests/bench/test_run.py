@@ -16,6 +16,8 @@ import pytest
 from bench.cli import main
 from bench.run_files import RunFolder
 
+pytestmark = pytest.mark.slow
+
 BREAKING = """
 import ctypes, os, signal
 from classifiers.majority import Majority

@@ -13,6 +13,8 @@ import pytest
 from bench.cli import main
 from bench.run_files import RunFolder
 
+pytestmark = pytest.mark.slow
+
 KEY = "sk-secret-0123456789-abcdefghij"
 
 

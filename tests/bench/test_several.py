@@ -20,6 +20,8 @@ from bench.split import first_per_label, make_split
 from bench.task import LoadedTask, load_task
 from classifiers.interface import BenchError
 
+pytestmark = pytest.mark.slow
+
 MULTI = REPOSITORY / "data" / "customer-messages-multi"
 ROWS = [("a", ("x", "y")), ("b", ()), ("c", ("y",)), ("d", ("x",)), ("e", ("z", "x")), ("f", ("z",))]
 

@@ -17,6 +17,8 @@ from bench.records import CellRecord, PredictionRecord
 from bench.scores import Row, score
 from bench.slices import length_of, slices
 
+pytestmark = pytest.mark.slow
+
 
 def record(id_: int, gold: str, predicted: str | None, p: float | None = None, **columns: str) -> PredictionRecord:
     other = "b" if predicted == "a" else "a"

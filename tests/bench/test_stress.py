@@ -14,6 +14,8 @@ from bench.report.stress_tables import stress_tables
 from bench.run_files import RunFolder
 from bench.stress import Amounts, Question, StressRecord, attacks, outcomes, questions, stress_file
 
+pytestmark = pytest.mark.slow
+
 TEXT = "Where is my order 4711? It should have come on Monday, please have a look."
 
 

@@ -19,6 +19,8 @@ from bench.memory import MemoryGate, needed_bytes
 from bench.run_files import RunFolder
 from classifiers.interface import BenchError
 
+pytestmark = pytest.mark.slow
+
 WORDS = {
     "fruit": (("apple", "sweet red apple"), ("pear", "soft green pear"), ("plum", "dark blue plum")),
     "cars": (("fast", "a quick engine"), ("slow", "an old tractor"), ("loud", "a roaring truck")),

@@ -12,6 +12,8 @@ from bench.compare import answers_by_message, rows_of
 from bench.report.viewer import Viewer, detail
 from bench.run_files import RunFolder
 
+pytestmark = pytest.mark.slow
+
 MESSAGES = list(answers_by_message(rows_of(RunFolder(REPOSITORY / "results" / "reference" / "default"))))
 
 

@@ -17,6 +17,8 @@ from classifiers.interface import BenchError, Epoch, Message, Task
 from classifiers.lora.backend import Lora
 from classifiers.lora.settings import LoraSettings
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def tiny_llama(tmp_path_factory: pytest.TempPathFactory, messages: list[Message]) -> Path:
