@@ -80,6 +80,8 @@ class MessageTokens:
     def run_by_length(self, ids: Ids, run: Callable[[Any], Iterable[R]]) -> list[R]:
         """Run batches of messages of like length, which need little padding, and give results in the given order."""
         order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
-        found = [result for batch in self.batches([ids[i] for i in order]) for result in run(batch)]
-        results = dict(zip(order, found, strict=True))
+        results: dict[int, R] = {}
+        for start in range(0, len(order), BATCH):
+            own = order[start : start + BATCH]
+            results.update(zip(own, run(self.padded([ids[i] for i in own])), strict=True))
         return [results[i] for i in range(len(ids))]
