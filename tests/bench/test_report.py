@@ -23,6 +23,8 @@ from bench.scores import whole_rows
 from bench.speed.results import read_speed
 from bench.stress import stress_records
 
+pytestmark = pytest.mark.slow
+
 REFERENCE = RunFolder(REPOSITORY / "results" / "reference" / "default")
 
 
