@@ -14,6 +14,8 @@ from bench.scores import METRICS, Row
 SMALLEST = 0.01
 """What a cost is drawn at that a logarithmic scale could not show."""
 PANEL = 190
+NEAR_POINTS, NEAR_RATIO = 4.0, 3.0
+"""How near in accuracy, and in cost, two classifiers' names would lie on each other."""
 
 
 def tradeoff(rows: Sequence[Row]) -> Chart:
@@ -48,8 +50,8 @@ def _against(taken: Sequence[tuple[Row, float]], unit: str, title: str) -> Chart
         if row.scores
     ]
     best = pareto([(point["cost"], point["accuracy"]) for point in points])
-    for point, is_best in zip(points, best, strict=True):
-        point["front"] = is_best
+    for point, is_best, is_below in zip(points, best, below([(p["cost"], p["accuracy"]) for p in points]), strict=True):
+        point["front"], point["below"] = is_best, is_below
     base = alt.Chart(inline(points)).encode(x=alt.X("cost:Q", title=unit, scale=alt.Scale(type="log")))
     y = alt.Y("accuracy:Q", title="accuracy %", scale=alt.Scale(zero=False))
     color = alt.Color("classifier:N", sort=None, legend=None)
@@ -60,8 +62,10 @@ def _against(taken: Sequence[tuple[Row, float]], unit: str, title: str) -> Chart
         color=color,
         tooltip=["classifier:N", "accuracy:Q", "cost:Q"],
     )
-    names = base.mark_text(align="left", dx=8, dy=-6).encode(y=y, text="classifier:N", color=color)
-    return sized(front + bars + dots + names, title)
+    names = {"y": y, "text": "classifier:N", "color": color}
+    above = base.transform_filter("!datum.below").mark_text(align="left", dx=8, dy=-6).encode(**names)
+    under = base.transform_filter("datum.below").mark_text(align="left", dx=8, dy=10).encode(**names)
+    return sized(front + bars + dots + above + under, title)
 
 
 BARS = ("p50", "predict", "fit", "memory", "disk")
@@ -91,6 +95,17 @@ def bars(rows: Sequence[Row]) -> Chart:
         panels.append(drawn.properties(width=PANEL, height=alt.Step(22)))
     chart: Any = alt.concat(*panels, columns=2)
     return chart.properties(title="Speed, memory and size")
+
+
+def below(points: Sequence[tuple[float, float]]) -> list[bool]:
+    """Tell of every (cost, quality) whether a better one is so near that its name must stand under it."""
+
+    def hides(i: int, j: int) -> bool:
+        (cost, quality), (other, better) = points[i], points[j]
+        near = abs(better - quality) < NEAR_POINTS and max(cost, other) < NEAR_RATIO * min(cost, other)
+        return near and (better, j) > (quality, i)
+
+    return [any(hides(i, j) for j in range(len(points))) for i in range(len(points))]
 
 
 def pareto(points: Sequence[tuple[float, float]]) -> list[bool]:
