@@ -68,7 +68,7 @@ class DataConfig(Closed):
     label_columns: tuple[str, ...] = ()
     labels_per_message: LabelsPerMessage | None = None
     contradictions: Literal["refuse", "report"] = "refuse"
-    most_messages: int = Field(default=100_000, gt=0)
+    most_messages: int = Field(default=50_000, gt=0)
     other_label: str = ""
     learn_other: bool = True
 
