@@ -34,7 +34,7 @@ class LinearSettings(Settings):
 
     strengths: tuple[float, ...] = Field(default=(1.0, 10.0, 100.0), min_length=1)
     characters: bool = True
-    max_features: int = Field(default=30_000, gt=0)
+    max_features: int = Field(default=20_000, gt=0)
     max_iterations: int = Field(default=1000, gt=0)
 
 

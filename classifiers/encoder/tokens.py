@@ -78,8 +78,11 @@ class MessageTokens:
         return [self.padded(ids[start : start + BATCH]) for start in range(0, len(ids), BATCH)]
 
     def run_by_length(self, ids: Ids, run: Callable[[Any], Iterable[R]]) -> list[R]:
-        """Run batches of messages of like length, which need little padding, and give results in the given order."""
-        order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
+        """Run batches of messages of like length, which need little padding, and give results in the given order.
+
+        The longest come first: what they leave free in memory is room for the shorter, while growing ones find none.
+        """
+        order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
         results: dict[int, R] = {}
         for start in range(0, len(order), BATCH):
             own = order[start : start + BATCH]
