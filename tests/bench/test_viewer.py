@@ -26,7 +26,7 @@ def test_filter_search_and_detail() -> None:
             assert table.row_count == differ
             viewer.query_one(Select).value = "where encoder is wrong"
             await pilot.pause()
-            assert table.row_count == sum(not m.is_right("encoder") for m in MESSAGES) == 14
+            assert table.row_count == sum(not m.is_right("encoder") for m in MESSAGES) == 18
             viewer.query_one(Select).value = "all messages"
             await pilot.pause()
             assert table.row_count == 244
