@@ -19,6 +19,8 @@ from bench.cli import main
 from bench.config import load_config, preset_names
 from classifiers.registry import check_settings, find_backend
 
+pytestmark = pytest.mark.slow
+
 
 def refuse(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     assert main(arguments) == 2

@@ -126,6 +126,7 @@ def right(predictions: list[tuple[str, ...]], messages: list[Message]) -> float:
     return float(np.mean([set(labels) == set(m.labels) for labels, m in zip(predictions, messages, strict=True)]))
 
 
+@pytest.mark.slow
 def test_linear_learns_sets_and_comes_back(several: list[Message], tmp_path: Path) -> None:
     train, validation, test = several[:380], several[380:460], several[460:]
     texts = [m.text for m in test]
