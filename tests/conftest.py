@@ -22,7 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if worker and hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
         place = int(worker["workerid"].removeprefix("gw"))
-        os.sched_setaffinity(0, cores[place :: worker["workercount"]])
+        os.sched_setaffinity(0, cores[place :: worker["workercount"]] or cores)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
