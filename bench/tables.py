@@ -12,8 +12,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-import numpy as np
-
 from bench.config_tables import DataConfig
 from bench.records import Part
 from classifiers.interface import BenchError, Message
@@ -108,6 +106,7 @@ def _drawn(frames: Iterable[pd.DataFrame], most: int) -> tuple[pd.DataFrame, int
 
     Rows are drawn while they are read, so that a table of any size takes the memory of those drawn.
     """
+    import numpy as np
     import pandas as pd
 
     chance = np.random.default_rng(DRAW)
