@@ -137,7 +137,7 @@ class Encoder(Classifier[EncoderSettings]):
         from classifiers.encoder.runtime import Comparison, choose
 
         ids = messages.input_ids[:MOST_COMPARED]
-        mixed, ordered = self.tokens.batches(ids), self.tokens.batches(sorted(ids, key=len))
+        mixed, ordered = (list(self.tokens.batches(own)) for own in (ids, sorted(ids, key=len)))
         comparison = Comparison(mixed, ordered, [self.tokens.padded([one]) for one in ids], self._answer)
         folder = Path(self._exports.enter_context(TemporaryDirectory(prefix="bench-export-")))
         chosen = choose(tuned, self.settings.runtime, comparison, folder, threads=self.threads)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-
-import numpy as np
 
 from classifiers.encoder.settings import EncoderSettings
 
@@ -59,9 +57,9 @@ class MessageTokens:
             return [], []
         ids: list[list[int]] = self.tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]
         is_cut = [len(one) > self.limit for one in ids]
-        for i in np.flatnonzero(is_cut).tolist():
-            # the tokenizer itself cuts, since it knows where its special tokens go
-            ids[i] = self.tokenizer(texts[i], truncation=True, max_length=self.limit)["input_ids"]
+        for i, text in enumerate(texts):
+            if is_cut[i]:  # by the tokenizer itself, since it knows where its special tokens go
+                ids[i] = self.tokenizer(text, truncation=True, max_length=self.limit)["input_ids"]
         return ids, is_cut
 
     def padded(self, ids: Ids) -> Any:
@@ -73,9 +71,9 @@ class MessageTokens:
             return_tensors="pt",
         )
 
-    def batches(self, ids: Ids) -> list[Any]:
-        """Give batches as tensors, in the given order."""
-        return [self.padded(ids[start : start + BATCH]) for start in range(0, len(ids), BATCH)]
+    def batches(self, ids: Ids) -> Iterator[Any]:
+        """Give batches as tensors, one at a time, in the given order."""
+        return (self.padded(ids[start : start + BATCH]) for start in range(0, len(ids), BATCH))
 
     def run_by_length(self, ids: Ids, run: Callable[[Any], Iterable[R]]) -> list[R]:
         """Run batches of messages of like length, which need little padding, and give results in the given order.
@@ -83,8 +81,6 @@ class MessageTokens:
         The longest come first: what they leave free in memory is room for the shorter, while growing ones find none.
         """
         order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
-        results: dict[int, R] = {}
-        for start in range(0, len(order), BATCH):
-            own = order[start : start + BATCH]
-            results.update(zip(own, run(self.padded([ids[i] for i in own])), strict=True))
+        found = (result for batch in self.batches([ids[i] for i in order]) for result in run(batch))
+        results = dict(zip(order, found, strict=True))
         return [results[i] for i in range(len(ids))]
