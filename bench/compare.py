@@ -11,7 +11,7 @@ from typing import Literal
 
 from bench.cascade import with_cascades
 from bench.config import RunConfig
-from bench.label_scores import Interval, resamples_at_once
+from bench.label_scores import Interval, bootstrap_interval
 from bench.records import PredictionRecord
 from bench.run_files import RunFolder
 from bench.scores import Row, score
@@ -83,7 +83,6 @@ def compare(first: Row, second: Row, *, seed: int = 0) -> Pair:
     (statsmodels): the same messages were put to both, so an unpaired test would waste power.
     """
     import numpy as np
-    from scipy.stats import bootstrap
     from statsmodels.stats.contingency_tables import mcnemar
 
     theirs = {record.id: record.is_right for record in second.records}
@@ -96,15 +95,7 @@ def compare(first: Row, second: Row, *, seed: int = 0) -> Pair:
     difference = float((a - b).mean())
     interval = Interval(difference, difference)
     if (a != b).any():
-        low, high = bootstrap(
-            (a - b,),
-            np.mean,
-            n_resamples=RESAMPLES,
-            batch=resamples_at_once(len(pairs)),
-            method="percentile",
-            rng=np.random.default_rng(seed),
-        ).confidence_interval
-        interval = Interval(float(low), float(high))
+        interval = bootstrap_interval((a - b,), np.mean, n_resamples=RESAMPLES, seed=seed)
     p_value = float(mcnemar([[both, only_a], [only_b, neither]], exact=True).pvalue)
     needed = needed_messages(only_a / len(pairs), only_b / len(pairs))
     names = first.cell.classifier, second.cell.classifier

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.label_scores import Interval, resamples_at_once
+from bench.label_scores import Interval, bootstrap_interval
 from bench.scores import Row
 
 RESAMPLES = 2000
@@ -119,8 +119,6 @@ def crossing(curve: Sequence[Group], rival: Group, *, seed: int = 0) -> Crossing
 
     The interval resamples test messages (percentile bootstrap, scipy); the seeds' spread is no part of it.
     """
-    from scipy.stats import bootstrap
-
     sizes = [float(group.per_label) for group in curve]
     beyond = 2 * sizes[-1]
 
@@ -128,16 +126,8 @@ def crossing(curve: Sequence[Group], rival: Group, *, seed: int = 0) -> Crossing
         found = first_crossing(sizes, [float(np.mean(p)) for p in points], float(np.mean(flat)))
         return beyond if found is None else found
 
-    drawn = bootstrap(
-        (rival.hits, *(group.hits for group in curve)),
-        passed_at,
-        paired=True,
-        vectorized=False,
-        n_resamples=RESAMPLES,
-        batch=resamples_at_once(len(rival.hits)),
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
+    hits = rival.hits, *(group.hits for group in curve)
+    drawn = bootstrap_interval(hits, passed_at, n_resamples=RESAMPLES, seed=seed, paired=True, vectorized=False)
     low, high = (math.inf if bound > sizes[-1] else float(bound) for bound in (drawn.low, drawn.high))
     at = first_crossing(sizes, [group.mean for group in curve], rival.mean)
     below = [group for group in curve if at is None or group.per_label < at]

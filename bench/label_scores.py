@@ -7,7 +7,7 @@ answer that could not be read is the empty row.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,10 +82,30 @@ def resamples_at_once(n_messages: int) -> int:
     return max(1, MOST_DRAWN // n_messages)
 
 
+def bootstrap_interval(
+    samples: Sequence[Any], statistic: Callable[..., Any], *, n_resamples: int, seed: int, **options: Any
+) -> Interval:
+    """Give the 95 % percentile bootstrap interval of a statistic (scipy), in memory that does not grow with messages.
+
+    `samples` have a value a message each; `options` are scipy's `paired` and `vectorized`.
+    """
+    from scipy.stats import bootstrap
+
+    found = bootstrap(
+        samples,
+        statistic,
+        n_resamples=n_resamples,
+        batch=resamples_at_once(len(samples[0])),
+        method="percentile",
+        rng=np.random.default_rng(seed),
+        **options,
+    ).confidence_interval
+    return Interval(float(found.low), float(found.high))
+
+
 def macro_f1_interval(gold: Sets, answered: Sets, *, seed: int = 0) -> Interval:
     """Give the 95 % percentile bootstrap interval of macro F1 over messages (scipy)."""
     from scipy.sparse import csr_array
-    from scipy.stats import bootstrap
 
     n = len(gold)
     if n < 2:
@@ -103,12 +123,4 @@ def macro_f1_interval(gold: Sets, answered: Sets, *, seed: int = 0) -> Interval:
         values = np.where(present, 2 * hits / np.maximum(golds + answers, 1), 0.0)
         return (values.sum(axis=1) / np.maximum(present.sum(axis=1), 1)).reshape(drawn.shape[:-1])
 
-    found = bootstrap(
-        (np.arange(n),),
-        resampled,
-        n_resamples=RESAMPLES,
-        batch=resamples_at_once(n),
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
-    return Interval(float(found.low), float(found.high))
+    return bootstrap_interval((np.arange(n),), resampled, n_resamples=RESAMPLES, seed=seed)
