@@ -49,8 +49,8 @@ def _against(taken: Sequence[tuple[Row, float]], unit: str, title: str) -> Chart
         for row, cost in taken
         if row.scores
     ]
-    best = pareto([(point["cost"], point["accuracy"]) for point in points])
-    for point, is_best, is_below in zip(points, best, below([(p["cost"], p["accuracy"]) for p in points]), strict=True):
+    places = [(point["cost"], point["accuracy"]) for point in points]
+    for point, is_best, is_below in zip(points, pareto(places), below(places), strict=True):
         point["front"], point["below"] = is_best, is_below
     base = alt.Chart(inline(points)).encode(x=alt.X("cost:Q", title=unit, scale=alt.Scale(type="log")))
     y = alt.Y("accuracy:Q", title="accuracy %", scale=alt.Scale(zero=False))
