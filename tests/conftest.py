@@ -101,6 +101,31 @@ def _distilbert_weights(bert: object) -> dict[str, object]:
 
 
 @pytest.fixture(scope="session")
+def tiny_llama(tmp_path_factory: pytest.TempPathFactory, messages: list[Message]) -> Path:
+    """A llama of two layers with random weights, and a tokenizer trained on the messages."""
+    from tokenizers import ByteLevelBPETokenizer
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, set_seed
+
+    folder = tmp_path_factory.mktemp("llama")
+    bytes_ = ByteLevelBPETokenizer()
+    bytes_.train_from_iterator([m.text for m in messages], vocab_size=400, special_tokens=["<start>", "<end>"])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bytes_._tokenizer, bos_token="<start>", eos_token="<end>")
+    tokenizer.save_pretrained(folder)
+    set_seed(0)
+    LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+        )
+    ).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def task() -> Task:
     return TASK
 

@@ -20,31 +20,6 @@ from classifiers.lora.settings import LoraSettings
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def tiny_llama(tmp_path_factory: pytest.TempPathFactory, messages: list[Message]) -> Path:
-    """A llama of two layers with random weights, and a tokenizer trained on the messages."""
-    from tokenizers import ByteLevelBPETokenizer
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, set_seed
-
-    folder = tmp_path_factory.mktemp("llama")
-    bytes_ = ByteLevelBPETokenizer()
-    bytes_.train_from_iterator([m.text for m in messages], vocab_size=400, special_tokens=["<start>", "<end>"])
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bytes_._tokenizer, bos_token="<start>", eos_token="<end>")
-    tokenizer.save_pretrained(folder)
-    set_seed(0)
-    LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=32,
-            intermediate_size=64,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-        )
-    ).save_pretrained(folder)
-    return folder
-
-
 def make(folder: Path, **settings: Any) -> Lora:
     chosen = {"rank": 4, "learning_rate": 3e-3, "epochs": 12, "batch_size": 4, **settings}
     return Lora(LoraSettings.model_validate({"model": str(folder), **chosen}), threads=usable_cores())
