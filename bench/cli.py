@@ -10,8 +10,8 @@ from typing import Any
 
 import shtab
 
-from bench.visible import visible
-from classifiers.interface import BenchError
+from bench.sanitize import visible
+from classifiers.errors import BenchError
 
 RESULTS = Path("results")
 SPEED_MODELS = ["minilm-l6", "smollm2-135m-instruct", "qwen2.5-coder-0.5b-instruct", "qwen2.5-coder-1.5b-instruct"]

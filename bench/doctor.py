@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from bench import meter
-from classifiers.interface import BenchError
-from classifiers.models import cache_folder, cached, local_model
-from classifiers.sources import hub_answers
+from bench.measure import process as meter
+from classifiers.errors import BenchError
+from classifiers.models.cache import cache_folder, cached, local_model
+from classifiers.models.download import hub_answers
 
 SMOKE_MODEL = "smollm2-135m-instruct"
 SMOKE_SECONDS = 120
@@ -29,8 +29,8 @@ REBUILD = (
 SMOKE_CODE = """
 import sys
 from pathlib import Path
-from classifiers.llm.engine import Engine
-from classifiers.llm.sampler import Request
+from classifiers.llm.engine.engine import Engine
+from classifiers.llm.engine.sampler import Request
 engine = Engine(Path(sys.argv[1]), context=512, parallel=2, batch=64, threads=2)
 tokens = engine.model.tokenize("The capital of France is", special=True)
 written = engine.generate([Request(tokens, 1), Request(tokens, 1)])

@@ -17,8 +17,9 @@ from pydantic import Field
 
 from classifiers.encoder.backend import Encoder
 from classifiers.encoder.settings import EncoderSettings
+from classifiers.errors import BenchError
+from classifiers.heads.multilabel import Rows
 from classifiers.interface import (
-    BenchError,
     Classifier,
     FetchReport,
     Listener,
@@ -31,7 +32,6 @@ from classifiers.interface import (
     quiet,
     silent,
 )
-from classifiers.label_sets import Rows
 from classifiers.registry import make_classifier
 
 HELD_OUT = 10

@@ -22,10 +22,6 @@ from pydantic import BaseModel, ConfigDict
 from typing_extensions import Self
 
 
-class BenchError(Exception):
-    """The project's one error for bad input: a single line that says what to do."""
-
-
 @dataclass(frozen=True, slots=True)
 class Label:
     """One label of a task; the definition is a sentence a person or an LLM can decide by."""

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from classifiers.heads.logistic import fit_logistic, label_probabilities, n_weights
+from classifiers.heads.multilabel import EVEN, decide, label_matrix, tune_thresholds
 from classifiers.interface import Classifier, Listener, Message, Prediction, Settings, Task, silent
-from classifiers.label_sets import EVEN, decide, label_matrix, tune_thresholds
-from classifiers.logistic import fit_logistic, label_probabilities, n_weights
-from classifiers.weights import read_fitted
+from classifiers.models.safe_load import read_fitted
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Iterable
-from difflib import get_close_matches
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from classifiers.interface import BenchError, Classifier, Settings
+from classifiers.errors import BenchError, explain, nearest
+from classifiers.interface import Classifier, Settings
 
 GROUP = "bench.classifiers"
 
@@ -24,21 +23,6 @@ GROUP = "bench.classifiers"
 def backend_names() -> list[str]:
     """List the registered backends by name, sorted."""
     return sorted({point.name for point in entry_points(group=GROUP)})
-
-
-def nearest(word: str, words: list[str], *, what: str) -> str:
-    """Give the line that says `word` is unknown, with the nearest match and all that is allowed."""
-    close = get_close_matches(word, words, n=1, cutoff=0.5)
-    hint = f"; did you mean '{close[0]}'?" if close else ""
-    return f"unknown {what} '{word}'{hint} (available: {', '.join(words) or 'none'})"
-
-
-def check_known(names: Iterable[str], allowed: Iterable[str], *, what: str) -> None:
-    """See that all names are allowed; raises BenchError with the nearest match for the first that is not."""
-    words = list(allowed)
-    for name in names:
-        if name not in words:
-            raise BenchError(nearest(name, words, what=what))
 
 
 def find_backend(name: str) -> type[Classifier[Any]]:
@@ -100,14 +84,3 @@ def make_classifier(
     """Make a classifier of a backend's name and settings; raises BenchError as `find_backend` and `check_settings`."""
     backend = find_backend(name)
     return backend(check_settings(backend, values, where=where), seed=seed, threads=threads)
-
-
-def explain(error: ValidationError, model: type[Any], *, where: str) -> str:
-    """Turn one of pydantic's complaints into a line: the key, what is wrong, the nearest key."""
-    # a misspelt key comes first: it also explains why another one is missing
-    first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-    key = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        fields = getattr(model, "model_fields", {})
-        return f"{where}: " + nearest(str(first["loc"][-1]), sorted(fields), what="key")
-    return f"{where}: {key or 'settings'}: {first['msg'].removeprefix('Value error, ')}"

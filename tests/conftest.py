@@ -8,16 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from bench.testing import MESSAGES, TASK, TEXTS
 from classifiers.interface import Message, Task
-from classifiers.models import local_model
+from classifiers.models.cache import local_model
+from classifiers.testing import MESSAGES, TASK, TEXTS
 
 REPOSITORY = Path(__file__).parents[1]
 CUSTOMER_MESSAGES = REPOSITORY / "data" / "customer-messages"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give every process of a parallel test run cores of its own: threads that share a core wait for each other."""
+    """Give every process of a parallel test run cores of its own: threads that share a core wait for each other.
+
+    Threads sleep while they wait: processes that a test starts run beside those of other tests.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     worker = getattr(config, "workerinput", None)
     if worker and hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))

@@ -10,9 +10,9 @@ from itertools import combinations
 import pytest
 from conftest import CUSTOMER_MESSAGES
 
-from bench.config_tables import DataConfig, SplitConfig
-from bench.split import make_split
-from bench.task import LoadedTask, load_task
+from bench.config.tables import DataConfig, SplitConfig
+from bench.dataset.load import LoadedTask, load_task
+from bench.dataset.split import make_split
 from classifiers.linear import Linear
 
 KINDS = {

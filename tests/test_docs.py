@@ -18,14 +18,14 @@ import tomli
 from conftest import CUSTOMER_MESSAGES, REPOSITORY
 
 from bench.cli import main, make_parser
-from bench.config import RunConfig, make_config
-from bench.records import CellRecord
-from bench.run_files import RunFolder
-from bench.task import TaskFile
-from bench.testing import MESSAGES
-from bench.trial import open_saved
-from bench.worker import make_classifier
+from bench.config.cells import make_classifier
+from bench.config.run import RunConfig, make_config
+from bench.dataset.load import TaskFile
+from bench.inference.saved import open_saved
+from bench.records.store import RunFolder
+from bench.records.types import CellRecord
 from classifiers.registry import GROUP, backend_names, find_backend
+from classifiers.testing import MESSAGES
 
 pytestmark = pytest.mark.slow
 

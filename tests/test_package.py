@@ -39,9 +39,10 @@ def test_both_hold_messages_presets_page_and_types(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     wanted = (
-        "bench_data/customer-messages/task.toml", "bench/presets/quick.toml", "bench/report/page/page.html",
-        "bench/py.typed", "classifiers/py.typed", "classifiers/models.toml", "classifiers/llm/wordings.toml",
-        "classifiers/lora/backend.py", "bench/attacks.toml",
+        "bench_data/customer-messages/task.toml", "bench/config/presets/quick.toml", "bench/report/page/page.html",
+        "bench/py.typed", "classifiers/py.typed", "classifiers/models/catalogue.toml",
+        "classifiers/llm/prompting/wordings.toml",
+        "classifiers/lora/backend.py", "bench/robustness/attacks.toml",
     )  # fmt: skip
     assert set(wanted) <= set(names)
     modules = {str(file.relative_to(REPOSITORY)) for file in REPOSITORY.glob("bench/**/*.py")}

@@ -37,7 +37,7 @@ def test_it_is_under_40_lines() -> None:
 
 def test_it_passes_the_conformance_kit(environment: dict[str, str]) -> None:
     code = (
-        "from classifiers.registry import find_backend; from bench.testing import check_classifier; "
+        "from classifiers.registry import find_backend; from classifiers.testing import check_classifier; "
         "check_classifier(find_backend('naive_bayes')); print('kept')"
     )
     done = run(environment, "-c", code)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.meter import usable_cores
+from bench.measure.process import usable_cores
 from bench.speed.local_server import LocalServer
 
 CYCLES, WARM = 200, 40
@@ -19,8 +19,8 @@ GROWTH = 1.05
 CODE = """
 import gc, json, sys
 import psutil
-from bench.meter import usable_cores
-from bench.testing import MESSAGES, TASK
+from bench.measure.process import usable_cores
+from classifiers.testing import MESSAGES, TASK
 from classifiers.registry import make_classifier
 
 name, settings, cycles = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3])

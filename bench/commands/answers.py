@@ -7,17 +7,17 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench.commands.shared import find, make_console, print_json, report_of
-from classifiers.interface import BenchError
+from classifiers.errors import BenchError
 
 
 def recommend_classifier(chosen: argparse.Namespace) -> int:
     """Print which classifier of a run to use; 1 where none meets the limits."""
-    from bench.compare import all_pairs, rows_of
-    from bench.config import RunConfig
-    from bench.config_tables import CostConfig
-    from bench.recommend import Limits, recommend
+    from bench.analysis.compare import all_pairs, rows_of
+    from bench.analysis.recommend import Limits, recommend
+    from bench.analysis.scores import whole_rows
+    from bench.config.run import RunConfig
+    from bench.config.tables import CostConfig
     from bench.report.terminal import print_verdict
-    from bench.scores import whole_rows
 
     folder = find(chosen)
     rows = whole_rows(rows_of(folder))
@@ -48,10 +48,10 @@ def stress_run(chosen: argparse.Namespace) -> int:
     """Put a run's saved classifiers under stress, print what came of it, and take it into the run's report."""
     from bench.report.files import write_report
     from bench.report.progress import share_bar
-    from bench.report.stress_tables import stress_tables
+    from bench.report.tables.robustness import stress_tables
     from bench.report.terminal import print_table
-    from bench.stress import Amounts, stress
-    from classifiers.registry import check_known
+    from bench.robustness.suites import Amounts, stress
+    from classifiers.errors import check_known
 
     run = find(chosen)
     saved = run.saved()
@@ -76,12 +76,12 @@ def stress_run(chosen: argparse.Namespace) -> int:
 
 def show_cascade(chosen: argparse.Namespace) -> int:
     """Print a cascade beside its two classifiers, and the whole curve it was chosen from."""
-    from bench.cascade import cascade_row, points
-    from bench.compare import rows_of
-    from bench.config import make_cascade
-    from bench.report.run_tables import cascade_curve_table, cascade_table
+    from bench.analysis.cascade import cascade_row, points
+    from bench.analysis.compare import rows_of
+    from bench.config.run import make_cascade
+    from bench.report.tables.runs import cascade_curve_table, cascade_table
     from bench.report.terminal import print_table
-    from classifiers.registry import check_known
+    from classifiers.errors import check_known
 
     run = find(chosen)
     rows = {row.cell.classifier: row for row in rows_of(run)}
@@ -98,14 +98,14 @@ def show_cascade(chosen: argparse.Namespace) -> int:
 
 def list_disagreements(chosen: argparse.Namespace) -> int:
     """Print or write the messages on which classifiers differ."""
-    from bench.compare import answers_by_message, disagreements, rows_of
+    from bench.analysis.compare import answers_by_message, disagreements, rows_of
     from bench.report.files import write_disagreements
     from bench.report.terminal import print_disagreements
 
     rows = rows_of(find(chosen))
     if chosen.tui:
+        from bench.analysis.scores import whole_rows
         from bench.report.viewer import Viewer
-        from bench.scores import whole_rows
 
         Viewer(list(answers_by_message(whole_rows(rows)))).run()
         return 0
@@ -126,7 +126,7 @@ def list_disagreements(chosen: argparse.Namespace) -> int:
 
 
 def _pair(text: str | None, names: list[str]) -> tuple[str, str] | None:
-    from classifiers.registry import check_known
+    from classifiers.errors import check_known
 
     if text is None:
         return None
@@ -139,8 +139,8 @@ def _pair(text: str | None, names: list[str]) -> tuple[str, str] | None:
 
 def try_messages(chosen: argparse.Namespace) -> int:
     """Let a run's classifiers answer one message, or one typed after another."""
+    from bench.inference.saved import Trial
     from bench.report.terminal import print_answers
-    from bench.trial import Trial
 
     console = make_console()
     with console.status("loading classifiers"):

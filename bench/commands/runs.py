@@ -9,21 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.commands.shared import find, make_console, print_json, report_of
-from classifiers.interface import BenchError
+from classifiers.errors import BenchError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bench.config import RunConfig
-    from bench.plan import Executor
-    from bench.report.sections import Report
-    from bench.run_files import RunFolder
+    from bench.config.run import RunConfig
+    from bench.execution.plan import Executor
+    from bench.records.store import RunFolder
+    from bench.report.build import Report
 
 
 def _config(chosen: argparse.Namespace) -> RunConfig:
     """Read the config and lay the command line's options over it."""
-    from bench.config import load_config, make_config
-    from classifiers.registry import check_known
+    from bench.config.run import load_config, make_config
+    from classifiers.errors import check_known
 
     if chosen.config and chosen.preset:
         raise BenchError("give CONFIG or --preset, not both")
@@ -58,9 +58,9 @@ def _sizes(text: str | None) -> list[int | str] | None:
 
 def run_benchmark(chosen: argparse.Namespace) -> int:
     """Run a config, or go on with it, and print its tables; 1 where a row failed."""
-    from bench.plan import prepare
+    from bench.execution.plan import prepare
+    from bench.execution.runner import run
     from bench.report.progress import ProgressWatcher
-    from bench.runner import run
 
     console = make_console()
     config = _config(chosen)
@@ -86,23 +86,23 @@ def run_benchmark(chosen: argparse.Namespace) -> int:
 def _executor(chosen: argparse.Namespace, config: RunConfig) -> Executor:
     """Give what carries the cells out."""
     if chosen.executor == "local":
-        from bench.processes import LocalExecutor
+        from bench.execution.local import LocalExecutor
 
         if chosen.address or chosen.storage:
             raise BenchError("--address and --storage are of a cluster: give --executor ray with them")
         return LocalExecutor(config.jobs)
     if not find_spec("ray"):
         raise BenchError("--executor ray needs the extra 'ray': pip install 'encoder-or-llm-bench[ray]'")
-    from bench.cluster import RayExecutor
+    from bench.execution.ray_cluster import RayExecutor
 
     return RayExecutor(chosen.address, chosen.storage or str(chosen.results.resolve()))
 
 
 def _show_sweep(into: Path, folders: list[RunFolder], console: Console) -> int:
     """Write every run's report, and print how the classifiers stand over all data sets; 1 where a row failed."""
-    from bench.history import history
+    from bench.analysis.history import history
     from bench.report.files import write_report
-    from bench.report.run_tables import history_table
+    from bench.report.tables.runs import history_table
     from bench.report.terminal import print_table
 
     reports = {folder: report_of(folder) for folder in folders}
@@ -119,8 +119,8 @@ def _exit_code(report: Report) -> int:
 
 
 def _show_standings(into: Path, folders: list[RunFolder], console: Console) -> None:
-    from bench.across import standings
-    from bench.report.across_report import standings_table, write_standings
+    from bench.analysis.ranking import standings
+    from bench.report.tables.ranking import standings_table, write_standings
     from bench.report.terminal import print_table
 
     found = standings(folders)
@@ -130,7 +130,7 @@ def _show_standings(into: Path, folders: list[RunFolder], console: Console) -> N
 
 def compare_data_sets(chosen: argparse.Namespace) -> int:
     """Print mean ranks over the data sets of several runs, and write them with their diagram."""
-    from bench.run_files import find_run
+    from bench.records.store import find_run
 
     _show_standings(chosen.out, [find_run(name, chosen.results) for name in chosen.runs], make_console())
     return 0
@@ -149,8 +149,8 @@ def _show(folder: RunFolder, console: Console) -> Report:
 
 def _show_so_far(folder: RunFolder, console: Console) -> None:
     """Print the first tables of an interrupted run: no comparisons and no files, which take longer to make."""
-    from bench.compare import rows_of
-    from bench.report.sections import make_report
+    from bench.analysis.compare import rows_of
+    from bench.report.build import make_report
     from bench.report.terminal import print_report
 
     if (folder.path / "run.json").exists() and (rows := rows_of(folder)):
@@ -173,12 +173,12 @@ def report_run(chosen: argparse.Namespace) -> int:
 
 def compare_runs(chosen: argparse.Namespace) -> int:
     """Print how every classifier changed between two runs; 3 for a regression where that was asked for."""
-    from bench.compare import rows_of
-    from bench.regression import changes
-    from bench.report.run_tables import changes_table
+    from bench.analysis.compare import rows_of
+    from bench.analysis.run_diff import changes
+    from bench.analysis.scores import whole_rows
+    from bench.records.store import find_run
+    from bench.report.tables.runs import changes_table
     from bench.report.terminal import print_table
-    from bench.run_files import find_run
-    from bench.scores import whole_rows
 
     old, new = (find_run(run, chosen.results) for run in (chosen.old, chosen.new))
     found = changes(*(whole_rows(rows_of(run)) for run in (old, new)))
@@ -188,10 +188,10 @@ def compare_runs(chosen: argparse.Namespace) -> int:
 
 def list_runs(chosen: argparse.Namespace) -> int:
     """Print a line a run."""
-    from bench.history import history
-    from bench.report.run_tables import history_table
+    from bench.analysis.history import history
+    from bench.records.store import all_runs
+    from bench.report.tables.runs import history_table
     from bench.report.terminal import print_table
-    from bench.run_files import all_runs
 
     runs = all_runs(chosen.results)
     if not runs:

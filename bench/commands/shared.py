@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bench.report.sections import Report
-    from bench.run_files import RunFolder
+    from bench.records.store import RunFolder
+    from bench.report.build import Report
 
 
 def make_console() -> Console:
@@ -27,17 +27,17 @@ def print_json(value: object) -> None:
 
 def find(chosen: argparse.Namespace) -> RunFolder:
     """Give the run that was named, or the newest."""
-    from bench.run_files import find_run
+    from bench.records.store import find_run
 
     return find_run(chosen.run, chosen.results)
 
 
 def report_of(folder: RunFolder) -> Report:
     """Work a run's report out from its records."""
-    from bench.compare import all_pairs, rows_of
-    from bench.report.sections import make_report
-    from bench.scores import whole_rows
-    from bench.stress import stress_records
+    from bench.analysis.compare import all_pairs, rows_of
+    from bench.analysis.scores import whole_rows
+    from bench.report.build import make_report
+    from bench.robustness.suites import stress_records
 
     rows = rows_of(folder)
     return make_report(folder.read(), rows, all_pairs(whole_rows(rows)), stress_records(folder))

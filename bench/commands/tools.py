@@ -7,12 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench.commands.shared import make_console, print_json
-from classifiers.interface import BenchError
+from classifiers.errors import BenchError
 
 
 def predict_rows(chosen: argparse.Namespace) -> int:
     """Let a classifier answer a file."""
-    from bench.bulk import find_classifier, make_job, predict_file
+    from bench.inference.batch import find_classifier, make_job, predict_file
     from bench.report.progress import share_bar
 
     if chosen.workers < 1:
@@ -31,12 +31,12 @@ def predict_rows(chosen: argparse.Namespace) -> int:
 
 def check_run_labels(chosen: argparse.Namespace) -> int:
     """Print or write the messages whose label is likely wrong."""
-    from bench.label_check import check_labels
+    from bench.inference.label_errors import check_labels
+    from bench.records.store import find_cell
     from bench.report.files import write_rows
     from bench.report.progress import share_bar
-    from bench.report.run_tables import ISSUE_HEAD, issue_line, issues_table
+    from bench.report.tables.runs import ISSUE_HEAD, issue_line, issues_table
     from bench.report.terminal import print_table
-    from bench.run_files import find_cell
 
     if chosen.folds < 2:
         raise BenchError("--folds must be 2 or more")
@@ -58,9 +58,9 @@ def list_or_pull_models(chosen: argparse.Namespace) -> int:
     """List the catalogue, or fetch models."""
     from bench.report.progress import ProgressWatcher
     from bench.report.terminal import print_models
-    from classifiers.catalogue import catalogue
-    from classifiers.models import cached, local_model
-    from classifiers.registry import nearest
+    from classifiers.errors import nearest
+    from classifiers.models.cache import cached, local_model
+    from classifiers.models.catalogue import catalogue
 
     console = make_console()
     if chosen.action == "list":
@@ -83,8 +83,8 @@ def list_or_pull_models(chosen: argparse.Namespace) -> int:
 
 def measure_speed(chosen: argparse.Namespace) -> int:
     """Measure the LLM backend's speed, or put what was measured into a document."""
-    from bench.meter import usable_cores
-    from bench.report.speed_table import speed_table
+    from bench.measure.process import usable_cores
+    from bench.report.tables.speed import speed_table
     from bench.report.terminal import print_table
     from bench.speed.results import write_speed
     from bench.speed.rounds import Comparison, matrix_rate
@@ -107,7 +107,7 @@ def measure_speed(chosen: argparse.Namespace) -> int:
 
 def _speed_into(chosen: argparse.Namespace) -> int:
     from bench.report.files import write_document
-    from bench.report.speed_table import speed_block
+    from bench.report.tables.speed import speed_block
     from bench.speed.results import read_speed
 
     write_document(Path(chosen.into), "speed", speed_block(read_speed(chosen.results / "speed")))

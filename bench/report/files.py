@@ -7,15 +7,15 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from bench.compare import Disagreement
-from bench.jsonlines import replace_file
+from bench.analysis.compare import Disagreement
+from bench.records.jsonl import replace_file
+from bench.report.build import Report
 from bench.report.charts import charts, save_charts
-from bench.report.format import label_text
 from bench.report.markdown import markdown, replace_block, results_block, scores_csv, scores_json
 from bench.report.page import page
-from bench.report.sections import Report
 from bench.report.terminal import answer_text
-from classifiers.interface import BenchError
+from bench.report.text import label_text
+from classifiers.errors import BenchError
 
 
 def write_report(folder: Path, report: Report) -> None:

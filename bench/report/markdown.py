@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from bench.compare import Pair
-from bench.records import RunRecord
-from bench.report.curve_section import CURVE
-from bench.report.sections import Report
-from bench.report.table import Table
-from bench.scores import METRICS, Row
-from classifiers.interface import BenchError
+from bench.analysis.compare import Pair
+from bench.analysis.scores import METRICS, Row
+from bench.records.types import RunRecord
+from bench.report.build import Report
+from bench.report.tables.curve import CURVE
+from bench.report.tables.table import Table, escaped, table_lines, table_section
+from classifiers.errors import BenchError
 
 BLOCK = "results"
 UNITS = {"B": "bytes", "n": "count", "%": "share", "": "number"}
@@ -22,8 +22,8 @@ UNITS = {"B": "bytes", "n": "count", "%": "share", "": "number"}
 
 def markdown(report: Report) -> str:
     """Give the whole report."""
-    lines = [f"# {report.run.name}", "", _plain(report.headline), "", *_verdict(report)]
-    lines += [f"> **{_plain(line)}**\n" for line in report.warnings]
+    lines = [f"# {report.run.name}", "", escaped(report.headline), "", *_verdict(report)]
+    lines += [f"> **{escaped(line)}**\n" for line in report.warnings]
     for table in report.tables:
         lines += table_section(table)
     lines += [*_provenance(report.run, report.rows)]
@@ -41,10 +41,10 @@ def results_block(report: Report, titles: Sequence[str] = ()) -> str:
     """
     lines: list[str] = []
     if not titles:
-        lines += [f"{_plain(report.headline)}.", "", *_verdict(report)]
-        lines += [f"> {_plain(line)}\n" for line in report.warnings]
+        lines += [f"{escaped(report.headline)}.", "", *_verdict(report)]
+        lines += [f"> {escaped(line)}\n" for line in report.warnings]
     for table in _shown(report, titles):
-        lines += [f"**{table.title}**", "", *table_lines(table), "", *map(_plain, table.notes), ""]
+        lines += [f"**{table.title}**", "", *table_lines(table), "", *map(escaped, table.notes), ""]
     return "\n".join(lines).strip()
 
 
@@ -60,7 +60,7 @@ def _shown(report: Report, titles: Sequence[str]) -> Sequence[Table]:
 
 def _verdict(report: Report) -> Iterator[str]:
     if report.verdict:
-        first, *rest = map(_plain, report.verdict.sentences)
+        first, *rest = map(escaped, report.verdict.sentences)
         yield " ".join([f"**{first}**", *rest])
         yield ""
 
@@ -76,20 +76,6 @@ def replace_block(text: str, block: str, name: str = BLOCK) -> str:
     if not (begin and end):
         raise BenchError(f"the document has no lines <!-- {name} --> and <!-- /{name} --> to put tables between")
     return f"{before}{begin}\n{block}\n{end}{after}"
-
-
-def table_section(table: Table) -> list[str]:
-    """Give a table as a section of a document: heading, lines and notes."""
-    return [f"## {table.title}", "", *table_lines(table), "", *map(_plain, table.notes), ""]
-
-
-def table_lines(table: Table) -> Iterator[str]:
-    """Give a table's lines, the best figures in bold."""
-    yield "| " + " | ".join(map(_plain, table.head)) + " |"
-    yield "|" + " --- |" + " ---: |" * (len(table.head) - 1)
-    for i, cells in enumerate(table.body):
-        texts = (f"**{_plain(c)}**" if (i, j) in table.bold else _plain(c) for j, c in enumerate(cells))
-        yield "| " + " | ".join(texts) + " |"
 
 
 def scores_json(rows: Sequence[Row], pairs: Sequence[Pair]) -> dict[str, Any]:
@@ -119,13 +105,6 @@ def _provenance(run: RunRecord, rows: Sequence[Row]) -> Iterator[str]:
     yield ""
     for row in rows:
         for file in row.cell.models:
-            yield f"- {row.cell.classifier}: `{_plain(file.name)}`, {file.bytes} bytes, SHA-256 `{file.sha256}`"
+            yield f"- {row.cell.classifier}: `{escaped(file.name)}`, {file.bytes} bytes, SHA-256 `{file.sha256}`"
     yield f"- split `{run.split_fingerprint}`, task `{run.task_fingerprint}`, commit `{run.git_commit or 'unknown'}`"
     yield "- " + ", ".join(f"{name} {version}" for name, version in run.versions.items())
-
-
-def _plain(text: str) -> str:
-    """Keep a text from being read as Markdown or HTML."""
-    for sign in "\\|<>*_`[]":
-        text = text.replace(sign, f"\\{sign}" if sign not in "<>" else {"<": "&lt;", ">": "&gt;"}[sign])
-    return text

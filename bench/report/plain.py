@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from bench.visible import visible
+from bench.sanitize import visible
 
 
 def plain(text: str, *, style: str = "") -> Text:

@@ -11,9 +11,9 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from bench.records import CellRecord
-from bench.report.format import share
+from bench.records.types import CellRecord
 from bench.report.plain import plain
+from bench.report.text import share
 
 PLAIN_LINE_SECONDS = 15.0
 EPOCH_SECONDS = 1.0

@@ -8,16 +8,16 @@ from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from bench.compare import Disagreement
+from bench.analysis.compare import Disagreement
+from bench.analysis.recommend import Verdict
+from bench.analysis.scores import UNPARSED
 from bench.doctor import Finding
-from bench.recommend import Verdict
-from bench.records import PredictionRecord
-from bench.report.format import count, label_text, size
+from bench.records.types import PredictionRecord
+from bench.report.build import Report
 from bench.report.plain import plain
-from bench.report.sections import Report
-from bench.report.table import Table
-from bench.scores import UNPARSED
-from classifiers.catalogue import Entry
+from bench.report.tables.table import Table
+from bench.report.text import count, label_text, size
+from classifiers.models.catalogue import Entry
 
 GAP = 2
 """Signs between two columns, and about as many at the edges together."""

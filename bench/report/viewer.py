@@ -11,10 +11,10 @@ from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import DataTable, Footer, Header, Input, Select, Static
 
-from bench.compare import Disagreement
-from bench.report.format import label_text
+from bench.analysis.compare import Disagreement
 from bench.report.plain import plain
 from bench.report.terminal import answer_text
+from bench.report.text import label_text
 
 Test = Callable[[Disagreement], bool]
 

@@ -18,14 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import meter
-from bench.config import make_config
+from bench.config.run import make_config
+from bench.dataset.split import make_split
+from bench.measure import process as meter
 from bench.speed.job import Job, answer_job, load_for_speed
-from bench.split import make_split
 from classifiers.encoder.backend import Encoder
 from classifiers.encoder.settings import EncoderSettings
 from classifiers.interface import Epoch, Message, Progress, Task
-from classifiers.models import local_model
+from classifiers.models.cache import local_model
 
 EPOCHS = 3
 LEARNING_RATE = 3e-4

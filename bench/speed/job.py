@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from bench.config_tables import DataConfig
-from bench.task import LoadedTask, load_task
-from classifiers.interface import BenchError
+from bench.config.tables import DataConfig
+from bench.dataset.load import LoadedTask, load_task
+from classifiers.errors import BenchError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -14,17 +14,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from bench import meter
+from bench.dataset.load import LoadedTask
+from bench.measure import process as meter
 from bench.speed.job import Job, answer_job, load_for_speed
 from bench.speed.local_server import LocalServer
-from bench.task import LoadedTask
-from classifiers.llm.decoder import Decoder, Row
-from classifiers.llm.gguf_model import GgufModel
+from classifiers.llm.engine.decoder import Decoder, Row
+from classifiers.llm.engine.gguf_model import GgufModel
 from classifiers.llm.llama_cpp import LlamaCpp
-from classifiers.llm.parse import parse_answer
-from classifiers.llm.prompt import conversation
-from classifiers.llm.settings import LlamaCppSettings
-from classifiers.models import local_model
+from classifiers.llm.prompting.parse import parse_answer
+from classifiers.llm.prompting.prompt import conversation
+from classifiers.llm.prompting.settings import LlamaCppSettings
+from classifiers.models.cache import local_model
 
 CLIENTS = 8
 CONTEXT = 4096

@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from bench import meter
-from classifiers.interface import BenchError
+from bench.measure import process as meter
+from classifiers.errors import BenchError
 
 
 @dataclass(frozen=True, slots=True)

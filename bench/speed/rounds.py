@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import meter
+from bench.measure import process as meter
 from bench.speed.job import Job
 from bench.speed.results import SpeedResult, summarise_encoder, summarise_llm
-from classifiers.interface import BenchError
-from classifiers.models import kind_of
+from classifiers.errors import BenchError
+from classifiers.models.cache import kind_of
 
 LLM_VARIANTS = ("chat", "generate", "score", "server")
 ENCODER_VARIANTS = ("blog", "trainer", "ours")

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from classifiers.encoder.settings import EncoderSettings
-from classifiers.encoder.tokens import MessageTokens
+from classifiers.errors import BenchError
+from classifiers.finetune.tokens import MessageTokens
+from classifiers.heads.multilabel import EVEN, Rows, decide, label_matrix, tune_thresholds
 from classifiers.interface import (
     Attempt,
-    BenchError,
     Classifier,
     FetchReport,
     Listener,
@@ -25,18 +26,16 @@ from classifiers.interface import (
     quiet,
     silent,
 )
-from classifiers.label_sets import EVEN, Rows, decide, label_matrix, tune_thresholds
-from classifiers.models import first_model
+from classifiers.models.cache import first_model
 
 if TYPE_CHECKING:
     import torch
 
-    from classifiers.encoder.exported import Exported
-    from classifiers.encoder.fine_tuned import FineTuned
+    from classifiers.encoder.export.exported import Exported
     from classifiers.encoder.frozen import Frozen
-    from classifiers.encoder.runtime import Measured
-    from classifiers.encoder.saved import Saved
-    from classifiers.encoder.training import Encoded
+    from classifiers.finetune.fine_tuned import FineTuned
+    from classifiers.finetune.saved import Measured, Saved
+    from classifiers.finetune.trainer import Encoded
 
 MOST_COMPARED = 1000
 
@@ -100,7 +99,7 @@ class Encoder(Classifier[EncoderSettings]):
         """
         from transformers import set_seed
 
-        from classifiers.encoder.training import Encoded
+        from classifiers.finetune.trainer import Encoded
 
         set_seed(self.seed)
         self.task = task
@@ -115,7 +114,7 @@ class Encoder(Classifier[EncoderSettings]):
     def _learn(
         self, train: Sequence[Message], validation: Sequence[Message], parts: tuple[Encoded, Encoded], listen: Listener
     ) -> None:
-        from classifiers.encoder.fine_tuned import FineTuned
+        from classifiers.finetune.fine_tuned import FineTuned
 
         probe = None
         if not self.settings.trains_all_layers or self.settings.probes_first(self._folder):
@@ -124,7 +123,7 @@ class Encoder(Classifier[EncoderSettings]):
             self.fitted = self._origin = probe
             return
         if probe:
-            tuned = FineTuned.begin(probe, self.settings)
+            tuned = FineTuned.begin(probe.model, probe.head, probe.task, self.settings)
         else:
             tuned = FineTuned.start(self._folder, self.task, self.settings, device=self._device())
         tuned.fit(self.tokens.tokenizer, parts, seed=self.seed, listen=listen)
@@ -134,7 +133,7 @@ class Encoder(Classifier[EncoderSettings]):
 
     def _choose_runtime(self, tuned: FineTuned, messages: Encoded) -> None:
         """Export the model where an export answers as torch does and is asked for, or faster."""
-        from classifiers.encoder.runtime import Comparison, choose
+        from classifiers.encoder.export.runtime import Comparison, choose
 
         ids = messages.input_ids[:MOST_COMPARED]
         mixed, ordered = (list(self.tokens.batches(own)) for own in (ids, sorted(ids, key=len)))
@@ -151,7 +150,7 @@ class Encoder(Classifier[EncoderSettings]):
 
         device = self._device()
         if self.settings.head == "setfit":
-            from classifiers.encoder.contrastive import tune_embeddings
+            from classifiers.encoder.setfit import tune_embeddings
 
             body = tune_embeddings(self._folder, train, self.settings, device=device, seed=self.seed, listen=listen)
             frozen = Frozen(body, None, self.task)
@@ -170,8 +169,8 @@ class Encoder(Classifier[EncoderSettings]):
 
     def save(self, folder: Path) -> None:
         """Write weights (safetensors), tokenizer and, last, what else `load_from` needs."""
-        from classifiers.encoder.exported import Exported
-        from classifiers.encoder.saved import Saved
+        from classifiers.encoder.export.exported import Exported
+        from classifiers.finetune.saved import Saved
 
         assert self._origin is not None
         self._origin.save(folder)
@@ -199,7 +198,7 @@ class Encoder(Classifier[EncoderSettings]):
         import torch
         from safetensors import SafetensorError
 
-        from classifiers.encoder.saved import read_saved
+        from classifiers.finetune.saved import read_saved
 
         torch.set_num_threads(self.threads)
         saved = read_saved(folder, task)
@@ -213,9 +212,9 @@ class Encoder(Classifier[EncoderSettings]):
             raise BenchError(f"the encoder in {folder} cannot be read: {reason}; run the benchmark again") from error
 
     def _open(self, folder: Path, saved: Saved) -> None:
-        from classifiers.encoder.exported import Exported
-        from classifiers.encoder.fine_tuned import FineTuned
+        from classifiers.encoder.export.exported import Exported
         from classifiers.encoder.frozen import Frozen
+        from classifiers.finetune.fine_tuned import FineTuned
 
         self.tokens = MessageTokens.open(folder, self.settings)
         if not self.settings.trains_all_layers:
@@ -275,12 +274,12 @@ class Encoder(Classifier[EncoderSettings]):
         return getattr(self.fitted, "runtime", "torch")
 
     def _device(self) -> torch.device:
-        from classifiers.encoder.training import chosen_device
+        from classifiers.finetune.trainer import chosen_device
 
         return chosen_device(self.settings.device)
 
     def _encode(self, messages: Sequence[Message]) -> Encoded:
-        from classifiers.encoder.training import Encoded
+        from classifiers.finetune.trainer import Encoded
 
         return Encoded.of(self.tokens.ids([m.text for m in messages])[0], messages, self.task)
 

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.encoder.settings import EncoderSettings
+from classifiers.heads.logistic import Model, Part, fit_logistic, label_probabilities, n_weights
 from classifiers.interface import Listener, Task
-from classifiers.logistic import Model, Part, fit_logistic, label_probabilities, n_weights
-from classifiers.weights import read_fitted
+from classifiers.models.safe_load import read_fitted
 
 if TYPE_CHECKING:
     import torch
@@ -87,7 +87,7 @@ class Frozen:
         """Give each row's embedding, shape (rows, width)."""
         import torch
 
-        from classifiers.encoder.pooled import mean_embedding
+        from classifiers.finetune.pooled import mean_embedding
 
         batch = batch.to(self.model.device)
         with torch.inference_mode():

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from classifiers.interface import Settings
-
-Runtime = Literal["auto", "torch", "onnx", "onnx-int8", "openvino"]
+from classifiers.finetune.saved import Runtime
+from classifiers.finetune.settings import TrainingSettings
 
 PRESETS: dict[str, dict[str, Any]] = {
     # the blog post's loop: plain AdamW at a constant rate, every message padded to 128 tokens
@@ -36,52 +34,23 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-class EncoderSettings(Settings):
-    """How an encoder is fine-tuned; None means a default by the model's hidden size.
+class EncoderSettings(TrainingSettings):
+    """What an encoder answers with; the settings of training are those of `TrainingSettings`.
 
-    `model` is tried in order: the first that can be had is used. `pretrained = false` starts the same
-    architecture from random weights, the control that shows what pre-training buys. Where
-    `epochs` is not given, a small training part is repeated until `min_steps` are made. `max_length` counts tokens,
-    `warmup` is a share of all steps, `best_epoch` keeps the epoch of lowest validation loss and `patience`
-    epochs without a lower one end the training (0: never). `class_weights` weighs messages by
-    how rare their label is; `auto` does so where the commonest label is over 10 times as frequent as the
-    rarest. `precision` auto takes bfloat16 or float16 where the device computes with it, else float32.
-    `freeze_embeddings` leaves the word embeddings as they are. `head`: `softmax` is the library's, begun at random;
+    `model` is tried in order: the first that can be had is used. `head`: `softmax` is the library's, begun at random;
     `probe` a linear layer on the mean embedding, begun from a logistic regression; `auto` is `probe` for encoders
     trained to embed sentences, else `softmax`. `head = "linear"` leaves it at the logistic regression on the frozen
     encoder's embeddings; the settings of training then play no part. `head = "setfit"` first
     tunes the embeddings on `pairs_per_message` pairs of messages, at `pair_learning_rate`. `runtime` is what
     answers: torch, an export (a processor's only), or with `auto` the fastest that answers as torch does.
-    `allow_pickle` also reads weights that a folder holds only as pickle (pytorch_model.bin), through torch's
-    `weights_only`; a pickle can run code when it is read, so none is read unasked.
     """
 
     preset: Literal["blog"] | None = None
     model: tuple[str, ...] = Field(default=("distilbert-base-uncased", "minilm-l6"), min_length=1)
-    epochs: int | None = Field(default=None, gt=0)
-    min_steps: int = Field(default=100, ge=0)
-    learning_rate: float | None = Field(default=None, gt=0)
-    batch_size: int = Field(default=16, gt=0)
-    max_length: int = Field(default=128, ge=8)
-    padding: Literal["longest", "max_length"] = "longest"
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
-    warmup: float = Field(default=0.1, ge=0, lt=1)
-    weight_decay: float = Field(default=0.01, ge=0)
-    best_epoch: bool = True
-    patience: int = Field(default=3, ge=0)
-    group_by_length: bool = True
-    optimizer: Literal["adamw_torch_fused", "adamw_torch"] = "adamw_torch_fused"
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    freeze_embeddings: bool | None = None
-    class_weights: Literal["auto", "balanced", "none"] = "auto"
-    compile: bool = False
-    pretrained: bool = True
     head: Literal["auto", "softmax", "probe", "linear", "setfit"] = "auto"
     pairs_per_message: int = Field(default=20, gt=0)
     pair_learning_rate: float = Field(default=2e-5, gt=0)
     runtime: Runtime = "torch"
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    allow_pickle: bool = False
 
     @field_validator("model", mode="before")
     @classmethod
@@ -100,15 +69,6 @@ class EncoderSettings(Settings):
         return {**PRESETS.get(str(values.get("preset")), {}), **values} if isinstance(values, dict) else values
 
     @property
-    def reading(self) -> dict[str, Any]:
-        """Give how transformers is to read a folder's weights: none of its code, and no pickle unless it may."""
-        return {
-            "use_safetensors": None if self.allow_pickle else True,
-            "weights_only": True,
-            "trust_remote_code": False,
-        }
-
-    @property
     def trains_all_layers(self) -> bool:
         """Tell whether the encoder itself is fine-tuned to the labels."""
         return self.head not in ("linear", "setfit")
@@ -118,28 +78,3 @@ class EncoderSettings(Settings):
         if not self.pretrained or not self.trains_all_layers:
             return False
         return self.head == "probe" or (self.head == "auto" and (folder / "modules.json").is_file())
-
-    def epochs_for(self, hidden_size: int, n_messages: int) -> int:
-        """Give the number of passes over the training part: small models and small parts need more."""
-        steps = math.ceil(n_messages / self.batch_size)
-        return self.epochs or max(6 if hidden_size < SMALL else 4, math.ceil(self.min_steps / steps))
-
-    def learning_rate_for(self, hidden_size: int) -> float:
-        """Give the peak learning rate: a 384-wide encoder learns too little at BERT's usual 2e-5.
-
-        At 3e-4 it is unsteady with the default batch: on 240 held-out training messages of customer-messages,
-        two seeds gave 91 % where 1e-4 gave 94 %.
-        """
-        return self.learning_rate or (1e-4 if hidden_size < SMALL else 5e-5)
-
-    def freezes_embeddings_for(self, hidden_size: int) -> bool:
-        """Tell whether the word embeddings stay: never without pre-training.
-
-        For small encoders they are half of the weights, and leaving them cost nothing: 95.0 and 93.8 % with two
-        seeds on 240 held-out training messages of customer-messages, against 95.8 and 93.3 %.
-        """
-        wanted = hidden_size < SMALL if self.freeze_embeddings is None else self.freeze_embeddings
-        return wanted and self.pretrained
-
-
-SMALL = 512

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from classifiers.llm.retry import Reply
+from classifiers.llm.prompting.retry import Reply
 
 Completion = tuple[Reply, Mapping[str, float]]
 """A reply, and the probabilities of its first token's alternatives where the server gives them."""

@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from classifiers.errors import BenchError
 from classifiers.interface import (
-    BenchError,
     Classifier,
     FetchReport,
     Listener,
@@ -23,14 +23,14 @@ from classifiers.interface import (
     quiet,
     silent,
 )
-from classifiers.llm.settings import Choice, LlamaCppSettings
-from classifiers.models import local_model
+from classifiers.llm.prompting.settings import Choice, LlamaCppSettings
+from classifiers.models.cache import local_model
 
 if TYPE_CHECKING:
-    from classifiers.llm.asker import Asker
-    from classifiers.llm.chat import Chat
-    from classifiers.llm.engine import Engine
-    from classifiers.llm.examples import SimilarMessages
+    from classifiers.llm.engine.engine import Engine
+    from classifiers.llm.prompting.asker import Asker
+    from classifiers.llm.prompting.chat import Chat
+    from classifiers.llm.prompting.examples import SimilarMessages
 
 FILE = "prompt.json"
 
@@ -73,8 +73,8 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
             BenchError: if llama-cpp-python is missing or cannot read the file.
         """
         try:
-            from classifiers.llm.chat import Chat
-            from classifiers.llm.engine import Engine
+            from classifiers.llm.engine.engine import Engine
+            from classifiers.llm.prompting.chat import Chat
         except ImportError as error:
             raise BenchError("backend 'llama_cpp' needs llama-cpp-python; install it with: make setup") from error
         local = local_model(self.settings.model, "gguf")
@@ -118,7 +118,7 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
 
     def load_from(self, folder: Path, task: Task) -> None:
         """Load the weights and build the chosen prompt again."""
-        from classifiers.llm.examples import saved_message
+        from classifiers.llm.prompting.examples import saved_message
 
         body = json.loads((folder / FILE).read_text(encoding="utf-8"))
         self.load()
@@ -151,7 +151,7 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
     @property
     def n_labelled(self) -> int | None:
         """Count the messages whose labels it was shown or chosen by: none where it was only told definitions."""
-        from classifiers.llm.examples import labels_shown
+        from classifiers.llm.prompting.examples import labels_shown
 
         return labels_shown(self.asker.choice, self.task, self._train) + max(
             (trial.n for trial in self._trials), default=0
@@ -199,15 +199,15 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
         return next((trial for trial in self._trials if trial.settings == choice.describe()), None)
 
     def _make_asker(self, choice: Choice) -> Asker:
-        from classifiers.llm.asker import Asker
-        from classifiers.llm.yes_no import YesNoAsker
+        from classifiers.llm.prompting.asker import Asker
+        from classifiers.llm.prompting.yes_no import YesNoAsker
 
         kind = YesNoAsker if self.task.takes_several and choice.mode == "score" else Asker
         return kind(self.chat, self.task, self._train, choice, self.settings, lambda: self._similar)
 
     @cached_property
     def _similar(self) -> SimilarMessages:
-        from classifiers.llm.examples import SimilarMessages
+        from classifiers.llm.prompting.examples import SimilarMessages
 
         folder = local_model(self.settings.encoder, "encoder").path
         return SimilarMessages(self._train, folder, threads=self.threads)

@@ -20,23 +20,13 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from classifiers.interface import (
-    BenchError,
-    Classifier,
-    FetchReport,
-    Listener,
-    Message,
-    Prediction,
-    Settings,
-    Task,
-    quiet,
-    silent,
-)
-from classifiers.llm.answer_form import form_of, readable_names
+from classifiers.errors import BenchError
+from classifiers.interface import Classifier, FetchReport, Listener, Message, Prediction, Settings, Task, quiet, silent
 from classifiers.llm.completion import Completion, read_completion
-from classifiers.llm.examples import draw_per_label, saved_message
-from classifiers.llm.prompt import conversation
-from classifiers.llm.retry import Conversation, Reply, ask_with_retries
+from classifiers.llm.prompting.answer_form import form_of, readable_names
+from classifiers.llm.prompting.examples import draw_per_label, saved_message
+from classifiers.llm.prompting.prompt import conversation
+from classifiers.llm.prompting.retry import Conversation, Reply, ask_with_retries
 
 if TYPE_CHECKING:
     from openai import OpenAI

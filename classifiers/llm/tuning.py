@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from classifiers.interface import Listener, Message, Progress, Trial
-from classifiers.llm.asker import Asker
-from classifiers.llm.prompt import wordings
-from classifiers.llm.settings import Choice, LlamaCppSettings
+from classifiers.llm.prompting.asker import Asker
+from classifiers.llm.prompting.prompt import wordings
+from classifiers.llm.prompting.settings import Choice, LlamaCppSettings
 
 PER_LABEL = 2
 SIMILAR = 6

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from classifiers.errors import BenchError
+from classifiers.heads.multilabel import EVEN, decide, label_matrix, tune_thresholds
 from classifiers.interface import (
     Attempt,
-    BenchError,
     Classifier,
     FetchReport,
     Listener,
@@ -32,13 +33,12 @@ from classifiers.interface import (
     quiet,
     silent,
 )
-from classifiers.label_sets import EVEN, decide, label_matrix, tune_thresholds
 from classifiers.lora.causal_llm import CausalLLM, model_of
 from classifiers.lora.settings import LoraSettings
-from classifiers.models import LocalModel, first_model
+from classifiers.models.cache import LocalModel, first_model
 
 if TYPE_CHECKING:
-    from classifiers.encoder.fine_tuned import FineTuned
+    from classifiers.finetune.fine_tuned import FineTuned
 
 WEIGHTS = "adapter_model.safetensors"
 
@@ -87,8 +87,8 @@ class Lora(Classifier[LoraSettings]):
         """Train the matrices and the head; epochs are told to `listen` with loss and accuracy of both parts."""
         from transformers import set_seed
 
-        from classifiers.encoder.fine_tuned import FineTuned
-        from classifiers.encoder.training import Encoded
+        from classifiers.finetune.fine_tuned import FineTuned
+        from classifiers.finetune.trainer import Encoded
 
         set_seed(self.seed)
         self.task = task
@@ -131,7 +131,7 @@ class Lora(Classifier[LoraSettings]):
 
     def save(self, folder: Path) -> None:
         """Write what was learnt (safetensors) and, last, of which model and for which labels."""
-        from classifiers.encoder.saved import Saved
+        from classifiers.finetune.saved import Saved
 
         self.fitted.save(folder)
         saved = Saved(
@@ -151,8 +151,8 @@ class Lora(Classifier[LoraSettings]):
         """
         from peft import PeftModel
 
-        from classifiers.encoder.fine_tuned import FineTuned
-        from classifiers.encoder.saved import read_saved
+        from classifiers.finetune.fine_tuned import FineTuned
+        from classifiers.finetune.saved import read_saved
 
         saved = read_saved(folder, task)
         if not (folder / WEIGHTS).is_file():  # peft would go on to look for a pickle

@@ -11,10 +11,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from classifiers.encoder.tokens import MessageTokens
-from classifiers.interface import BenchError, ModelFile, Task
+from classifiers.errors import BenchError
+from classifiers.finetune.tokens import MessageTokens
+from classifiers.interface import ModelFile, Task
 from classifiers.lora.settings import LoraSettings
-from classifiers.models import LocalModel, kind_of, local_model
+from classifiers.models.cache import LocalModel, kind_of, local_model
 
 
 class EndedTokens(MessageTokens):
@@ -64,7 +65,7 @@ class CausalLLM:
         import torch
         from transformers import AutoConfig, AutoModelForSequenceClassification, GgufConfig
 
-        from classifiers.encoder.training import chosen_device, precision_for, problem_type
+        from classifiers.finetune.trainer import chosen_device, precision_for, problem_type
 
         names = task.label_names
         config = AutoConfig.from_pretrained(

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from classifiers.encoder.settings import EncoderSettings
+from classifiers.finetune.settings import TrainingSettings
 from classifiers.interface import Settings
 
 
@@ -40,7 +40,7 @@ class LoraSettings(Settings):
         return (value,) if isinstance(value, str) else value
 
     @property
-    def training(self) -> EncoderSettings:
-        """Give the settings the encoder's training loop takes; what is frozen is LoRA's business."""
+    def training(self) -> TrainingSettings:
+        """Give the settings the training loop takes; what is frozen is LoRA's business."""
         shared = {"learning_rate", "epochs", "batch_size", "precision", "best_epoch", "patience"}
-        return EncoderSettings(freeze_embeddings=False, **self.model_dump(include=shared))
+        return TrainingSettings(freeze_embeddings=False, **self.model_dump(include=shared))

@@ -16,7 +16,7 @@ import pytest
 from conftest import REPOSITORY
 
 from bench.cli import main
-from bench.config import load_config, preset_names
+from bench.config.run import load_config, preset_names
 from classifiers.registry import check_settings, find_backend
 
 pytestmark = pytest.mark.slow
@@ -86,7 +86,7 @@ def test_bad_command_is_explained(
 def test_model_that_cannot_be_had_offline_is_refused_before_anything_is_written(
     tmp_path: Path, data_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("classifiers.sources.hub_answers", lambda: False)
+    monkeypatch.setattr("classifiers.models.download.hub_answers", lambda: False)
     rows = '[classifiers.encoder]\nmodel = "distilbert-base-uncased"\n'
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
     said = refuse(["--results", str(tmp_path / "r"), "run", config(tmp_path, data_folder, rows)], capsys)

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.meter import usable_cores
-from bench.testing import check_classifier
+from bench.measure.process import usable_cores
 from classifiers.distilled import Distilled, DistilledSettings
-from classifiers.interface import BenchError, Message, Prediction, Task
+from classifiers.errors import BenchError
+from classifiers.interface import Message, Prediction, Task
+from classifiers.testing import check_classifier
 
 TEACHER = '''
 import json

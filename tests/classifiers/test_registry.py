@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from classifiers.interface import BenchError
+from classifiers.errors import BenchError
 from classifiers.linear import Linear
 from classifiers.registry import backend_names, check_settings, find_backend
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from bench.curve import curves, groups
+from bench.analysis.learning_curve import curves, groups
+from bench.analysis.scores import whole_rows
+from bench.report.build import Report
 from bench.report.charts.costs import bars, cost_tradeoff, tradeoff
 from bench.report.charts.drawing import Chart
 from bench.report.charts.quality import cascade, confusion, coverage, learning_curve, reliability, retry
-from bench.report.sections import Report
-from bench.scores import whole_rows
 
 FORMATS = ("png", "svg")
 PIXELS = 2

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bench.config_tables import CostConfig
-from bench.cost import cost_of
+from bench.analysis.cost import cost_of
+from bench.analysis.scores import METRICS, Row
+from bench.config.tables import CostConfig
 from bench.report.charts.drawing import Chart, Points, inline, sized
-from bench.report.format import cell_text, heading
-from bench.scores import METRICS, Row
+from bench.report.text import cell_text, heading
 
 SMALLEST = 0.01
 """What a cost is drawn at that a logarithmic scale could not show."""

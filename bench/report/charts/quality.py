@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bench.cascade import points, turned_away
-from bench.curve import Group, curves, flat_lines
+from bench.analysis.cascade import points, turned_away
+from bench.analysis.learning_curve import Group, curves, flat_lines
+from bench.analysis.scores import UNPARSED, Row
 from bench.report.charts.drawing import Chart, Points, inline, sized
-from bench.scores import UNPARSED, Row
 
 LARGEST_MATRIX = 20
 

@@ -15,11 +15,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bench.compare import Disagreement, answers_by_message
-from bench.records import RunRecord
-from bench.report.sections import Report
-from bench.scores import Row, whole_rows
-from bench.stress import challenge_answers
+from bench.analysis.compare import Disagreement, answers_by_message
+from bench.analysis.scores import Row, whole_rows
+from bench.records.types import RunRecord
+from bench.report.build import Report
+from bench.robustness.suites import challenge_answers
 
 HERE = Path(__file__).parent
 MOST_MESSAGES = 5000

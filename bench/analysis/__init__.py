@@ -1,0 +1,1 @@
+"""From records to figures; no files, no printing."""

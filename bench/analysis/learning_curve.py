@@ -1,0 +1,160 @@
+"""Several seeds of a row and several numbers of training messages: means, spreads and the learning curve.
+
+The question behind the curve is how many labelled messages an encoder needs to pass an LLM that needs
+none. Every point is scored on the same test messages, so differences are paired by message.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.analysis.label_scores import Interval, bootstrap_interval
+from bench.analysis.scores import Row
+
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The seeds of one row at one number of training messages; `train_per_label` is None for the whole part.
+
+    `hits` has one figure a test message, in the order of their ids: the share of seeds that got it right.
+    `per_label` is how many training messages a label it learnt from, on the mean over labels.
+    """
+
+    row: str
+    train_per_label: int | None
+    per_label: float
+    accuracies: tuple[float, ...]
+    hits: NDArray[np.float64]
+
+    @property
+    def mean(self) -> float:
+        """Give the mean accuracy over the seeds."""
+        return float(np.mean(self.accuracies))
+
+    @property
+    def sd(self) -> float | None:
+        """Give the standard deviation over the seeds (n - 1), None for one seed."""
+        return float(np.std(self.accuracies, ddof=1)) if len(self.accuracies) > 1 else None
+
+    @property
+    def interval(self) -> Interval | None:
+        """Give the 95 % interval of the mean over seeds (Student's t), None for one seed."""
+        from scipy import stats
+
+        if not self.sd:
+            return None
+        error = self.sd / math.sqrt(len(self.accuracies))
+        low, high = stats.t.interval(0.95, len(self.accuracies) - 1, loc=self.mean, scale=error)
+        return Interval(float(low), float(high))
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Accuracy of a learner minus its rival's at a number of messages a label, with its 95 % interval."""
+
+    per_label: float
+    difference: float
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """Where a learner's curve passes a rival's flat line, in training messages a label.
+
+    `at` is None where it never does, and `interval.high` infinite where resampled test messages leave that
+    open; `before` is the gap at the last point below the crossing. `first` and `last` are the curve's ends.
+    """
+
+    learner: str
+    rival: str
+    rival_accuracy: float
+    at: float | None
+    interval: Interval
+    before: Gap | None
+    first: float
+    last: float
+
+
+def groups(rows: Sequence[Row]) -> list[Group]:
+    """Put the scored cells of each row and number of training messages together, in the rows' order."""
+    labels = max((len(row.scores.labels) for row in rows if row.scores), default=1)
+    found: dict[tuple[str, int | None], list[Row]] = {}
+    for row in rows:
+        if row.scores:
+            found.setdefault((row.cell.row or row.cell.classifier, row.cell.train_per_label), []).append(row)
+    return [_group(name, size, cells, labels) for (name, size), cells in found.items()]
+
+
+def _group(name: str, size: int | None, cells: Sequence[Row], labels: int) -> Group:
+    hits = [[record.is_right for record in sorted(cell.records, key=lambda r: r.id)] for cell in cells]
+    accuracies = tuple(cell.scores.accuracy for cell in cells if cell.scores)
+    per_label = (cells[0].cell.n_train or 0) / labels
+    return Group(name, size, per_label, accuracies, np.mean(np.array(hits, dtype=float), axis=0))
+
+
+def curves(found: Sequence[Group]) -> dict[str, list[Group]]:
+    """Give the rows that were trained on several numbers of messages, fewest first."""
+    by_row: dict[str, list[Group]] = {}
+    for group in found:
+        by_row.setdefault(group.row, []).append(group)
+    several = {row: own for row, own in by_row.items() if any(group.train_per_label for group in own)}
+    return {row: sorted(own, key=lambda group: group.per_label) for row, own in several.items()}
+
+
+def flat_lines(found: Sequence[Group]) -> list[Group]:
+    """Give the rows that were run on the whole training part only: an LLM that learns nothing, and floors."""
+    learners = curves(found)
+    return [group for group in found if group.row not in learners]
+
+
+def crossing(curve: Sequence[Group], rival: Group, *, seed: int = 0) -> Crossing:
+    """Find where a curve first reaches a rival's accuracy, by straight lines over the logarithm of messages.
+
+    The interval resamples test messages (percentile bootstrap, scipy); the seeds' spread is no part of it.
+    """
+    sizes = [float(group.per_label) for group in curve]
+    beyond = 2 * sizes[-1]
+
+    def passed_at(flat: NDArray[np.float64], *points: NDArray[np.float64]) -> float:
+        found = first_crossing(sizes, [float(np.mean(p)) for p in points], float(np.mean(flat)))
+        return beyond if found is None else found
+
+    hits = rival.hits, *(group.hits for group in curve)
+    drawn = bootstrap_interval(hits, passed_at, n_resamples=RESAMPLES, seed=seed, paired=True, vectorized=False)
+    low, high = (math.inf if bound > sizes[-1] else float(bound) for bound in (drawn.low, drawn.high))
+    at = first_crossing(sizes, [group.mean for group in curve], rival.mean)
+    below = [group for group in curve if at is None or group.per_label < at]
+    before = gap(below[-1], rival) if below else None
+    return Crossing(
+        curve[0].row, rival.row, rival.mean, at, Interval(low, high), before, first=sizes[0], last=sizes[-1]
+    )
+
+
+def first_crossing(sizes: Sequence[float], accuracies: Sequence[float], level: float) -> float | None:
+    """Give the first size at which a piecewise line over log(size) reaches a level, or None."""
+    if accuracies[0] >= level:
+        return sizes[0]
+    for i in range(1, len(sizes)):
+        if accuracies[i] >= level:
+            share = (level - accuracies[i - 1]) / (accuracies[i] - accuracies[i - 1])
+            return float(sizes[i - 1] * (sizes[i] / sizes[i - 1]) ** share)
+    return None
+
+
+def gap(learner: Group, rival: Group) -> Gap:
+    """Give the difference in accuracy and its 95 % interval, paired by message (Student's t)."""
+    from scipy.stats import ttest_1samp
+
+    differences = learner.hits - rival.hits
+    if not differences.std():
+        same = float(differences[0])
+        return Gap(learner.per_label, same, Interval(same, same))
+    interval = ttest_1samp(differences, 0.0).confidence_interval(0.95)
+    return Gap(learner.per_label, float(differences.mean()), Interval(float(interval.low), float(interval.high)))

@@ -1,0 +1,192 @@
+"""The tables of a run's config: messages, split, prices, rows, cascades and sweeps, each closed to misspelt keys."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from classifiers.interface import Task
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+MOST_SEEDS = 1000
+
+
+LabelsPerMessage = Literal["any"] | Annotated[int, Field(ge=1)]
+"""How many labels a message may have: exactly one for 1, else none to so many."""
+
+
+T = TypeVar("T")
+
+
+def check_names(tables: dict[str, T]) -> dict[str, T]:
+    """Give tables back whose names can be folders' names; raises ValueError for another."""
+    for name in tables:
+        if not NAME.fullmatch(name):
+            raise ValueError(f"{name!r} cannot be a folder's name; use letters, digits, '.', '_' and '-'")
+    return tables
+
+
+class Closed(BaseModel):
+    """A table of the config: a misspelt key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataConfig(Closed):
+    """Where the messages are.
+
+    `path` is a folder with task.toml, a folder with train/validation/test tables, one CSV, TSV,
+    JSONL or Parquet file, or hf:NAME; `text` and `label` name its columns; `definitions` gives
+    labels a sentence where there is no task.toml.
+
+    Messages may have several labels, or none, where `separator` divides the label column (`refund;praise`), where
+    `label_columns` names columns of 0 and 1, one a label, or where it holds lists and
+    `labels_per_message` is given: "any", or the most a message may have.
+
+    The same text with different labels is refused, or with `contradictions = "report"` only said: public data sets hold
+    some, and an official file cannot be corrected.
+
+    Of a table with more than `most_messages` rows so many are drawn by chance, the same in every run, and the report
+    says so.
+
+    `other_label` is that of messages that belong nowhere. With `learn_other` false no classifier is told of it or
+    trained on it, and a cascade with `other` turns away what a classifier is not sure of.
+    """
+
+    path: str = "data/customer-messages"
+    text: str = "text"
+    label: str = "label"
+    train: str | None = None
+    validation: str | None = None
+    test: str | None = None
+    instruction: str = ""
+    definitions: dict[str, str] = Field(default_factory=dict)
+    separator: str = ""
+    label_columns: tuple[str, ...] = ()
+    labels_per_message: LabelsPerMessage | None = None
+    contradictions: Literal["refuse", "report"] = "refuse"
+    most_messages: int = Field(default=50_000, gt=0)
+    other_label: str = ""
+    learn_other: bool = True
+
+    def learnt(self, task: Task) -> Task:
+        """Give a task as classifiers are told it."""
+        return task if self.learn_other else task.without(self.other_label)
+
+    @property
+    def takes_several(self) -> bool:
+        """Tell whether a message may have none or several labels."""
+        if self.labels_per_message is not None:
+            return self.labels_per_message != 1
+        return bool(self.separator or self.label_columns)
+
+
+class SplitConfig(Closed):
+    """How messages are divided; `pinned` is a file of texts, one a line, that always go to test.
+
+    `validation` 0 leaves no validation part: what is chosen on it then takes its default.
+    """
+
+    method: Literal["stratified", "tail", "files"] | None = None
+    validation: float = Field(0.1, ge=0, lt=1)
+    test: float = Field(0.2, gt=0, lt=1)
+    pinned: str | None = None
+    duplicates: Literal["move", "report"] = "move"
+    similarity: float = Field(0.8, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _leaves_a_training_part(self) -> SplitConfig:
+        if self.validation + self.test >= 1:
+            raise ValueError("validation and test shares together must be below 1")
+        return self
+
+
+class CostConfig(Closed):
+    """Prices: of an hour of the machine, of one label given by a person, of a kilowatt-hour; 0 where not known.
+
+    `watts` is what the machine draws at work, for where no power meter can be read; `grams_co2_per_kwh` is the
+    electricity's, as the supplier or the country's statistics give it.
+    """
+
+    machine_per_hour: float = Field(0.0, ge=0)
+    per_label: float = Field(0.0, ge=0)
+    per_kwh: float = Field(0.0, ge=0)
+    watts: float = Field(0.0, ge=0)
+    grams_co2_per_kwh: float = Field(0.0, ge=0)
+    currency: str = "USD"
+
+    @property
+    def are_set(self) -> bool:
+        """Tell whether any price is known."""
+        return bool(self.machine_per_hour or self.per_label or self.per_kwh)
+
+
+class CascadeConfig(Closed):
+    """Row `first` answers what it is sure of and row `second` the rest; the bound is chosen on validation.
+
+    In place of a second row, `other` is the label that the rest gets: messages turned away.
+    `accuracy` passes on as little as gives that share right, `budget` at most that share of messages; with
+    neither, the most accurate bound is taken.
+    """
+
+    first: str
+    second: str = ""
+    other: str = ""
+    accuracy: float | None = Field(None, gt=0, le=1)
+    budget: float | None = Field(None, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _the_rest_goes_somewhere(self) -> CascadeConfig:
+        if bool(self.second) == bool(self.other):
+            raise ValueError("a cascade needs a second row, or the label `other` that the rest gets, and not both")
+        return self
+
+
+class RowConfig(BaseModel):
+    """What the harness reads of a row; every other key is a setting of the row's backend.
+
+    `memory_gb` is what it may come to need where several cells run at a time (without it: an estimate by the size of
+    its model), `gpus` how many of those of a cluster.
+
+    `seeds` trains the row that many times. `train_per_label` trains it on that many messages a label, or on
+    "all", once for each number given; smaller draws are part of larger ones of the same seed.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    backend: str | None = None
+    memory_gb: float | None = Field(None, gt=0)
+    gpus: float = Field(0, ge=0)
+    seeds: int = Field(1, gt=0, le=MOST_SEEDS)
+    train_per_label: list[int | str] = Field(default=["all"], min_length=1)
+
+    @field_validator("train_per_label")
+    @classmethod
+    def _numbers_or_all(cls, sizes: list[int | str]) -> list[int | str]:
+        for size in sizes:
+            if size != "all" and not (isinstance(size, int) and size > 0):
+                raise ValueError(f"{size!r} is no number of messages a label; give numbers above 0, or 'all'")
+        return sizes
+
+
+class SweepConfig(Closed):
+    """The same rows on several data sets, each with every seed: a run of its own for each pair.
+
+    `data` gives every data set a name; without any, the config's own is taken. `seeds` are those of split and training.
+    """
+
+    data: dict[str, DataConfig] = Field(default_factory=dict)
+    seeds: list[int] = Field(default_factory=list)
+
+    @field_validator("data")
+    @classmethod
+    def _names_are_folder_names(cls, data: dict[str, DataConfig]) -> dict[str, DataConfig]:
+        return check_names(data)
+
+    @model_validator(mode="after")
+    def _sweeps_over_something(self) -> SweepConfig:
+        if not self.data and not self.seeds:
+            raise ValueError("a sweep needs data sets, [sweep.data.NAME], or seeds")
+        return self

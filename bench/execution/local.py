@@ -1,0 +1,114 @@
+"""Run cells on this machine, each in a process of its own: `--executor local`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from threading import Lock
+from typing import IO, Any
+
+from bench.execution.failures import STOPPED, cause_of_exit, is_interrupt
+from bench.execution.memory_gate import MemoryGate, needed_bytes
+from bench.execution.plan import Ended, Job, Watcher, worker_variables
+from bench.records.types import CellRecord
+from classifiers.errors import BenchError
+
+
+@dataclass(frozen=True, slots=True)
+class LocalExecutor:
+    """Runs so many cells at a time; several at once begin only where their memory is free."""
+
+    at_a_time: int = 1
+
+    def run(self, jobs: Sequence[Job], watcher: Watcher) -> Ended:
+        """Run all cells; an interrupt kills those that run and starts no other."""
+        workers = _Workers()
+        gate = MemoryGate() if self.at_a_time > 1 else None
+        with ThreadPoolExecutor(self.at_a_time) as pool:
+            try:
+                running = {pool.submit(_run_when_it_fits, job, watcher, workers, gate): job for job in jobs}
+                for done in as_completed(running):
+                    yield running[done], done.result()
+            finally:
+                workers.stop()
+                pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _run_when_it_fits(job: Job, watcher: Watcher, workers: _Workers, gate: MemoryGate | None) -> CellRecord:
+    if gate is None:
+        return _run_worker(job, watcher, workers)
+    try:
+        gate.enter(job.title, needed_bytes(job.cell, job.plan.config.classifiers[job.cell.row]))
+    except BenchError as error:
+        return job.without_result("failed", str(error))
+    try:
+        return _run_worker(job, watcher, workers)
+    finally:
+        gate.leave(job.title)
+
+
+class _Workers:
+    """The processes that run now; once stopped, none is started.
+
+    Each also holds its run folder's lock, so that no other run begins on it while one outlives its runner.
+    """
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._guard = Lock()
+        self.stopped = False
+
+    def start(self, job: Job, log: IO[bytes]) -> subprocess.Popen[bytes]:
+        """Start a cell's process, whose standard output is read by the caller; its input ends with this process."""
+        command = [sys.executable, "-m", "bench.execution.worker", str(job.plan.folder.path), job.cell.name]
+        environment = {**os.environ, **worker_variables(job.plan.config)}
+        pipe = subprocess.PIPE
+        with self._guard:
+            if self.stopped:
+                raise BenchError("the run was interrupted")
+            process = subprocess.Popen(
+                command, stdin=pipe, stdout=pipe, stderr=log, env=environment, pass_fds=[job.lock]
+            )
+            self._running.add(process)
+            return process
+
+    def stop(self) -> None:
+        """Kill all that run: on an interrupt no worker must go on unseen."""
+        with self._guard:
+            self.stopped = True
+            for process in self._running:
+                process.kill()
+
+
+def _run_worker(job: Job, watcher: Watcher, workers: _Workers) -> CellRecord:
+    """Run one cell's process to its end and give its record, which a crashed one did not write."""
+    folder = job.folder
+    folder.path.mkdir(parents=True, exist_ok=True)
+    (folder.path / "cell.json").unlink(missing_ok=True)  # a failed one, not to be taken for the new one
+    watcher.started(job.title)
+    cause = ""
+    with folder.log.open("ab") as log, workers.start(job, log) as process:
+        for event in _events(process.stdout):
+            cause = event["cause"] if event["event"] == "failed" else cause
+            watcher.event(job.title, event)
+        code = process.wait()  # before its standard input is closed, which would end it
+    record = folder.read()
+    if code == 0 and record is not None:
+        return record
+    if workers.stopped or is_interrupt(code):
+        return job.without_result("interrupted", STOPPED)
+    return job.without_result("failed", cause or cause_of_exit(code))
+
+
+def _events(stream: IO[bytes] | None) -> Iterator[dict[str, Any]]:
+    assert stream is not None
+    for line in stream:
+        try:
+            yield json.loads(line)
+        except ValueError:
+            continue  # a worker that dies in the middle of a line

@@ -1,0 +1,115 @@
+"""A run before it begins: config, messages, split and cells, and what carries the cells out."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from bench.config.cells import CellPlan, make_classifier
+from bench.config.run import RunConfig
+from bench.dataset.load import LoadedTask, load_task
+from bench.dataset.split import Split, make_split
+from bench.execution.fingerprint import cell_fingerprint, run_fingerprint
+from bench.records.store import CellFolder, RunFolder
+from bench.records.types import CellRecord, Status
+from classifiers.interface import FetchReport
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+class Watcher(Protocol):
+    """Is told how a run gets on; the terminal's progress bars are one."""
+
+    def fetched(self, what: str, done: int, total: int) -> None:
+        """Take note of bytes of a model that have come."""
+
+    def started(self, cell: str) -> None:
+        """Take note that a cell's worker has begun."""
+
+    def event(self, cell: str, event: dict[str, Any]) -> None:
+        """Take note of a worker's event."""
+
+    def ended(self, cell: str, record: CellRecord, *, kept: bool) -> None:
+        """Take note of a finished cell; `kept` says it was finished before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that is known before the first worker starts."""
+
+    config: RunConfig
+    loaded: LoadedTask
+    split: Split
+    folder: RunFolder
+
+    def fingerprint(self, cell: CellPlan) -> str:
+        """Give the fingerprint of one cell."""
+        return cell_fingerprint(self.config, cell, self.loaded, self.split)
+
+
+def prepare(config: RunConfig, results: Path, *, folder: str | None = None, fetch: FetchReport) -> Plan:
+    """Check config, data, split and models; writes nothing but the model cache.
+
+    Raises:
+        BenchError: for everything that would make the run fail later and can be known now.
+    """
+    first_cells = {cell.row: cell for cell in reversed(config.cells())}
+    classifiers = [make_classifier(cell, threads=config.threads_per_cell) for cell in first_cells.values()]
+    loaded = load_task(config.data)
+    split = make_split(loaded, config.split, config.seed)
+    for classifier in reversed(classifiers):
+        classifier.fetch(fetch)
+    name = folder or f"{config.name}-{run_fingerprint(config, loaded, split)}"
+    return Plan(config, loaded, split, RunFolder(results / name))
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One cell to be run; `title` is what people are shown, `lock` the descriptor of its run folder's lock."""
+
+    plan: Plan
+    cell: CellPlan
+    title: str
+    lock: int
+
+    @property
+    def folder(self) -> CellFolder:
+        """Give the folder its records go to."""
+        return self.plan.folder.cell(self.cell.name)
+
+    def without_result(self, status: Status, cause: str) -> CellRecord:
+        """Write and give the record of a cell that its worker did not write."""
+        record = CellRecord(
+            classifier=self.cell.name,
+            backend=self.cell.backend,
+            fingerprint=self.plan.fingerprint(self.cell),
+            status=status,
+            seed=self.cell.seed,
+            settings=self.cell.settings,
+            cause=cause,
+            row=self.cell.row,
+            train_per_label=self.cell.train_per_label,
+        )
+        self.folder.path.mkdir(parents=True, exist_ok=True)
+        self.folder.write(record)
+        return record
+
+
+Ended = Generator[tuple[Job, CellRecord], None, None]
+"""Cells as they end, each with its record."""
+
+
+class Executor(Protocol):
+    """Carries cells out, on this machine or on others."""
+
+    def run(self, jobs: Sequence[Job], watcher: Watcher) -> Ended:
+        """Run all cells and give each with its record as it ends; none may be left running when it is closed."""
+
+
+def worker_variables(config: RunConfig) -> dict[str, str]:
+    """Give the environment variables of a worker: how many threads its libraries may use, and that they be quiet."""
+    threads = str(config.threads_per_cell)
+    quiet = {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+    return {**dict.fromkeys(THREAD_VARIABLES, threads), **quiet}

@@ -1,0 +1,78 @@
+"""Let a classifier answer messages batch by batch, time every batch, and append what it said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from bench.records.jsonl import JsonLines
+from bench.records.types import PredictionRecord
+from classifiers.errors import BenchError
+from classifiers.interface import Classifier, Message, Prediction, Task
+
+Clock = Callable[[], float]
+Tell = Callable[..., None]
+"""Tells the runner of an event by its name and figures."""
+
+
+def answer(
+    classifier: Classifier[Any],
+    task: Task,
+    messages: Sequence[Message],
+    file: JsonLines[PredictionRecord],
+    *,
+    clock: Clock,
+    tell: Tell,
+) -> int:
+    """Answer every message that has no record in the file yet, batch by batch; give how many those were."""
+    finished = {record.id for record in file.repair()}
+    waiting = [m for m in messages if m.id not in finished]
+    with file.path.open("ab") as stream:
+        for start in range(0, len(waiting), classifier.batch_size):
+            batch = waiting[start : start + classifier.batch_size]
+            texts = [m.text for m in batch]
+            started = clock()
+            predictions = list(classifier.predict(texts))
+            seconds = max(clock() - started, 0.0)
+            _check_predictions(predictions, batch, task)
+            rows = zip(batch, predictions, strict=True)
+            names = task.label_names
+            file.append([_record(m, p, names, seconds / len(batch)) for m, p in rows], stream)
+            tell("progress", done=len(finished) + start + len(batch), total=len(messages))
+    return len(waiting)
+
+
+def _check_predictions(predictions: Sequence[Prediction], batch: Sequence[Message], task: Task) -> None:
+    """See that there is one prediction a message, no label from outside the task and no more labels than it allows."""
+    if len(predictions) != len(batch):
+        raise BenchError(
+            f"backend gave {len(predictions)} predictions for {len(batch)} messages; it must give one each"
+        )
+    known = set(task.label_names)
+    for prediction in predictions:
+        n = len(prediction.labels)
+        if n > task.most_labels or (prediction.valid and not n and not task.takes_several):
+            raise BenchError(f"backend gave {n} labels for a message; the task allows {_allowed(task)}")
+        if strays := set(prediction.labels) - known:
+            raise BenchError(f"backend gave label '{min(strays)}', which the task does not have")
+
+
+def _allowed(task: Task) -> str:
+    return f"none to {task.most_labels}" if task.takes_several else "exactly one"
+
+
+def _record(message: Message, prediction: Prediction, names: Sequence[str], seconds: float) -> PredictionRecord:
+    """Give the record of an answer, its labels in the task's order."""
+    probabilities = prediction.probabilities
+    return PredictionRecord(
+        id=message.id,
+        text=message.text,
+        gold=message.labels,
+        predicted=tuple(name for name in names if name in prediction.labels),
+        valid=prediction.valid,
+        probabilities=dict(probabilities) if probabilities is not None else None,
+        attempts=prediction.attempts,
+        seconds=seconds,
+        truncated=prediction.truncated,
+        columns=dict(message.columns),
+    )

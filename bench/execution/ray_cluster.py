@@ -1,0 +1,163 @@
+"""Run cells on the machines of a Ray cluster: `--executor ray`.
+
+Every cell is one Ray task in a process of its own. It works in a folder on its machine's disk and copies what it made
+to the storage, a folder that all machines share or any address fsspec knows (s3://bucket/results), `cell.json` last.
+A lost machine's cells are run again on another. Data and models must be readable on every machine under the same name.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.execution.failures import cause_of_error
+from bench.execution.memory_gate import needed_bytes
+from bench.execution.plan import Ended, Job, Watcher, worker_variables
+from bench.records.store import RunFolder
+from bench.records.types import CellRecord
+from classifiers.errors import BenchError
+
+TRIES = 3
+"""How often a cell is run again whose machine was lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class RayExecutor:
+    """Runs cells on a Ray cluster: the one at `address`, or one of this machine alone where that is None."""
+
+    address: str | None
+    storage: str
+
+    def run(self, jobs: Sequence[Job], watcher: Watcher) -> Ended:
+        """Run all cells at once, as far as the cluster has processors and memory, and give them as they end.
+
+        What the storage holds already, of a command that was broken off, is not run again.
+        """
+        import ray
+
+        check_storage(self.storage)
+        ray.init(address=self.address, log_to_driver=False, ignore_reinit_error=True)
+        waiting = {}
+        for job in jobs:
+            if record := self._stored(job):
+                yield job, record
+                continue
+            watcher.started(job.title)
+            waiting[self._submit(job)] = job
+        while waiting:
+            (done, *_), _ = ray.wait(list(waiting))
+            job = waiting.pop(done)
+            yield job, self._record(job, done)
+
+    def _submit(self, job: Job) -> Any:
+        """Hand a cell over; a process serves one cell, so that memory is measured for it alone."""
+        import ray
+
+        row = job.plan.config.classifiers[job.cell.row]
+        task = ray.remote(max_calls=1)(run_remotely).options(
+            num_cpus=job.plan.config.threads_per_cell,
+            num_gpus=row.gpus,
+            memory=needed_bytes(job.cell, row),
+            max_retries=TRIES,
+            runtime_env={"env_vars": worker_variables(job.plan.config)},
+        )
+        run = job.plan.folder
+        files = {name: (run.path / name).read_bytes() for name in ("run.json", "split.jsonl")}
+        return task.remote(files, job.cell.name, f"{self.storage}/{run.path.name}", os.getcwd())
+
+    def _stored(self, job: Job) -> CellRecord | None:
+        """Fetch a cell that is finished in the storage; None where it is not, or is another."""
+        files, root = place_of(self.storage, job)
+        if not files.exists(f"{root}/cell.json"):
+            return None
+        fetch(self.storage, job)
+        record = job.folder.read()
+        same = record and record.status == "ok" and record.fingerprint == job.plan.fingerprint(job.cell)
+        return record if same else None
+
+    def _record(self, job: Job, done: Any) -> CellRecord:
+        import ray
+
+        try:
+            cause = ray.get(done)
+        except ray.exceptions.RayError as error:
+            cause = cause_of_error(error)
+        if cause:
+            return job.without_result("failed", cause)
+        fetch(self.storage, job)
+        record = job.folder.read()
+        assert record is not None
+        return record
+
+
+def run_remotely(files: dict[str, bytes], name: str, address: str, home: str) -> str:
+    """Run one cell in this process and copy its files to `address`; give what went wrong, or nothing.
+
+    `home` is the folder that relative paths of the config start from, where this machine has it.
+    """
+    from bench.execution.worker import open_cell, run_cell
+
+    if Path(home).is_dir():
+        os.chdir(home)
+    with tempfile.TemporaryDirectory(prefix="bench-cell-") as folder:
+        run = RunFolder(Path(folder))
+        for file, data in files.items():
+            (run.path / file).write_bytes(data)
+        cell = run.cell(name)
+        cell.path.mkdir()
+        try:
+            cell.write(run_cell(open_cell(run, name, lambda event, **figures: None)))
+        except Exception as error:
+            return cause_of_error(error)
+        store(cell.path, f"{address}/{name}")
+    return ""
+
+
+def store(folder: Path, address: str) -> None:
+    """Copy a cell's files to the storage, `cell.json` last: where it lies, the cell is whole."""
+    import fsspec
+
+    files, root = fsspec.url_to_fs(address)
+    files.makedirs(root, exist_ok=True)
+    found = [file for file in folder.rglob("*") if file.is_file()]
+    for file in sorted(found, key=lambda file: (file.name == "cell.json", str(file))):
+        target = f"{root}/{file.relative_to(folder).as_posix()}"
+        files.makedirs(target.rpartition("/")[0], exist_ok=True)
+        files.put_file(str(file), target)
+
+
+def place_of(storage: str, job: Job) -> tuple[Any, str]:
+    """Give the file system and the folder in it that the storage keeps a cell in."""
+    import fsspec
+
+    found: tuple[Any, str] = fsspec.url_to_fs(f"{storage}/{job.plan.folder.path.name}/{job.cell.name}")
+    return found
+
+
+def fetch(storage: str, job: Job) -> None:
+    """Copy a cell's files from the storage into the run's folder, unless that is where they are."""
+    files, root = place_of(storage, job)
+    target = job.folder.path
+    if Path(root) == target.resolve():
+        return
+    beside = target.with_name(f".{target.name}.new")
+    shutil.rmtree(beside, ignore_errors=True)
+    files.get(f"{root}/", str(beside), recursive=True)
+    shutil.rmtree(target, ignore_errors=True)
+    beside.rename(target)
+
+
+def check_storage(storage: str) -> None:
+    """See that the storage can be written; raises BenchError where it cannot."""
+    import fsspec
+
+    try:
+        files, root = fsspec.url_to_fs(storage)
+        files.makedirs(root, exist_ok=True)
+    except (ImportError, OSError, ValueError) as error:
+        raise BenchError(f"storage '{storage}' cannot be used: {' '.join(str(error).split())}") from error

@@ -1,0 +1,1 @@
+"""Use a saved classifier: single messages, files of any size, label errors."""

@@ -1,0 +1,92 @@
+"""Find labels that are likely wrong, by confident learning on probabilities from cross-validation.
+
+A classifier that was trained on a wrong label repeats it, so every message is judged by one trained without
+it. The method is Northcutt, Jiang & Chuang 2021 (Journal of Artificial Intelligence Research 70), as
+cleanlab implements it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.config.cells import CellPlan, make_classifier
+from bench.config.run import RunConfig
+from bench.dataset.load import load_task
+from bench.records.store import RunFolder
+from classifiers.errors import BenchError, check_known
+from classifiers.interface import Message, Task
+
+Report = Callable[[float], None]
+"""Told the share of the folds that is done, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelIssue:
+    """A message whose label is likely wrong; `given_probability` is what its own label got, lowest first."""
+
+    message: Message
+    suggested: str
+    suggested_probability: float
+    given_probability: float
+
+
+def check_labels(run: RunFolder, name: str, *, folds: int, report: Report) -> tuple[list[LabelIssue], int]:
+    """Cross-validate a run's classifier over all its messages; give the issues and the number of messages.
+
+    Raises:
+        BenchError: if a label has fewer messages than folds, or the classifier gives no probabilities.
+    """
+    config = RunConfig.model_validate(run.read().config)
+    names = [cell.name for cell in config.cells()]
+    check_known([name], names, what="classifier")
+    loaded = load_task(config.data)
+    if loaded.task.takes_several:
+        raise BenchError("bench labels checks messages of one label each; these may have several")
+    counts = Counter(m.label for m in loaded.messages)
+    rare = min(counts, key=lambda label: counts[label])
+    if counts[rare] < folds:
+        raise BenchError(f"label '{rare}' has {counts[rare]} messages, fewer than the {folds} folds; use --folds")
+    task = config.data.learnt(loaded.task)
+    messages = [m for m in loaded.messages if m.label in task.label_names]
+    plan, threads = config.cell(name), config.threads_per_cell
+    rows = _held_out(plan, task, messages, folds=folds, threads=threads, report=report)
+    return find_issues(task, messages, rows), len(messages)
+
+
+def _held_out(
+    plan: CellPlan, task: Task, messages: Sequence[Message], *, folds: int, threads: int, report: Report
+) -> NDArray[np.float64]:
+    """Give every message's probabilities from a classifier that did not see it; shape (messages, labels)."""
+    from sklearn.model_selection import StratifiedKFold
+
+    rows = np.zeros((len(messages), len(task.labels)))
+    splits = StratifiedKFold(folds, shuffle=True, random_state=plan.seed)
+    for done, (seen, unseen) in enumerate(splits.split(messages, [m.label for m in messages]), start=1):
+        with make_classifier(plan, threads=threads) as classifier:
+            classifier.load()
+            classifier.fit(task, [messages[i] for i in seen], ())
+            for i, prediction in zip(unseen, classifier.predict([messages[i].text for i in unseen]), strict=True):
+                if prediction.probabilities is None:
+                    raise BenchError(f"'{plan.name}' gives no probabilities to judge labels by; take another row")
+                rows[i] = [prediction.probabilities[name] for name in task.label_names]
+        report(done / folds)
+    return rows
+
+
+def find_issues(task: Task, messages: Sequence[Message], rows: NDArray[np.float64]) -> list[LabelIssue]:
+    """Give the messages that confident learning finds, the least likely label first."""
+    from cleanlab.filter import find_label_issues
+
+    labels = np.array([task.label_names.index(m.label) for m in messages])
+    rows = rows / rows.sum(axis=1, keepdims=True)
+    found = find_label_issues(labels, rows, return_indices_ranked_by="self_confidence")
+    best = rows.argmax(axis=1)
+    return [
+        LabelIssue(messages[i], task.label_names[best[i]], float(rows[i, best[i]]), float(rows[i, labels[i]]))
+        for i in found
+    ]

@@ -1,0 +1,64 @@
+"""Take up the trained classifiers of a run, and let them answer a message that somebody types."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any
+
+from bench.config.cells import make_classifier
+from bench.config.run import RunConfig
+from bench.records.store import RunFolder
+from bench.records.types import PredictionRecord
+from classifiers.errors import BenchError
+from classifiers.interface import Classifier, Saveable
+
+
+def open_saved(run: RunFolder, name: str, *, threads: int | None = None) -> Classifier[Any]:
+    """Take up a classifier that a run has saved; the caller closes it.
+
+    Raises:
+        BenchError: if it is of a kind that cannot be taken up again, or its files are broken.
+    """
+    record = run.read()
+    config = RunConfig.model_validate(record.config)
+    classifier = make_classifier(config.cell(name), threads=threads or config.threads_per_cell)
+    if not isinstance(classifier, Saveable):
+        raise BenchError(f"'{name}' cannot be taken up again: its backend does not save what it fitted")
+    classifier.load_from(run.cell(name).model, config.data.learnt(record.as_task()))
+    return classifier
+
+
+class Trial:
+    """The saved classifiers of a run, in memory.
+
+    Raises:
+        BenchError: if the run has none that can be taken up again.
+    """
+
+    def __init__(self, run: RunFolder) -> None:
+        self.classifiers: dict[str, Classifier[Any]] = {}
+        self.open = ExitStack()
+        for name in run.saved():
+            self.classifiers[name] = self.open.enter_context(open_saved(run, name))
+        if not self.classifiers:
+            raise BenchError(f"{run.path} holds no saved classifier; run the benchmark here first: bench run")
+
+    def __enter__(self) -> Trial:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.open.close()
+
+    def answer(self, text: str) -> dict[str, PredictionRecord]:
+        """Give every classifier's answer to a message."""
+        answers = {}
+        for name, classifier in self.classifiers.items():
+            (prediction,) = classifier.predict([text])
+            probabilities = dict(prediction.probabilities) if prediction.probabilities is not None else None
+            answers[name] = PredictionRecord(
+                "typed", text, (), prediction.labels, prediction.valid, probabilities, prediction.attempts
+            )
+        return answers

@@ -1,0 +1,1 @@
+"""Measure one process and describe the machine; knows nothing of runs."""

@@ -1,0 +1,1 @@
+"""The public format of results, and the only way in and out of results/."""

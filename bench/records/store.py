@@ -1,0 +1,193 @@
+"""The files of a run: the only reader and writer of results/.
+
+JSON Lines files are appended and flushed line by line; whole files are written beside and renamed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+
+from bench.config.run import RunConfig
+from bench.dataset.parts import SplitLine
+from bench.records.jsonl import JsonLines, reason, replace_file
+from bench.records.types import LARGEST, CellRecord, EpochRecord, PredictionRecord, RunRecord
+from classifiers.errors import BenchError
+from classifiers.interface import Task
+
+R = TypeVar("R")
+
+
+def _write_object(path: Path, record: Any) -> None:
+    replace_file(path, json.dumps(asdict(record), indent=1, ensure_ascii=False).encode() + b"\n")
+
+
+def _read_object(path: Path, kind: type[R]) -> R | None:
+    if not path.exists():
+        return None
+    try:
+        data = path.read_bytes()
+        json.loads(data, parse_int=_whole, parse_float=_finite, parse_constant=_finite)
+        return TypeAdapter(kind).validate_json(data)
+    except OSError as error:
+        raise BenchError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise BenchError(f"{path}: broken record ({reason(error)}); delete it and run again") from error
+
+
+def _finite(text: str) -> float:
+    """Refuse what no figure of a record can be: infinities, and what is no number."""
+    if not math.isfinite(float(text)):
+        raise ValueError(f"{text[:20]} is no finite number")
+    return float(text)
+
+
+def _whole(text: str) -> float:
+    """Refuse whole numbers that are too large to be divided."""
+    if abs(float(text)) >= LARGEST:
+        raise ValueError(f"{text[:20]}… is too large a number")
+    return float(text)
+
+
+@dataclass(frozen=True, slots=True)
+class CellFolder:
+    """The files of one classifier in a run; where the task is given, answers that cannot be answers to it are refused.
+
+    Whoever scores answers gives the task: then nothing that is computed from them can fail.
+    """
+
+    path: Path
+    task: Task | None = None
+
+    @property
+    def predictions(self) -> JsonLines[PredictionRecord]:
+        """Give the answers, in the order they came."""
+        return JsonLines(self.path / "predictions.jsonl", PredictionRecord, self._check)
+
+    @property
+    def validation(self) -> JsonLines[PredictionRecord]:
+        """Give the answers to messages of the validation part, for what is chosen on it."""
+        return JsonLines(self.path / "validation.jsonl", PredictionRecord, self._check)
+
+    @property
+    def epochs(self) -> JsonLines[EpochRecord]:
+        """Give the epochs of the fit; empty where it has none."""
+        return JsonLines(self.path / "fit.jsonl", EpochRecord)
+
+    @property
+    def model(self) -> Path:
+        """Give the folder the fitted classifier is saved in."""
+        return self.path / "model"
+
+    @property
+    def log(self) -> Path:
+        """Give the file that holds everything the worker printed."""
+        return self.path / "log.txt"
+
+    def read(self) -> CellRecord | None:
+        """Read cell.json; None where the cell never came to its end."""
+        record = _read_object(self.path / "cell.json", CellRecord)
+        if record and record.classifier != self.path.name:
+            raise BenchError(f"{self.path / 'cell.json'}: is of another classifier; delete it and run again")
+        return record
+
+    def write(self, record: CellRecord) -> None:
+        """Write cell.json, the last file of a cell."""
+        _write_object(self.path / "cell.json", record)
+
+    def _check(self, record: PredictionRecord) -> None:
+        if self.task:
+            record.check(self.task)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The files of a run."""
+
+    path: Path
+
+    @property
+    def split(self) -> JsonLines[SplitLine]:
+        """Give the part of every message."""
+        return JsonLines(self.path / "split.jsonl", SplitLine)
+
+    def cell(self, classifier: str) -> CellFolder:
+        """Give the folder of one classifier."""
+        return CellFolder(self.path / classifier)
+
+    def read(self) -> RunRecord:
+        """Read run.json.
+
+        Raises:
+            BenchError: if the folder holds no run.
+        """
+        record = _read_object(self.path / "run.json", RunRecord)
+        if record is None:
+            raise BenchError(f"{self.path} holds no run (no run.json); bench run makes one")
+        return record
+
+    def write(self, record: RunRecord) -> None:
+        """Write run.json."""
+        _write_object(self.path / "run.json", record)
+
+    def saved(self) -> list[str]:
+        """Name the classifiers whose fitted model the run has kept."""
+        return [cell.classifier for cell, folder in self.cells() if cell.status == "ok" and folder.model.is_dir()]
+
+    def cells(self) -> list[tuple[CellRecord, CellFolder]]:
+        """Read all cells that have ended, in the order of the run's config."""
+        run = self.read()
+        task = run.as_task()
+        found = []
+        for plan in RunConfig.model_validate(run.config).cells():
+            folder = CellFolder(self.path / plan.name, task)
+            record = folder.read()
+            if record and (record.row or plan.row, record.train_per_label) != (plan.row, plan.train_per_label):
+                raise BenchError(f"{folder.path / 'cell.json'}: is of another row; delete it and run again")
+            found += [(record, folder)] if record else []
+        return found
+
+
+def all_runs(root: Path) -> list[RunFolder]:
+    """List the runs below a results folder, newest first."""
+    folders = [file.parent for file in root.glob("*/run.json")]
+    return [RunFolder(f) for f in sorted(folders, key=lambda f: (f / "run.json").stat().st_mtime, reverse=True)]
+
+
+def find_run(name: str | None, root: Path) -> RunFolder:
+    """Give a run by path, by name below `root`, or the newest for None and for `latest`.
+
+    Raises:
+        BenchError: if there is none of that name.
+    """
+    from classifiers.errors import nearest
+
+    name = None if name == "latest" else name
+    if name and (Path(name) / "run.json").exists():
+        return RunFolder(Path(name))
+    runs = all_runs(root)
+    if name is None and runs:
+        return runs[0]
+    for run in runs:
+        if name and run.path.name == name:
+            return run
+    if name is None:
+        raise BenchError(f"there is no run in {root}; make one with: bench run")
+    raise BenchError(nearest(name, [run.path.name for run in runs], what="run"))
+
+
+def find_cell(name: str, root: Path) -> tuple[RunFolder, str]:
+    """Give run and classifier of `RUN/CLASSIFIER`; RUN is a path, a name below `root` or `latest`.
+
+    Raises:
+        BenchError: if there is no such run; whether it has the classifier is for the caller to see.
+    """
+    run, _, classifier = name.rpartition("/")
+    if not run:
+        raise BenchError(f"'{name}' names no classifier of a run; give RUN/CLASSIFIER, such as latest/encoder")
+    return find_run(run, root), classifier

@@ -1,0 +1,1 @@
+"""The tables of a report, a module per topic."""

@@ -1,0 +1,99 @@
+"""Tables that set classifiers against each other: paired tests, slices, and labels they all contradict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.analysis.compare import Pair, Suspect
+from bench.analysis.out_of_scope import Share, rejection
+from bench.analysis.scores import Row
+from bench.analysis.slices import Slice
+from bench.report.tables.table import Table
+from bench.report.text import DASH, label_text, shortened, signed, with_interval
+
+
+def slice_table(found: Slice) -> Table:
+    """Give accuracy by the values of one property."""
+    names = list(found.parts[0].accuracy)
+    body = tuple(
+        (part.value or DASH, str(part.n), *(with_interval(*part.accuracy[name]) for name in names))
+        for part in found.parts
+    )
+    return Table(f"Accuracy % by {found.name}", (found.name, "messages", *names), body)
+
+
+def rejection_table(rows: Sequence[Row], other: str) -> Table:
+    """Give how each classifier does on messages that belong somewhere, and at turning away the others."""
+
+    def shown(part: Share) -> str:
+        return with_interval(part.value, part.interval) if part.value is not None and part.interval else DASH
+
+    found = [(row.cell.classifier, rejection(row.records, other)) for row in rows if row.scores]
+    body = tuple((name, *map(shown, (one.in_scope_accuracy, one.recall, one.precision))) for name, one in found)
+    n = found[0][1].recall.n if found else 0
+    meaning = "recall: the share of them turned away; precision: their share of all turned away."
+    note = f"{n} test messages are '{other}'; {meaning}"
+    head = ("classifier", "accuracy of the others %", "recall %", "precision %")
+    return Table(f"Messages that belong nowhere ({other})", head, body, notes=(note,))
+
+
+MOST_SUSPECTS = 10
+
+
+def suspects_table(found: Sequence[Suspect]) -> Table:
+    """Give the test messages whose label is to be checked first."""
+    body = tuple(
+        (
+            one.id,
+            shortened(one.text, LONG),
+            label_text(one.gold),
+            label_text(one.answer),
+            f"{one.n_agreeing} of {one.n_classifiers}",
+        )
+        for one in found[:MOST_SUSPECTS]
+    )
+    head = ("message", "text", "gold", "they say", "agree")
+    note = f"{len(found)} test messages on which classifiers agree against the gold label and none is for it."
+    return Table("Check these labels first", head, body, notes=(note,), can_turn=False)
+
+
+LONG = 80
+MOST_PAIRS = 15
+
+
+def shown_pairs(rows: Sequence[Row], pairs: Sequence[Pair]) -> tuple[Sequence[Pair], tuple[str, ...]]:
+    """Give all pairs, or where those are too many to read the ones with the most accurate classifier."""
+    if len(pairs) <= MOST_PAIRS:
+        return pairs, ()
+    best = max((row for row in rows if row.scores), key=lambda row: row.scores.accuracy if row.scores else 0.0)
+    name = best.cell.classifier
+    shown = [pair for pair in pairs if name in (pair.first, pair.second)]
+    return shown, (f"pairs with {name}, the most accurate; all {len(pairs)} pairs stand in scores.json.",)
+
+
+def pairs_table(pairs: Sequence[Pair], notes: tuple[str, ...]) -> Table:
+    """Give the paired tests."""
+    head = ("pair", "difference", "95 % interval", "McNemar p", "Holm p", "only 1st / 2nd right", "n needed")
+    body = tuple(
+        (
+            f"{pair.first} − {pair.second}",
+            f"{100 * pair.difference:+.1f}",
+            signed(pair.interval),
+            p_text(pair.p_value),
+            p_text(pair.holm_p_value),
+            f"{pair.only_first_right} / {pair.only_second_right}",
+            f"{pair.needed_n:,}" if pair.needed_n else DASH,
+        )
+        for pair in pairs
+    )
+    n = max(pair.n for pair in pairs)
+    notes += (
+        f"n needed: test messages that would tell the two apart at 80 % power, if they differ as here; there are {n}. "
+        "Holm p: corrected for the number of pairs.",
+    )
+    return Table("Differences in accuracy (points, paired on the same messages)", head, body, notes=notes)
+
+
+def p_text(p_value: float) -> str:
+    """Give a p-value as people read it."""
+    return f"{p_value:.2g}" if p_value >= 1e-4 else "< 0.0001"

@@ -1,0 +1,99 @@
+"""What a report says of several seeds and of learning curves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from bench.analysis.learning_curve import Crossing, Group, crossing, curves, flat_lines
+from bench.report.tables.table import Table
+from bench.report.text import DASH, brackets, share
+
+CURVE = "Learning curve"
+
+
+def curve_tables(found: Sequence[Group]) -> Iterator[Table]:
+    """Give the learning curve where there is one."""
+    if learners := curves(found):
+        yield _curve(learners, flat_lines(found))
+
+
+def seed_tables(found: Sequence[Group]) -> Iterator[Table]:
+    """Give the spread over seeds where rows have several."""
+    if several := [group for group in found if group.train_per_label is None and len(group.accuracies) > 1]:
+        yield _seeds(several)
+
+
+def _curve(learners: dict[str, list[Group]], flat: Sequence[Group]) -> Table:
+    """Give a line a number of training messages a label, and a column a row of the config."""
+    sizes = sorted({group.per_label for own in learners.values() for group in own})
+    head = ("messages a label", *learners, *(group.row for group in flat))
+    by_size = {row: {group.per_label: group for group in own} for row, own in learners.items()}
+    body = tuple(
+        (_size_text(size), *(_mean(by_size[row].get(size)) for row in learners), *(_mean(group) for group in flat))
+        for size in sizes
+    )
+    seeds = max(len(group.accuracies) for own in learners.values() for group in own)
+    several = f"mean accuracy in % ± standard deviation over up to {seeds} seeds, each with its own draw of messages."
+    notes = [several if seeds > 1 else "accuracy in % of one seed."]
+    notes += [
+        crossing_text(crossing(curve, rival))
+        for curve in learners.values()
+        for rival in flat
+        if len(curve) > 1 and all(len(group.hits) == len(rival.hits) for group in curve)
+    ]
+    return Table(CURVE, head, body, notes=tuple(notes), can_turn=False)
+
+
+def _size_text(size: float) -> str:
+    return f"{size:.0f}" if size == round(size) else f"{size:.1f}"
+
+
+def _mean(group: Group | None) -> str:
+    if group is None:
+        return DASH
+    return share(group.mean) + (f" ± {share(group.sd)}" if group.sd is not None else "")
+
+
+def crossing_text(found: Crossing) -> str:
+    """Say in one sentence whether and where a curve passes a rival."""
+    rival = f"{found.rival} ({share(found.rival_accuracy)} %)"
+    if found.at is None:
+        text = f"{found.learner} does not pass {rival} with up to {_messages(found.last)}"
+    elif found.at <= found.first:
+        text = f"{found.learner} is ahead of {rival} from {_messages(found.first)} on"
+    else:
+        text = f"{found.learner} passes {rival} at about {found.at:.0f} messages a label {_bounds(found)}"
+    if found.before is None:
+        return f"{text}."
+    half = (found.before.interval.high - found.before.interval.low) / 2
+    behind = f"{share(-found.before.difference)} ± {share(half)} points"
+    return f"{text}; at {_size_text(found.before.per_label)} it is behind by {behind}."
+
+
+def _messages(size: float) -> str:
+    return f"{_size_text(size)} {'message' if size == 1 else 'messages'} a label"
+
+
+def _bounds(found: Crossing) -> str:
+    low, high = (
+        f"more than {_size_text(found.last)}" if math.isinf(bound) else f"{bound:.0f}"
+        for bound in (found.interval.low, found.interval.high)
+    )
+    return f"[{low}, {high}]"
+
+
+def _seeds(found: Sequence[Group]) -> Table:
+    body = tuple(
+        (
+            group.row,
+            str(len(group.accuracies)),
+            share(group.mean),
+            share(group.sd),
+            brackets(group.interval) if group.interval else DASH,
+        )
+        for group in found
+    )
+    head = ("classifier", "seeds", "mean accuracy %", "sd", "95 % interval of the mean")
+    notes = ("the interval (Student's t) is of the mean over seeds on these test messages.",)
+    return Table("Several seeds", head, body, notes=notes)

@@ -1,0 +1,114 @@
+"""Tables about whole runs: how two differ, and which there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.analysis.cascade import Point
+from bench.analysis.history import RunLine
+from bench.analysis.run_diff import Change
+from bench.analysis.scores import Row
+from bench.inference.label_errors import LabelIssue
+from bench.records.types import RunRecord
+from bench.report.tables.comparison import p_text
+from bench.report.tables.table import Table
+from bench.report.text import DASH, number, share, shortened, signed, with_interval
+
+
+def changes_table(old: RunRecord, new: RunRecord, found: Sequence[Change]) -> Table:
+    """Give a line a classifier that both runs have."""
+    head = ("classifier", "before %", "after %", "difference", "95 % interval", "Holm p", "verdict")
+    body = tuple(
+        (
+            one.classifier,
+            share(one.old_accuracy),
+            share(one.new_accuracy),
+            f"{100 * one.pair.difference:+.1f}",
+            signed(one.pair.interval),
+            p_text(one.pair.holm_p_value),
+            "worse" if one.is_regression else "better" if one.is_improvement else "unclear",
+        )
+        for one in found
+    )
+    notes = ["unclear: the difference may be chance."] if any(not _is_clear(one) for one in found) else []
+    notes += [f"n = {min(one.pair.n for one in found)} test messages that both runs have."]
+    notes += [f"the runs differ in {what}: what changed may be that." for what in _differences(old, new)]
+    return Table(f"{new.name} against {old.name}", head, body, notes=tuple(notes))
+
+
+def _is_clear(change: Change) -> bool:
+    return change.is_regression or change.is_improvement
+
+
+def _differences(old: RunRecord, new: RunRecord) -> list[str]:
+    compared = {
+        "data": (old.task_fingerprint, new.task_fingerprint),
+        "split": (old.split_fingerprint, new.split_fingerprint),
+        "processor": (old.machine.get("processor"), new.machine.get("processor")),
+        "versions": (old.versions, new.versions),
+    }
+    return [name for name, (a, b) in compared.items() if a != b]
+
+
+def cascade_table(rows: Sequence[Row]) -> Table:
+    """Give a cascade beside the two classifiers it is made of."""
+    body = tuple(
+        (
+            row.cell.classifier,
+            with_interval(row.scores.accuracy, row.scores.accuracy_interval),
+            number(row.cell.throughput_per_s),
+            number(row.cell.latency_ms.p50 if row.cell.latency_ms else None),
+            number(row.cell.latency_ms.p95 if row.cell.latency_ms else None),
+        )
+        for row in rows
+        if row.scores
+    )
+    head = ("classifier", "accuracy %", "throughput /s", "p50 ms", "p95 ms")
+    return Table("Cascade", head, body, notes=rows[-1].cell.notes)
+
+
+CURVE_LINES = 11
+
+
+def cascade_curve_table(found: Sequence[Point], row: Row) -> Table:
+    """Give the curve on the test messages at even shares passed on; the chosen bound is the one above."""
+    wanted = [i / (CURVE_LINES - 1) for i in range(CURVE_LINES)]
+    shown = dict.fromkeys(min(found, key=lambda point: abs(point.passed_on - part)) for part in wanted)
+    body = tuple((share(point.passed_on), f"{point.bound:.3f}", share(point.accuracy)) for point in shown)
+    notes = (f"{share(float(row.cell.facts['passed on']))} % are passed on at the chosen bound.",)
+    return Table("What each bound would have given", ("passed on %", "bound", "accuracy %"), body, notes=notes)
+
+
+ISSUE_HEAD = ("message", "text", "label", "rather", "p of label", "p of rather")
+LONG = 100
+
+
+def issue_line(issue: LabelIssue) -> tuple[str, ...]:
+    """Give a likely wrong label as texts, in the order of `ISSUE_HEAD`."""
+    one = issue.message
+    given, other = f"{issue.given_probability:.3f}", f"{issue.suggested_probability:.3f}"
+    return one.id, one.text, ", ".join(one.labels), issue.suggested, given, other
+
+
+def issues_table(found: Sequence[LabelIssue], limit: int, n: int) -> Table:
+    """Give the labels to check first."""
+    lines = [issue_line(issue) for issue in found[: limit or None]]
+    body = tuple((id_, shortened(text, LONG), *rest) for id_, text, *rest in lines)
+    note = f"{len(found)} of {n} labels are likely wrong; {len(body)} shown (cleanlab, confident learning)."
+    return Table("Check these labels first", ISSUE_HEAD, body, notes=(note,), can_turn=False)
+
+
+def history_table(lines: Sequence[RunLine]) -> Table:
+    """Give a line a run: when, on what, how many rows, and the most accurate of them."""
+    body = tuple(
+        (
+            line.run,
+            line.started[:16].replace("T", " "),
+            line.task,
+            str(line.rows),
+            str(line.failed or DASH),
+            f"{line.best} {share(line.accuracy)} %" if line.best else DASH,
+        )
+        for line in lines
+    )
+    return Table("Runs", ("run", "started", "task", "rows", "failed", "best"), body)

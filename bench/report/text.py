@@ -1,0 +1,114 @@
+"""Say figures as people read them; a missing one is a dash, never 0."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.analysis.label_scores import Interval
+from bench.analysis.scores import METRICS, Metric, Row
+
+DASH = "–"
+SMALLEST = 0.01
+
+
+def share(value: float | None) -> str:
+    """Give a share as a percentage with one decimal."""
+    return DASH if value is None else f"{100 * value:.1f}"
+
+
+def size(value: float | None) -> str:
+    """Give bytes in decimal units."""
+    if value is None:
+        return DASH
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}"
+        value /= 1000
+    return f"{value:.2f} GB"
+
+
+def count(value: float | None) -> str:
+    """Give a large count in thousands, millions or billions."""
+    if value is None:
+        return DASH
+    for limit, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if value >= limit:
+            return f"{value / limit:.3g} {unit}"
+    return f"{value:.0f}"
+
+
+def number(value: float | None) -> str:
+    """Give a figure with three significant digits; what is too small to matter is below 0.01."""
+    if value is None:
+        return DASH
+    if 0 < value < SMALLEST:
+        return f"< {SMALLEST}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def with_interval(value: float, interval: Interval) -> str:
+    """Give a share as a percentage, its interval behind it in brackets."""
+    return f"{share(value)} {brackets(interval)}"
+
+
+def brackets(interval: Interval) -> str:
+    """Give an interval of shares in percent."""
+    return f"[{share(interval.low)}, {share(interval.high)}]"
+
+
+def signed(interval: Interval) -> str:
+    """Give an interval of differences in points."""
+    return f"[{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"
+
+
+def label_text(labels: Sequence[str]) -> str:
+    """Give a message's labels as text."""
+    return ", ".join(labels) or "no label"
+
+
+def shortened(text: str, most: int) -> str:
+    """Give a text cut to that many signs."""
+    return text if len(text) <= most else text[:most] + "…"
+
+
+def money(value: float | None) -> str:
+    """Give an amount with two decimals."""
+    return DASH if value is None else f"{value:,.2f}"
+
+
+FORMS = {"%": share, "B": size, "n": count}
+
+
+def cell_text(metric: Metric, row: Row) -> str:
+    """Give a metric's text in the main table; accuracy brings its interval."""
+    text = FORMS.get(metric.unit, number)(metric.value(row))
+    if row.scores and metric.name in ("accuracy", "macro F1"):
+        interval = row.scores.accuracy_interval if metric.name == "accuracy" else row.scores.macro_f1_interval
+        text += f" {brackets(interval)}"
+    return text
+
+
+def heading(metric: Metric) -> str:
+    """Give a column's head: name, unit and an arrow for the better way."""
+    arrow = {True: " ↑", False: " ↓", None: ""}[metric.higher_is_better]
+    unit = f" {metric.unit}" if metric.unit not in ("", "B", "n") else ""
+    return f"{metric.name}{unit}{arrow}"
+
+
+def best_rows(metric: Metric, rows: list[Row]) -> set[str]:
+    """Give the classifiers that are best in a column, to be set in bold; none where way or data lack."""
+    values = {row.cell.classifier: v for row in rows if (v := metric.value(row)) is not None}
+    if metric.higher_is_better is None or len(values) < 2:
+        return set()
+    best = (max if metric.higher_is_better else min)(values.values())
+    return {name for name, value in values.items() if value == best}
+
+
+def shown_metrics(rows: list[Row], names: tuple[str, ...]) -> list[Metric]:
+    """Give the metrics of these names that any row has a figure for."""
+    return [m for m in METRICS if m.name in names and any(m.value(row) is not None for row in rows)]
+
+
+PROBABILITY = ("log loss", "Brier", "calibration error", "answered at 99 % right")
+QUALITY = ("accuracy", "before retry", "invalid", "micro F1", "macro F1", "Hamming loss")
+COST = ("p50", "p95", "throughput", "load", "fit", "predict", "memory", "parameters", "disk")

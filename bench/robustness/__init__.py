@@ -1,0 +1,1 @@
+"""Ask saved classifiers perturbed, attacked and challenge messages."""

@@ -1,0 +1,1 @@
+"""Exported encoders and the runtimes that answer with them."""

@@ -1,0 +1,1 @@
+"""Fine-tuning, as the encoder and LoRA backends share it."""

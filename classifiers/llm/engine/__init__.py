@@ -1,0 +1,1 @@
+"""llama.cpp: batched decoding with shared prompt prefixes, sampling, label trees."""

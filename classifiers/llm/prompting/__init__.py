@@ -1,0 +1,1 @@
+"""Prompts, answers and retries: everything said to an LLM and read from it."""

@@ -1,0 +1,65 @@
+"""Choose the training messages that are shown in the prompt as worked examples."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.interface import Message, Task
+from classifiers.llm.prompting.settings import Choice
+
+
+def saved_message(id_: str, text: str, labels: str | list[str]) -> Message:
+    """Make a message of a saved row; rows of before several labels were possible hold one as text."""
+    return Message(id_, text, (labels,) if isinstance(labels, str) else tuple(labels))
+
+
+def draw_per_label(task: Task, train: Sequence[Message], k: int, seed: int) -> list[Message]:
+    """Draw k messages a label, the same for every question, in an order that mixes the labels.
+
+    A label with fewer messages gives all it has; no label that has any is missed. Where messages may have several
+    labels, k are drawn for each label and k without any, and none is shown twice.
+    """
+    chance = random.Random(seed)
+    drawn: list[Message] = []
+    kinds = [*task.label_names, None] if task.takes_several else task.label_names
+    for kind in kinds:
+        own = [m for m in train if (kind in m.labels if kind else not m.labels) and m not in drawn]
+        drawn += chance.sample(own, min(k, len(own)))
+    chance.shuffle(drawn)
+    return drawn
+
+
+def labels_shown(choice: Choice, task: Task, train: Sequence[Message]) -> int:
+    """Count the training messages whose labels a way of asking needs."""
+    if choice.examples == "per_label":
+        return len(draw_per_label(task, train, choice.n_examples, choice.example_seed))
+    return len(train) if choice.examples == "similar" else 0
+
+
+class SimilarMessages:
+    """Finds the training messages nearest to a text by a sentence encoder's cosine similarity."""
+
+    def __init__(self, train: Sequence[Message], folder: Path, *, threads: int) -> None:
+        import torch
+        from sentence_transformers import SentenceTransformer
+
+        torch.set_num_threads(threads)
+        self._encoder: Any = SentenceTransformer(str(folder), local_files_only=True, trust_remote_code=False)
+        self._train = list(train)
+        self._vectors = self._encode([m.text for m in train])
+
+    def nearest(self, texts: Sequence[str], k: int) -> list[list[Message]]:
+        """Give the k nearest training messages of each text, the most similar last."""
+        similarity = self._encode(texts) @ self._vectors.T
+        order = np.argsort(similarity, axis=1, kind="stable")[:, -k:]
+        return [[self._train[i] for i in row] for row in order]
+
+    def _encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        options = {"batch_size": 64, "show_progress_bar": False, "normalize_embeddings": True}
+        return np.asarray(self._encoder.encode(list(texts), **options))

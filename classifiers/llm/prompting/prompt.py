@@ -1,0 +1,78 @@
+"""What the model is asked, as turns of a conversation; the chat template comes from the GGUF.
+
+Everything that is the same for all messages stands first, so that it is decoded once: the question
+with instruction and labels, then worked examples as turns of their own, then the message. All of it
+is in user and assistant turns, because some templates refuse a system turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import tomli
+
+from classifiers.interface import Message, Task
+from classifiers.llm.prompting.answer_form import AnswerForm, form_of
+
+Role = Literal["user", "assistant"]
+WORDINGS = Path(__file__).with_name("wordings.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn; `message` is somebody's text behind `text`, never read as special tokens.
+
+    `is_question` marks the message that is to be labelled: the one that is cut where room is short.
+    """
+
+    role: Role
+    text: str
+    message: str = ""
+    is_question: bool = False
+
+
+@cache
+def wordings(*, several: bool = False) -> dict[str, str]:
+    """Read the shipped wordings, the default first; those for messages of several labels have the same names."""
+    found: dict[str, dict[str, str]] = tomli.loads(WORDINGS.read_text(encoding="utf-8"))
+    return found["several" if several else "one"]
+
+
+def described_labels(task: Task) -> str:
+    """Give a line a label, with its definition where it has one."""
+    rows = zip(form_of(task).names, task.labels, strict=True)
+    return "\n".join(f"- {name}: {label.definition}" if label.definition else f"- {name}" for name, label in rows)
+
+
+def conversation(
+    task: Task, text: str, *, wording: str = "plain", examples: Sequence[Message] = ()
+) -> tuple[Turn, ...]:
+    """Give the conversation about one message, the worked examples as earlier questions and answers."""
+    form = form_of(task)
+    opening = wordings(several=task.takes_several)[wording].format(
+        instruction=task.instruction or DECIDE[task.takes_several],
+        definitions=described_labels(task),
+        names=", ".join(form.names),
+    )
+    return turns(opening, text, [(example.text, form.write(example.labels)) for example in examples])
+
+
+DECIDE = {False: "Decide which label fits the message.", True: "Decide which labels fit the message."}
+
+
+def turns(opening: str, text: str, examples: Sequence[tuple[str, str]]) -> tuple[Turn, ...]:
+    """Give a conversation that opens so, with worked examples, each a message and its answer, before the question."""
+    leads = [opening, *["Message: "] * len(examples)]
+    found: list[Turn] = []
+    for lead, (message, answer) in zip(leads, examples, strict=False):
+        found += [Turn("user", lead, message), Turn("assistant", answer)]
+    return (*found, Turn("user", leads[-1], text, is_question=True))
+
+
+def objection(problem: str, form: AnswerForm) -> Turn:
+    """Tell the model what was wrong with its answer and what is allowed."""
+    return Turn("user", f"That answer cannot be used: {problem}. {form.request}")

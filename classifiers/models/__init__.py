@@ -1,0 +1,1 @@
+"""Model files: their catalogue, cache, download, and checks before they are opened."""

@@ -1,0 +1,138 @@
+"""Statistics against figures worked out by hand, against the libraries called directly, and by simulation."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from samples import hits, record, row
+from scipy.stats import norm
+from sklearn.metrics import f1_score
+from statsmodels.stats.contingency_tables import mcnemar
+
+from bench.analysis.calibration import probability_scores
+from bench.analysis.compare import all_pairs, compare, needed_messages, suspects
+from bench.analysis.label_scores import Sets, label_sets, macro_f1_interval
+from bench.analysis.slices import length_of, slices
+
+pytestmark = pytest.mark.slow
+
+
+def sets(names: list[str], labels: list[str]) -> Sets:
+    return label_sets([[name] for name in names], labels)
+
+
+def test_mcnemar_is_statsmodels_and_holm_is_by_hand() -> None:
+    rows = [
+        hits("x", [True] * 90 + [False] * 10),
+        hits("y", [True] * 80 + [False] * 20),
+        hits("z", [True] * 85 + [False] * 15),
+    ]
+    pairs = {(p.first, p.second): p for p in all_pairs(rows)}
+    xy, xz, yz = pairs["x", "y"], pairs["x", "z"], pairs["y", "z"]
+    assert xy.p_value == pytest.approx(mcnemar([[80, 10], [0, 10]], exact=True).pvalue) == pytest.approx(2 / 2**10)
+    assert xz.p_value == yz.p_value == pytest.approx(2 / 2**5)
+    # Holm: the smallest times 3, the next times 2, and none below the one before
+    assert xy.holm_p_value == pytest.approx(3 * 2 / 2**10)
+    assert xz.holm_p_value == yz.holm_p_value == pytest.approx(2 * 2 / 2**5)
+
+
+def test_needed_messages_is_connors_formula() -> None:
+    # shares 0.2 and 0.1: (1.95996 √0.3 + 0.84162 √(0.3 - 0.01))² / 0.01 = 233.1
+    assert needed_messages(0.2, 0.1) == 234
+    assert needed_messages(0.1, 0.2) == 234
+    assert needed_messages(0.1, 0.1) is None
+
+
+def test_mcnemar_has_the_power_that_needed_messages_promises() -> None:
+    chance = np.random.default_rng(0)
+    n = needed_messages(0.2, 0.1)
+    draws = chance.multinomial(n, [0.2, 0.1, 0.7], size=2000)
+    # the test of the formula is McNemar's without the exact test's caution
+    found = np.mean([abs(a - b) / math.sqrt(a + b) > norm.ppf(0.975) for a, b, _ in draws])
+    assert found == pytest.approx(0.8, abs=0.03)
+
+
+def test_the_paired_interval_holds_the_true_difference_95_times_in_100() -> None:
+    chance = np.random.default_rng(1)
+    held = 0
+    for _ in range(200):
+        kinds = chance.choice(3, size=150, p=[0.2, 0.1, 0.7])
+        pair = compare(hits("x", list(kinds != 1)), hits("y", list(kinds != 0)))
+        held += pair.interval.low <= 0.1 <= pair.interval.high
+    # 200 draws of a chance of 95 %: a standard error of 1.5 points
+    assert 0.90 <= held / 200 <= 0.99
+
+
+def test_the_interval_of_macro_f1_lies_around_scikit_learns_figure() -> None:
+    chance = np.random.default_rng(2)
+    gold = list(chance.choice(["a", "b"], 300, p=[0.8, 0.2]))
+    predicted = [g if chance.random() < 0.8 else "a" for g in gold]
+    value = f1_score(gold, predicted, labels=["a", "b"], average="macro")
+    found = macro_f1_interval(sets(gold, ["a", "b"]), sets(predicted, ["a", "b"]))
+    assert found.low < value < found.high
+    # one resample by scikit-learn, over and over, gives the same interval
+    picks = chance.integers(0, 300, (400, 300))
+    drawn = [
+        f1_score(np.array(gold)[p], np.array(predicted)[p], labels=["a", "b"], average="macro", zero_division=0)
+        for p in picks
+    ]
+    assert (found.low, found.high) == pytest.approx(tuple(np.percentile(drawn, [2.5, 97.5])), abs=0.02)
+
+
+def test_the_interval_of_macro_f1_holds_it_with_many_labels_and_few_messages() -> None:
+    chance = np.random.default_rng(3)
+    labels = [f"label {i}" for i in range(77)]
+    gold = [labels[i] for i in chance.integers(0, 60, 100)]
+    predicted = [g if chance.random() < 0.8 else labels[chance.integers(77)] for g in gold]
+    value = f1_score(gold, predicted, labels=sorted(set(gold)), average="macro")
+    found = macro_f1_interval(sets(gold, labels), sets(predicted, labels))
+    assert found.low < value < found.high
+
+
+def test_scores_of_probabilities_by_hand() -> None:
+    records = [record(1, "a", "a", 0.9), record(2, "a", "a", 0.8), record(3, "b", "a", 0.85), record(4, "b", "b", 0.6)]
+    found = probability_scores(records, ["b", "a"])
+    assert found is not None
+    assert found.log_loss == pytest.approx(-(math.log(0.9) + math.log(0.8) + math.log(0.15) + math.log(0.6)) / 4)
+    assert found.brier == pytest.approx(2 * (0.1**2 + 0.2**2 + 0.85**2 + 0.4**2) / 4)
+    # bins: 0.6 alone, 0.8 and 0.85 with 1 of 2 right, 0.9 alone
+    assert [(b.n, b.confidence, b.accuracy) for b in found.bins] == [
+        (1, pytest.approx(0.6), 1.0), (2, pytest.approx(0.825), 0.5), (1, pytest.approx(0.9), 1.0),
+    ]  # fmt: skip
+    assert found.calibration_error == pytest.approx((0.4 + 2 * 0.325 + 0.1) / 4)
+    assert [(c.share, c.accuracy) for c in found.coverage] == [
+        (0.25, 1.0), (0.5, 0.5), (0.75, pytest.approx(2 / 3)), (1.0, 0.75),
+    ]  # fmt: skip
+    assert found.answered_at_wanted == 0.25
+
+
+def test_an_unparsed_answer_is_wrong_at_no_confidence() -> None:
+    found = probability_scores([record(1, "a", "a", 0.9), record(2, "a", None)], ["a", "b"])
+    assert found is not None
+    assert found.answered_at_wanted == 0.5
+    assert found.log_loss == pytest.approx(-(math.log(0.9) + math.log(0.5)) / 2)
+    assert probability_scores([record(1, "a", "a")], ["a", "b"]) is None
+
+
+def test_suspects_are_messages_on_which_all_contradict_the_label() -> None:
+    first = row(
+        "x", [record(1, "a", "b", 0.9), record(2, "a", "b", 0.6), record(3, "a", "a", 0.9), record(4, "a", None)]
+    )
+    second = row(
+        "y", [record(1, "a", "b", 0.7), record(2, "a", "a", 0.9), record(3, "a", "b", 0.9), record(4, "a", "b")]
+    )
+    (found,) = suspects([first, second])
+    assert (found.id, found.gold, found.answer, found.n_agreeing) == ("1", ("a",), ("b",), 2)
+    assert found.confidence == pytest.approx(0.8)
+
+
+def test_slices_by_length_and_by_a_column() -> None:
+    kinds = ["typo", "typo", "sarcasm"]
+    rows = [row("x", [record(i, "a", "a" if i else "b", kind=kind, id2=str(i)) for i, kind in enumerate(kinds)])]
+    length, by_id, by_kind = slices(rows)
+    assert (length.name, by_id.name, by_kind.name) == ("length", "id2", "kind")
+    assert [(p.value, p.n, p.accuracy["x"][0]) for p in by_kind.parts] == [("typo", 2, 0.5), ("sarcasm", 1, 1.0)]
+    assert [(p.value, p.n) for p in length.parts] == [("up to 6 words", 3)]
+    assert [length_of("w " * n) for n in (6, 7, 26)] == ["up to 6 words", "7 to 12 words", "over 25 words"]

@@ -1,0 +1,159 @@
+"""A trained classifier over a whole file: every kind, resumed, in several processes, memory flat."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pyarrow import parquet
+
+from bench.analysis.scores import ABOVE_ALL, unsure_below
+from bench.cli import main
+from bench.inference.batch import is_unsure
+from bench.records.types import PredictionRecord
+from classifiers.interface import Prediction
+
+pytestmark = pytest.mark.slow
+
+
+def answered(probability: float, *, right: bool) -> PredictionRecord:
+    gold = "a" if right else "b"
+    return PredictionRecord("1", "x", (gold,), ("a",), True, {"a": probability, "b": 1 - probability})
+
+
+def test_the_unsure_bound_is_the_lowest_that_keeps_answers_right_often_enough():
+    # from the surest down: right, right, wrong (2/3), right (3/4), wrong (3/5)
+    records = [answered(p, right=r) for p, r in ((0.99, True), (0.9, True), (0.8, False), (0.7, True), (0.6, False))]
+    assert unsure_below(records, 1.0) == 0.9
+    assert unsure_below(records, 0.75) == 0.7
+    assert unsure_below(records, 0.5) == 0.6
+    assert unsure_below([answered(0.9, right=False)], 0.5) == ABOVE_ALL
+    assert unsure_below([], 0.9) is None
+
+
+def test_answers_of_one_probability_stand_or_fall_together():
+    records = [answered(0.9, right=True), answered(0.9, right=False)]
+    assert unsure_below(records, 1.0) == ABOVE_ALL
+    assert unsure_below(records, 0.5) == 0.9
+
+
+def test_an_answer_that_is_no_label_is_unsure():
+    assert is_unsure(Prediction((), valid=False), 0.5)
+    assert is_unsure(Prediction(("a",), probabilities={"a": 0.4, "b": 0.6}), 0.5)
+    assert not is_unsure(Prediction(("a",), probabilities={"a": 0.6, "b": 0.4}), 0.5)
+    assert not is_unsure(Prediction(("a",)), None)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("bulk")
+    config = folder / "c.toml"
+    config.write_text("latency_messages = 5\n[classifiers.linear]\n")
+    assert main(["--results", str(folder), "run", str(config), "--run", "r"]) == 0
+    return folder
+
+
+TEXTS = ["where is my parcel 88?", "I want my\nmoney back", 'she said "great", thanks', "", "ünïcødé ✓"]
+
+
+@pytest.fixture
+def source(tmp_path) -> Path:
+    path = tmp_path / "in.csv"
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        lines = csv.writer(stream)
+        lines.writerow(["id", "text"])
+        lines.writerows([[f"{i:05}", TEXTS[i % len(TEXTS)]] for i in range(20000)])
+    return path
+
+
+def predict(results: Path, *rest: object) -> int:
+    return main(["--results", str(results), "predict", "r/linear", *map(str, rest)])
+
+
+def rows_of_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_every_row_is_answered_in_order_and_kept_as_it_was(results, source, tmp_path):
+    assert predict(results, source, tmp_path / "out.csv", "--probabilities") == 0
+    rows = rows_of_csv(tmp_path / "out.csv")
+    assert [(row["id"], row["text"]) for row in rows] == [(f"{i:05}", TEXTS[i % 5]) for i in range(20000)]
+    first = rows[1]
+    assert first["predicted"] == "Refund Request"
+    names = [name for name in first if name.startswith("p(")]
+    assert sum(float(first[name]) for name in names) == pytest.approx(1)
+    assert float(first["probability"]) == max(float(first[name]) for name in names)
+    assert not (tmp_path / "out.csv.parts").exists()
+
+
+def test_any_kind_of_file_and_any_number_of_processes_give_the_same_answers(results, source, tmp_path):
+    assert predict(results, source, tmp_path / "a.jsonl") == 0
+    assert predict(results, source, tmp_path / "b.parquet", "--workers", 2) == 0
+    lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert parquet.read_table(tmp_path / "b.parquet").to_pylist() == lines
+    assert predict(results, tmp_path / "b.parquet", tmp_path / "c.csv") == 2  # it has the answers' columns already
+    assert predict(results, tmp_path / "in.csv", tmp_path / "d.tsv") == 0
+    assert [line["predicted"] for line in lines] == [
+        row["predicted"] for row in csv.DictReader((tmp_path / "d.tsv").open(newline=""), delimiter="\t")
+    ]
+
+
+def test_a_job_that_was_killed_goes_on_and_ends_the_same(results, source, tmp_path, capsys):
+    assert predict(results, source, tmp_path / "whole.csv") == 0
+    out = tmp_path / "out.csv"
+    command = [sys.executable, "-m", "bench.cli", "--results", results, "predict", "r/linear", source, out]
+    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL)
+    parts = Path(f"{out}.parts")
+    while process.poll() is None and len(list(parts.glob("*.parquet"))) < 2:
+        pass
+    process.kill()
+    process.wait()
+    assert not out.exists()
+    capsys.readouterr()
+    assert predict(results, source, out) == 0
+    assert "pieces kept from before" in " ".join(capsys.readouterr().out.split())
+    assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+def test_pieces_of_another_job_are_not_taken_for_this_one(results, source, tmp_path, capsys):
+    parts = tmp_path / "out.csv.parts"
+    parts.mkdir()
+    (parts / "job.json").write_text("{}")
+    assert predict(results, source, tmp_path / "out.csv") == 2
+    assert "holds pieces of another job; delete it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "reason"),
+    [
+        ("message\nhello\n", "in.csv", "no column 'text' (columns: message); name it with --text"),
+        ("text,predicted\nhello,x\n", "in.csv", "has a column 'predicted' already; rename it"),
+        ("text\n", "in.csv", "is empty; it needs rows to answer"),
+        ("", "in.csv", "cannot be read"),
+        ("{broken", "in.jsonl", "cannot be read"),
+        ("not parquet", "in.parquet", "cannot be read"),
+        ("x", "in.xlsx", "unknown kind of file (known: .csv, .tsv, .jsonl, .parquet)"),
+        (None, "none.csv", "there is no such file"),
+    ],
+)
+def test_a_bad_file_is_one_line_and_exit_code_2(results, tmp_path, capsys, content, name, reason):
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    assert predict(results, tmp_path / name, tmp_path / "out.csv") == 2
+    error = capsys.readouterr().err
+    assert reason in error
+    assert len(error.splitlines()) == 1
+    assert not list(tmp_path.glob("out.csv*"))
+
+
+def test_a_classifier_that_is_not_there_is_named(results, source, tmp_path, capsys):
+    command = ["--results", str(results), "predict"]
+    assert main([*command, "r/linaer", str(source), str(tmp_path / "o.csv")]) == 2
+    assert "unknown saved classifier 'linaer'; did you mean 'linear'" in capsys.readouterr().err
+    assert main([*command, "linear", str(source), str(tmp_path / "o.csv")]) == 2
+    assert "give RUN/CLASSIFIER, such as latest/encoder" in capsys.readouterr().err

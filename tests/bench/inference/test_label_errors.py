@@ -1,0 +1,65 @@
+"""Labels that were swapped on purpose are found, by classifiers that did not learn from them."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import CUSTOMER_MESSAGES
+
+from bench.cli import main
+from bench.inference.label_errors import find_issues
+from classifiers.interface import Label, Message, Task
+
+pytestmark = pytest.mark.slow
+
+TASK = Task("t", (Label("a"), Label("b")))
+
+
+def test_a_confident_contradiction_is_an_issue_and_a_doubt_is_none() -> None:
+    messages = [Message(str(i), f"m{i}", ("a" if i < 10 else "b",)) for i in range(20)]
+    rows = np.array([[0.9, 0.1]] * 10 + [[0.1, 0.9]] * 10)
+    rows[3] = [0.05, 0.95]
+    rows[12] = [0.45, 0.55]
+    (issue,) = find_issues(TASK, messages, rows)
+    assert (issue.message.id, issue.suggested, issue.given_probability) == ("3", "b", pytest.approx(0.05))
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """Real messages as a CSV, twelve of them with a label that is surely not theirs, and a run over them."""
+    lines = []
+    for file, label in (("refunds.txt", "Refund Request"), ("inquiries.txt", "Order Inquiry")):
+        for i, text in enumerate((CUSTOMER_MESSAGES / file).read_text(encoding="utf-8").splitlines()[:300]):
+            other = "Order Inquiry" if label == "Refund Request" else "Refund Request"
+            lines.append((text, other if i % 50 == 0 else label))
+    with (tmp_path / "m.csv").open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows([("text", "label"), *lines])
+    config = f"latency_messages = 0\n[data]\npath = '{tmp_path}/m.csv'\n[classifiers.linear]\n"
+    (tmp_path / "c.toml").write_text(config)
+    assert main(["--results", str(tmp_path), "run", str(tmp_path / "c.toml"), "--run", "r"]) == 0
+    return tmp_path
+
+
+def test_swapped_labels_come_first(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["--results", str(results), "labels", "r/linear"]
+    assert main([*command, "--csv", str(results / "issues.csv")]) == 0
+    with (results / "issues.csv").open(newline="", encoding="utf-8") as stream:
+        found = [row["message"] for row in csv.DictReader(stream)]
+    swapped = {f"m.csv:{i + 2}" for i in range(600) if i % 50 == 0}
+    assert set(found[:3]) <= swapped
+    assert len(swapped & set(found)) >= 6, "half of the 12 swapped labels"
+    assert len(found) <= 30, "of 600 messages"
+    assert main([*command, "--limit", "3"]) == 0
+    assert "3 shown" in capsys.readouterr().out
+
+
+def test_who_cannot_judge_is_one_clear_line(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["--results", str(results), "labels"]
+    assert main([*command, "r/liner"]) == 2
+    assert "did you mean 'linear'" in capsys.readouterr().err
+    assert main([*command, "r/linear", "--folds", "1"]) == 2
+    assert main([*command, "r/linear", "--folds", "400"]) == 2
+    assert "fewer than the 400 folds" in capsys.readouterr().err

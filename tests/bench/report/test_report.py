@@ -1,0 +1,151 @@
+"""The committed reference run: reports rebuilt from its records must be the committed ones."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY
+from rich.console import Console
+
+from bench.analysis.compare import all_pairs, rows_of
+from bench.analysis.scores import whole_rows
+from bench.cli import main
+from bench.records.store import RunFolder
+from bench.report.build import loud, make_report, tables
+from bench.report.markdown import markdown, replace_block, results_block, scores_json
+from bench.report.tables.speed import speed_block
+from bench.report.terminal import print_report
+from bench.report.text import count, number, share, size
+from bench.robustness.suites import stress_records
+from bench.speed.results import read_speed
+
+pytestmark = pytest.mark.slow
+
+REFERENCE = RunFolder(REPOSITORY / "results" / "reference" / "default")
+
+
+def test_report_is_rebuilt_from_records_alone() -> None:
+    run, rows = REFERENCE.read(), rows_of(REFERENCE)
+    pairs = all_pairs(rows)
+    assert markdown(make_report(run, rows, pairs, stress_records(REFERENCE))) == (
+        REFERENCE.path / "report.md"
+    ).read_text(encoding="utf-8")
+    scores = json.loads((REFERENCE.path / "scores.json").read_text(encoding="utf-8"))
+    assert json.loads(json.dumps(scores_json(rows, pairs))) == scores
+
+
+@pytest.mark.parametrize(
+    ("name", "block", "titles"),
+    [
+        ("default", "results", ""),
+        ("default", "stress", "Challenge,Spoiled,Prompt injection"),
+        ("llm-ladder", "ladder", ""),
+        ("curve", "curve", ""),
+        ("several-labels", "several", "Scores"),
+        ("distilled", "distilled", "Learning curve,Scores,Speed"),
+    ],
+)
+def test_readme_shows_the_reference_runs(name: str, block: str, titles: str) -> None:
+    run = RunFolder(REFERENCE.path.with_name(name))
+    rows = rows_of(run)
+    report = make_report(run.read(), rows, all_pairs(whole_rows(rows)), stress_records(run))
+    tables = results_block(report, titles.split(",") if titles else ())
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    command = f"bench report results/reference/{name} --into README.md --block {block} --tables '{titles}'"
+    assert replace_block(readme, tables, block) == readme, f"run: {command}"
+
+
+def test_readme_shows_the_reference_speed() -> None:
+    block = speed_block(read_speed(REPOSITORY / "results" / "reference" / "speed"))
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    command = "bench --results results/reference speed --into README.md"
+    assert replace_block(readme, block, "speed") == readme, f"run: {command}"
+
+
+def test_many_classifiers_show_the_pairs_with_the_best_only() -> None:
+    run = RunFolder(REFERENCE.path.with_name("llm-ladder"))
+    rows = rows_of(run)
+    pairs = all_pairs(rows)
+    assert len(pairs) == len(rows) * (len(rows) - 1) // 2
+    (table,) = (t for t in tables(run.read(), rows, pairs) if t.title.startswith("Differences"))
+    assert len(table.body) == len(rows) - 1
+    assert any(f"all {len(pairs)} pairs" in note for note in table.notes)
+
+
+def test_tuned_row_shows_every_try_and_the_plain_one() -> None:
+    run = RunFolder(REFERENCE.path.with_name("llm-ladder"))
+    rows = rows_of(run)
+    shown = {t.title: t for t in tables(run.read(), rows, all_pairs(rows))}
+    tried = shown["500m-tuned: tried on validation"]
+    assert tried.body[0][0].startswith("as configured")
+    assert sum(cells[0].endswith("(chosen)") for cells in tried.body) == 1
+    assert any("500m-tuned" in line and "as configured" in line for line in loud(run.read(), rows))
+    times = shown["Where prediction time went"]
+    assert {"prompt", "answer"} <= {cells[1] for cells in times.body}
+
+
+def test_reference_holds_whole_rows_and_no_weights() -> None:
+    rows = {row.cell.classifier: row for row in rows_of(REFERENCE)}
+    assert list(rows) == [
+        *("majority", "linear", "encoder-frozen", "encoder", "llama_cpp", "llama_cpp-tuned"),
+        "encoder-then-llm",
+    ]
+    assert all(row.cell.status == "ok" for row in rows.values())
+    encoder, linear = rows["encoder"].scores, rows["linear"].scores
+    assert encoder is not None
+    assert linear is not None
+    assert encoder.accuracy > linear.accuracy
+    assert not [f for f in REFERENCE.path.rglob("*") if f.suffix in (".safetensors", ".gguf", ".skops")]
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_tables_fit_the_terminal(width: int) -> None:
+    stream = io.StringIO()
+    rows = rows_of(REFERENCE)
+    print_report(Console(file=stream, width=width), make_report(REFERENCE.read(), rows, all_pairs(rows)))
+    text = stream.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    for name in ("majority", "linear", "encoder", "llama_cpp", "before retry", "unparsed", "McNemar"):
+        assert name in text, f"{name} is whole at {width} columns"
+
+
+def test_report_writes_only_beside_its_run(tmp_path: Path) -> None:
+    copy = tmp_path / "results" / "copy"
+    shutil.copytree(REFERENCE.path, copy)
+    for name in ("report.md", "scores.json"):
+        (copy / name).unlink()
+    assert main(["--results", str(tmp_path / "results"), "report", "copy"]) == 0
+    assert (copy / "report.md").read_bytes() == (REFERENCE.path / "report.md").read_bytes()
+
+
+def test_hostile_text_stays_text() -> None:
+    """rich reads [red] as a colour and Markdown reads | as a column: neither may happen to messages."""
+    stream = io.StringIO()
+    rows = rows_of(REFERENCE)
+    run = REFERENCE.read()
+    object.__setattr__(run, "warnings", ("[bold]<script>|x|</script>[/bold]",))
+    print_report(Console(file=stream, width=120), make_report(run, rows, ()))
+    assert "[bold]<script>|x|</script>[/bold]" in stream.getvalue()
+    assert "<script>" not in markdown(make_report(run, rows, ()))
+
+
+def test_figures_as_people_read_them() -> None:
+    assert [share(None), share(0.9567), size(None), size(1117320768), size(90868376)] == [
+        "–",
+        "95.7",
+        "–",
+        "1.12 GB",
+        "91 MB",
+    ]
+    assert [count(None), count(22713216), count(1.54e9), count(7)] == ["–", "22.7 M", "1.54 B", "7"]
+    assert [number(None), number(0.0), number(0.0004), number(3.14159), number(1234.5)] == [
+        "–",
+        "0",
+        "< 0.01",
+        "3.14",
+        "1,234",
+    ]

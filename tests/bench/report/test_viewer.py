@@ -1,0 +1,52 @@
+"""The terminal viewer, driven by keys without a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from conftest import REPOSITORY
+from textual.widgets import DataTable, Input, Select, Static
+
+from bench.analysis.compare import answers_by_message, rows_of
+from bench.records.store import RunFolder
+from bench.report.viewer import Viewer, detail
+
+pytestmark = pytest.mark.slow
+
+MESSAGES = list(answers_by_message(rows_of(RunFolder(REPOSITORY / "results" / "reference" / "default"))))
+
+
+def test_filter_search_and_detail() -> None:
+    async def drive() -> None:
+        viewer = Viewer(MESSAGES)
+        async with viewer.run_test(size=(120, 40)) as pilot:
+            differ = sum(len({r.predicted for r in m.answers.values()}) > 1 for m in MESSAGES)
+            table = viewer.query_one(DataTable)
+            assert table.row_count == differ
+            viewer.query_one(Select).value = "where encoder is wrong"
+            await pilot.pause()
+            assert table.row_count == sum(not m.is_right("encoder") for m in MESSAGES) == 18
+            viewer.query_one(Select).value = "all messages"
+            await pilot.pause()
+            assert table.row_count == 244
+            await pilot.press("slash", *"refund")
+            await pilot.pause()
+            assert viewer.query_one(Input).value == "refund"
+            assert 0 < table.row_count < 244
+            assert all("refund" in detail(m).plain.casefold() for m in viewer.shown)
+            table.focus()
+            await pilot.press("down")
+            await pilot.pause()
+            shown = str(viewer.query_one("#text", Static).render())
+            assert viewer.shown[1].text in shown
+            assert "attempt 1" in shown
+
+    asyncio.run(drive())
+
+
+@pytest.mark.parametrize("text", ["[red]no markup[/red]", "[/]", "\\x1b[31m"])
+def test_a_message_is_never_read_as_markup(text: str) -> None:
+    from dataclasses import replace
+
+    assert text in detail(replace(MESSAGES[0], text=text)).plain

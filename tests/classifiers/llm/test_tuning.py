@@ -1,0 +1,98 @@
+"""Tuning on validation with the real SmolLM2-135M: what is tried, the budget, and that nothing else is seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.measure.process import usable_cores
+from classifiers.interface import Message, Task
+from classifiers.llm.llama_cpp import LlamaCpp
+from classifiers.llm.prompting.asker import Asker
+from classifiers.llm.prompting.calibration import calibrate, label_probabilities, prior_of
+from classifiers.llm.prompting.examples import SimilarMessages, draw_per_label
+from classifiers.llm.prompting.prompt import wordings
+from classifiers.llm.prompting.settings import LlamaCppSettings
+from classifiers.llm.tuning import declared_choices
+
+
+def fitted(smollm: Path, task: Task, messages: list[Message], **settings: object) -> LlamaCpp:
+    values = {"model": str(smollm), "retries": 0, "max_tokens": 4, **settings}
+    classifier = LlamaCpp(LlamaCppSettings.model_validate(values), threads=usable_cores())
+    classifier.load()
+    classifier.fit(task, messages[::2], messages[1::2])
+    return classifier
+
+
+def test_tuning_tries_every_declared_choice_and_keeps_the_best(
+    smollm: Path, minilm: Path, task: Task, messages: list[Message], tmp_path: Path
+) -> None:
+    with fitted(smollm, task, messages, tune=True, tune_messages=6, encoder=str(minilm)) as classifier:
+        trials = classifier.trials
+        plain = classifier.settings.choice(0)
+        n_scored = sum(choice.mode == "score" for choice in declared_choices(plain))
+        assert len(trials) == 1 + len(declared_choices(plain)) + n_scored * (len(Asker.calibrations) - 1)
+        assert trials[0].settings == plain.describe()
+        assert {trial.n for trial in trials} == {6}
+        chosen = classifier.asker.choice.describe()
+        assert max(trial.accuracy for trial in trials) == next(t.accuracy for t in trials if t.settings == chosen)
+        assert "right there as tuned" in classifier.notes[0]
+        assert classifier.stages["prompt"].tokens > 0
+        answers = [p.labels for p in classifier.predict(["where is my parcel?", "money back, please"])]
+        classifier.save(tmp_path)
+    with LlamaCpp(classifier.settings, threads=usable_cores()) as again:
+        again.load_from(tmp_path, task)
+        assert again.asker.choice.describe() == chosen
+        assert again.trials == trials
+        assert [p.labels for p in again.predict(["where is my parcel?", "money back, please"])] == answers
+
+
+def test_spent_budget_leaves_the_plain_way(smollm: Path, minilm: Path, task: Task, messages: list[Message]) -> None:
+    with fitted(smollm, task, messages, tune=True, tune_seconds=1e-9, encoder=str(minilm)) as classifier:
+        assert classifier.trials == ()
+        assert classifier.asker.choice == classifier.settings.choice(0)
+        assert classifier.notes == ()
+
+
+def test_variants_measure_a_spread_and_change_nothing(smollm: Path, task: Task, messages: list[Message]) -> None:
+    options = {"mode": "score", "examples": "per_label", "n_examples": 1, "prompt_variants": True, "example_draws": 3}
+    with fitted(smollm, task, messages, **options) as classifier:
+        assert len(wordings()) >= 3
+        assert [t.settings["wording"] for t in classifier.trials[: len(wordings())]] == list(wordings())
+        assert {t.settings["example_seed"] for t in classifier.trials} == {0, 1, 2}
+        assert classifier.asker.choice == classifier.settings.choice(0)
+
+
+def test_auto_calibration_is_chosen_on_validation(smollm: Path, task: Task, messages: list[Message]) -> None:
+    with fitted(smollm, task, messages, mode="score", calibration="auto") as classifier:
+        assert [t.settings["calibration"] for t in classifier.trials] == list(Asker.calibrations)
+        best = max(trial.accuracy for trial in classifier.trials)
+        chosen = next(t for t in classifier.trials if t.settings["calibration"] == classifier.asker.choice.calibration)
+        assert chosen.accuracy == best
+
+
+def test_calibration_divides_by_the_prior() -> None:
+    """By hand: 0.8 and 0.2 under a prior of 0.8 and 0.2 are no evidence; 0.6 and 0.4 speak for the second."""
+    scores = np.log([[0.8, 0.2], [0.6, 0.4]])
+    assert label_probabilities(scores) == pytest.approx(np.array([[0.8, 0.2], [0.6, 0.4]]))
+    prior = prior_of(scores[:1])
+    assert prior == pytest.approx([0.8, 0.2])
+    assert calibrate(scores, prior) == pytest.approx(np.array([[0.5, 0.5], [0.75 / 2.75, 2 / 2.75]]))
+    assert calibrate(scores, None) == pytest.approx(label_probabilities(scores))
+
+
+def test_similar_messages_stand_nearest_last(minilm: Path, messages: list[Message]) -> None:
+    similar = SimilarMessages(messages, minilm, threads=usable_cores())
+    (found,) = similar.nearest(["where is my parcel"], 3)
+    assert found[-1].text == "where is my parcel?"
+    assert len(found) == 3
+
+
+def test_no_label_is_missed_in_a_draw(task: Task, messages: list[Message]) -> None:
+    for seed in range(5):
+        drawn = draw_per_label(task, messages, 2, seed)
+        assert sorted(m.label for m in drawn) == sorted(task.label_names * 2)
+    assert draw_per_label(task, messages, 2, 1) == draw_per_label(task, messages, 2, 1)
+    assert draw_per_label(task, messages, 2, 1) != draw_per_label(task, messages, 2, 2)
