@@ -142,7 +142,7 @@ class Distilled(Classifier[DistilledSettings]):
 
     @property
     def models(self) -> tuple[ModelFile, ...]:
-        """Give the student's files: what must be shipped; the teacher's stand among the facts."""
+        """Give the student's files: what must be shipped; the teacher's stand among the metadata."""
         return self._student.models
 
     @property
@@ -162,10 +162,10 @@ class Distilled(Classifier[DistilledSettings]):
         return self._student.n_parameters
 
     @property
-    def facts(self) -> Mapping[str, str | int | float]:
-        """Give the student's facts, how many messages were taught, and the teacher's files."""
+    def metadata(self) -> Mapping[str, str | int | float]:
+        """Give the student's metadata, how many messages were taught, and the teacher's files."""
         hashes = {f"teacher {file.name}": file.sha256 for file in self._teacher_models}
-        return {**self._student.facts, **self._taught, **hashes}
+        return {**self._student.metadata, **self._taught, **hashes}
 
     def _teacher(self) -> Classifier[Any]:
         values = dict(self.settings.teacher)

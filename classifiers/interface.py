@@ -34,13 +34,13 @@ class Label:
 class Task:
     """What is to be decided, without any message: enough to build a zero-shot prompt.
 
-    `most_labels` is how many labels a message may have: with 1 it has exactly one, above that none to so many.
+    `max_labels` is how many labels a message may have: with 1 it has exactly one, above that none to so many.
     """
 
     name: str
     labels: tuple[Label, ...]
     instruction: str = ""
-    most_labels: int = 1
+    max_labels: int = 1
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -50,7 +50,7 @@ class Task:
     @property
     def takes_several(self) -> bool:
         """Tell whether a message may have none or several labels."""
-        return self.most_labels > 1
+        return self.max_labels > 1
 
     def without(self, name: str) -> Task:
         """Give the task as it is for those who are not told of one of its labels."""
@@ -302,7 +302,7 @@ class Classifier(ABC, Generic[S]):
         return {}
 
     @property
-    def facts(self) -> Mapping[str, str | int | float]:
+    def metadata(self) -> Mapping[str, str | int | float]:
         """Give what else should stand in the record, such as the device or how many were cut."""
         return {}
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from classifiers.heads.logistic import fit_logistic, label_probabilities, n_weights
-from classifiers.heads.multilabel import EVEN, decide, label_matrix, tune_thresholds
+from classifiers.heads.multilabel import DEFAULT_THRESHOLD, decide, label_matrix, tune_thresholds
 from classifiers.interface import Classifier, Listener, Message, Prediction, Settings, Task, silent
 from classifiers.models.safe_load import read_fitted
 
@@ -71,7 +71,7 @@ class Linear(Classifier[LinearSettings]):
             listen=listen,
         )
         self.pipeline = make_pipeline(features, model)
-        self.thresholds = (EVEN,) * len(task.labels)
+        self.thresholds = (DEFAULT_THRESHOLD,) * len(task.labels)
         if task.takes_several and validation:
             rows = label_probabilities(model, held_out, task)
             self.thresholds = tune_thresholds(rows, label_matrix(validation, task.label_names))
@@ -97,7 +97,7 @@ class Linear(Classifier[LinearSettings]):
         self.pipeline = read_fitted(folder / FILE)
         thresholds = folder / THRESHOLDS
         saved = json.loads(thresholds.read_text(encoding="utf-8")) if thresholds.exists() else ()
-        self.thresholds = tuple(saved) or (EVEN,) * len(task.labels)
+        self.thresholds = tuple(saved) or (DEFAULT_THRESHOLD,) * len(task.labels)
 
     @property
     def n_parameters(self) -> int | None:

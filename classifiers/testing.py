@@ -131,8 +131,8 @@ def _check_figures(classifier: Classifier[Any]) -> None:
     for name in ("n_parameters", "bytes_on_disk", "n_labelled"):
         value = getattr(classifier, name)
         assert value is None or value >= 0, f"{name} is {value}"
-    for fact in classifier.facts.values():
-        assert isinstance(fact, str | int | float), f"facts hold plain values, not {fact!r}"
+    for fact in classifier.metadata.values():
+        assert isinstance(fact, str | int | float), f"metadata hold plain values, not {fact!r}"
 
 
 def _check_saving(

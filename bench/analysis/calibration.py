@@ -16,7 +16,7 @@ from bench.records.types import PredictionRecord
 
 BINS = 10
 WANTED = 0.99
-MOST_POINTS = 200
+MAX_POINTS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +40,14 @@ class Coverage:
 class ProbabilityScores:
     """Quality of probabilities; `coverage` goes from the surest answer alone to all, in 200 points at most.
 
-    `answered_at_wanted` is the largest share of messages that can be answered with 99 % of the answers
+    `coverage_at_target` is the largest share of messages that can be answered with 99 % of the answers
     right, 0 where not even the surest are.
     """
 
     log_loss: float
     brier: float
     calibration_error: float
-    answered_at_wanted: float
+    coverage_at_target: float
     bins: tuple[Bin, ...]
     coverage: tuple[Coverage, ...]
 
@@ -75,7 +75,7 @@ def probability_scores(records: Sequence[PredictionRecord], labels: Sequence[str
         log_loss=float(log_loss(gold, rows, labels=names)),
         brier=float(brier_score_loss(gold, rows, labels=names, scale_by_half=False)),
         calibration_error=_calibration_error(bins := _bins(confidence, right)),
-        answered_at_wanted=max((c.share for c in coverage if c.accuracy >= WANTED), default=0.0),
+        coverage_at_target=max((c.share for c in coverage if c.accuracy >= WANTED), default=0.0),
         bins=bins,
         coverage=_thinned(coverage),
     )
@@ -103,7 +103,7 @@ def _coverage(confidence: NDArray[np.float64], right: NDArray[np.float64]) -> tu
 
 def _thinned(points: Sequence[Coverage]) -> tuple[Coverage, ...]:
     """Keep the points of a curve that a drawing can tell apart, the last one always."""
-    if len(points) <= MOST_POINTS:
+    if len(points) <= MAX_POINTS:
         return tuple(points)
-    places = np.linspace(0, len(points) - 1, MOST_POINTS).round().astype(int)
+    places = np.linspace(0, len(points) - 1, MAX_POINTS).round().astype(int)
     return tuple(points[i] for i in places)

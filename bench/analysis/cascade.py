@@ -138,7 +138,7 @@ def _cell(name: str, first: CellRecord, second: CellRecord, records: Records, fo
             f"'{first.classifier}' answers what it is at least {bound:.1%} sure of, '{second.classifier}' the other "
             f"{passed:.1%}; the bound was chosen on validation",
         ),
-        facts={"first": first.classifier, "second": second.classifier, "bound": bound, "passed on": passed},
+        metadata={"first": first.classifier, "second": second.classifier, "bound": bound, "passed on": passed},
         load_seconds=_sum(first.load_seconds, second.load_seconds),
         fit_seconds=_sum(first.fit_seconds, second.fit_seconds),
         predict_seconds=seconds,

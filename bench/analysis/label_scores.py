@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES = 1000
-MOST_DRAWN = 10_000_000
+MAX_DRAWN = 10_000_000
 """Messages that all resamples held at one time may have together: 80 MB of their numbers."""
 
 Sets = NDArray[np.bool_]
@@ -79,7 +79,7 @@ def hamming_loss(gold: Sets, answered: Sets) -> float:
 
 def resamples_at_once(n_messages: int) -> int:
     """Give how many bootstrap resamples to draw at a time: all would be gigabytes where messages are many."""
-    return max(1, MOST_DRAWN // n_messages)
+    return max(1, MAX_DRAWN // n_messages)
 
 
 def bootstrap_interval(

@@ -1,7 +1,7 @@
 """Messages that belong nowhere: how many a classifier turns away, and how many of those it should not have.
 
 The protocol of clinc150 (Larson et al. 2019) and HINT3 (Arora et al. 2020): accuracy on the messages that belong
-somewhere, and recall and precision of turning away. A classifier turns a message away by answering `other_label`: as a
+somewhere, and recall and precision of turning away. A classifier turns a message away by answering `oos_label`: as a
 label it has learnt, or, by a cascade with `other`, where it is not sure enough.
 """
 

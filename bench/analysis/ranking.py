@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.analysis.compare import rows_of
-from bench.analysis.scores import whole_rows
+from bench.analysis.scores import full_data_rows
 from bench.records.store import RunFolder
 from classifiers.errors import BenchError
 
 LEVEL = 0.05
-FEWEST = 3
+MIN_MESSAGES = 3
 """Friedman's test needs as many classifiers, and as many data sets."""
 
 
@@ -75,7 +75,7 @@ def _accuracies(runs: Sequence[RunFolder]) -> dict[str, Mapping[str, list[float]
     for folder in runs:
         run = folder.read()
         own = found.setdefault((run.task_fingerprint, str(run.task["name"])), {})
-        for row in whole_rows(rows_of(folder)):
+        for row in full_data_rows(rows_of(folder)):
             if row.scores:
                 own.setdefault(row.cell.row or row.cell.classifier, []).append(row.scores.accuracy)
     names = [name for _, name in found]
@@ -90,7 +90,7 @@ def _tests(accuracies: NDArray[np.float64]) -> tuple[float | None, NDArray[np.fl
     import scikit_posthocs
     from scipy.stats import friedmanchisquare
 
-    if min(accuracies.shape) < FEWEST or (accuracies == accuracies[:, :1]).all():
+    if min(accuracies.shape) < MIN_MESSAGES or (accuracies == accuracies[:, :1]).all():
         return None, None
     p_value = float(friedmanchisquare(*accuracies.T).pvalue)
     return p_value, np.asarray(scikit_posthocs.posthoc_nemenyi_friedman(accuracies), dtype=float)

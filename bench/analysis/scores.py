@@ -44,8 +44,8 @@ class Scores:
     first_attempt_accuracy: float
     macro_f1: float
     macro_f1_interval: Interval
-    invalid_rate: float
-    first_invalid_rate: float
+    parse_failure_rate: float
+    first_parse_failure_rate: float
     valid_at: tuple[int, ...]
     never: int
     truncated: int
@@ -100,8 +100,8 @@ def score(records: Sequence[PredictionRecord], labels: Sequence[str], *, several
         first_attempt_accuracy=sum(record.is_right_at_first for record in records) / n,
         macro_f1=macro_f1(gold, answered),
         macro_f1_interval=macro_f1_interval(gold, answered),
-        invalid_rate=sum(not record.valid for record in records) / n,
-        first_invalid_rate=sum(not record.is_valid_at_first for record in records) / n,
+        parse_failure_rate=sum(not record.valid for record in records) / n,
+        first_parse_failure_rate=sum(not record.is_valid_at_first for record in records) / n,
         valid_at=valid_at,
         never=n - sum(valid_at),
         truncated=sum(record.truncated for record in records),
@@ -165,7 +165,7 @@ def unsure_below(records: Sequence[PredictionRecord], accuracy: float) -> float 
     return best
 
 
-def whole_rows(rows: Sequence[Row]) -> list[Row]:
+def full_data_rows(rows: Sequence[Row]) -> list[Row]:
     """Give the rows that were trained on the whole training part, not on a few messages a label of it."""
     return [row for row in rows if row.cell.train_per_label is None]
 
@@ -227,14 +227,14 @@ def _before_retry(row: Row) -> float | None:
 METRICS: tuple[Metric, ...] = (
     Metric("accuracy", "%", True, _of_scores("accuracy")),
     Metric("before retry", "%", True, _before_retry),
-    Metric("invalid", "%", False, _of_scores("invalid_rate")),
+    Metric("invalid", "%", False, _of_scores("parse_failure_rate")),
     Metric("micro F1", "%", True, _of_scores("micro_f1")),
     Metric("macro F1", "%", True, _of_scores("macro_f1")),
     Metric("Hamming loss", "%", False, _of_scores("hamming_loss")),
     Metric("log loss", "", False, _of_probability("log_loss")),
     Metric("Brier", "", False, _of_probability("brier")),
     Metric("calibration error", "%", False, _of_probability("calibration_error")),
-    Metric("answered at 99 % right", "%", True, _of_probability("answered_at_wanted")),
+    Metric("answered at 99 % right", "%", True, _of_probability("coverage_at_target")),
     Metric("p50", "ms", False, lambda row: row.cell.latency_ms.p50 if row.cell.latency_ms else None),
     Metric("p95", "ms", False, lambda row: row.cell.latency_ms.p95 if row.cell.latency_ms else None),
     Metric("throughput", "/s", True, _of_cell("throughput_per_s")),

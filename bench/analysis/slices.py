@@ -9,7 +9,7 @@ from bench.analysis.compare import Disagreement, answers_by_message
 from bench.analysis.label_scores import Interval
 from bench.analysis.scores import Row, wilson_interval
 
-MOST_VALUES = 20
+MAX_VALUES = 20
 LENGTH = "length"
 LENGTHS = ((6, "up to 6 words"), (12, "7 to 12 words"), (25, "13 to 25 words"))
 LONGEST = "over 25 words"
@@ -40,7 +40,7 @@ def slices(rows: Sequence[Row]) -> Iterator[Slice]:
     yield _slice(LENGTH, messages, lambda one: length_of(one.text))
     for name in sorted({name for message in messages for name in message.columns}):
         values = {message.columns.get(name, "") for message in messages}
-        if 2 <= len(values) <= MOST_VALUES:
+        if 2 <= len(values) <= MAX_VALUES:
             yield _slice(name, messages, lambda one, name=name: one.columns.get(name, ""))  # type: ignore[misc]
 
 

@@ -14,13 +14,13 @@ def recommend_classifier(chosen: argparse.Namespace) -> int:
     """Print which classifier of a run to use; 1 where none meets the limits."""
     from bench.analysis.compare import all_pairs, rows_of
     from bench.analysis.recommend import Limits, recommend
-    from bench.analysis.scores import whole_rows
+    from bench.analysis.scores import full_data_rows
     from bench.config.run import RunConfig
     from bench.config.tables import CostConfig
     from bench.report.terminal import print_verdict
 
     folder = find(chosen)
-    rows = whole_rows(rows_of(folder))
+    rows = full_data_rows(rows_of(folder))
     limits = Limits(chosen.max_latency_ms, chosen.max_memory_gb, chosen.labels, _volume(chosen.volume))
     given = {"machine_per_hour": chosen.machine_price, "per_label": chosen.label_price}
     config = RunConfig.model_validate(folder.read().config).cost.model_dump()
@@ -104,10 +104,10 @@ def list_disagreements(chosen: argparse.Namespace) -> int:
 
     rows = rows_of(find(chosen))
     if chosen.tui:
-        from bench.analysis.scores import whole_rows
+        from bench.analysis.scores import full_data_rows
         from bench.report.viewer import Viewer
 
-        Viewer(list(answers_by_message(whole_rows(rows)))).run()
+        Viewer(list(answers_by_message(full_data_rows(rows)))).run()
         return 0
     pair = _pair(chosen.pair, [row.cell.classifier for row in rows if row.scores])
     if chosen.right and not pair:

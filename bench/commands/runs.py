@@ -175,13 +175,13 @@ def compare_runs(chosen: argparse.Namespace) -> int:
     """Print how every classifier changed between two runs; 3 for a regression where that was asked for."""
     from bench.analysis.compare import rows_of
     from bench.analysis.run_diff import changes
-    from bench.analysis.scores import whole_rows
+    from bench.analysis.scores import full_data_rows
     from bench.records.store import find_run
     from bench.report.tables.runs import changes_table
     from bench.report.terminal import print_table
 
     old, new = (find_run(run, chosen.results) for run in (chosen.old, chosen.new))
-    found = changes(*(whole_rows(rows_of(run)) for run in (old, new)))
+    found = changes(*(full_data_rows(rows_of(run)) for run in (old, new)))
     print_table(make_console(), changes_table(old.read(), new.read(), found))
     return 3 if chosen.fail_on_regression and any(change.is_regression for change in found) else 0
 

@@ -35,9 +35,9 @@ def find(chosen: argparse.Namespace) -> RunFolder:
 def report_of(folder: RunFolder) -> Report:
     """Work a run's report out from its records."""
     from bench.analysis.compare import all_pairs, rows_of
-    from bench.analysis.scores import whole_rows
+    from bench.analysis.scores import full_data_rows
     from bench.report.build import make_report
     from bench.robustness.suites import stress_records
 
     rows = rows_of(folder)
-    return make_report(folder.read(), rows, all_pairs(whole_rows(rows)), stress_records(folder))
+    return make_report(folder.read(), rows, all_pairs(full_data_rows(rows)), stress_records(folder))

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from bench.config.cells import CellPlan
 from bench.config.tables import (
-    MOST_SEEDS,
+    MAX_SEEDS,
     CascadeConfig,
     Closed,
     CostConfig,
@@ -26,7 +26,7 @@ from bench.measure.process import usable_cores
 from classifiers.errors import BenchError, explain, nearest
 
 PRESETS = Path(__file__).parent / "presets"
-LARGEST_SEED = 2**32 - 1
+MAX_SEED = 2**32 - 1
 """What scikit-learn and NumPy take."""
 
 
@@ -39,7 +39,7 @@ class RunConfig(Closed):
     """
 
     name: str = "default"
-    seed: int = Field(0, ge=0, le=LARGEST_SEED - MOST_SEEDS)
+    seed: int = Field(0, ge=0, le=MAX_SEED - MAX_SEEDS)
     threads: int = Field(0, ge=0, description="processor threads; 0 takes all cores")
     jobs: int = Field(1, gt=0)
     latency_messages: int = Field(50, ge=0)

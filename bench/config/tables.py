@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from classifiers.interface import Task
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-MOST_SEEDS = 1000
+MAX_SEEDS = 1000
 
 
 LabelsPerMessage = Literal["any"] | Annotated[int, Field(ge=1)]
@@ -48,10 +48,10 @@ class DataConfig(Closed):
     The same text with different labels is refused, or with `contradictions = "report"` only said: public data sets hold
     some, and an official file cannot be corrected.
 
-    Of a table with more than `most_messages` rows so many are drawn by chance, the same in every run, and the report
+    Of a table with more than `max_messages` rows so many are drawn by chance, the same in every run, and the report
     says so.
 
-    `other_label` is that of messages that belong nowhere. With `learn_other` false no classifier is told of it or
+    `oos_label` is that of messages that belong nowhere. With `train_on_oos` false no classifier is told of it or
     trained on it, and a cascade with `other` turns away what a classifier is not sure of.
     """
 
@@ -67,13 +67,13 @@ class DataConfig(Closed):
     label_columns: tuple[str, ...] = ()
     labels_per_message: LabelsPerMessage | None = None
     contradictions: Literal["refuse", "report"] = "refuse"
-    most_messages: int = Field(default=50_000, gt=0)
-    other_label: str = ""
-    learn_other: bool = True
+    max_messages: int = Field(default=50_000, gt=0)
+    oos_label: str = ""
+    train_on_oos: bool = True
 
     def learnt(self, task: Task) -> Task:
         """Give a task as classifiers are told it."""
-        return task if self.learn_other else task.without(self.other_label)
+        return task if self.train_on_oos else task.without(self.oos_label)
 
     @property
     def takes_several(self) -> bool:
@@ -159,7 +159,7 @@ class RowConfig(BaseModel):
     backend: str | None = None
     memory_gb: float | None = Field(None, gt=0)
     gpus: float = Field(0, ge=0)
-    seeds: int = Field(1, gt=0, le=MOST_SEEDS)
+    seeds: int = Field(1, gt=0, le=MAX_SEEDS)
     train_per_label: list[int | str] = Field(default=["all"], min_length=1)
 
     @field_validator("train_per_label")

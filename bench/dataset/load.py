@@ -29,7 +29,7 @@ PART_FILES: dict[Part, tuple[str, ...]] = {
     "test": ("test",),
 }
 ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet")
-MOST_SHOWN = 200
+MAX_SHOWN = 200
 """Characters of a file's name in an error text."""
 
 
@@ -95,7 +95,7 @@ class LoadedTask:
     @property
     def fingerprint(self) -> str:
         """Give a hash of labels, definitions and every message, 16 hexadecimal digits."""
-        several = [self.task.most_labels] if self.task.takes_several else []
+        several = [self.task.max_labels] if self.task.takes_several else []
         about = [self.task.instruction, *map(str, self.task.labels), *several]
         digest = hashlib.sha256(json.dumps(about).encode())
         for message in self.messages:
@@ -112,7 +112,7 @@ def load_task(config: DataConfig) -> LoadedTask:
     try:
         loaded = _load(config)
     except OSError as error:  # a name that no file can have, or a folder that may not be looked into
-        raise BenchError(f"data '{config.path[:MOST_SHOWN]}' cannot be read: {error.strerror or error}") from error
+        raise BenchError(f"data '{config.path[:MAX_SHOWN]}' cannot be read: {error.strerror or error}") from error
     return replace(loaded, warnings=(*loaded.warnings, *_check(loaded, config)))
 
 
@@ -125,7 +125,7 @@ def _load(config: DataConfig) -> LoadedTask:
         return _from_tables(read_hub(name, config), config, name)
     path = data_path(config.path)
     if (path / "task.toml").is_file():
-        return _from_folder(path, config.most_messages)
+        return _from_folder(path, config.max_messages)
     if path.is_dir():
         return _from_parts(_find_parts(path), config, path.name)
     if path.is_file():
@@ -169,7 +169,7 @@ def _from_tables(tables: Mapping[Any, Table], config: DataConfig, name: str) -> 
     if strays := set(config.definitions) - set(known):
         raise BenchError(f"definitions: label '{min(strays)}' has no messages")
     parts = {m.id: cast("Part", part) for part, table in tables.items() if part for m in table.messages}
-    task = Task(name, labels, config.instruction, _most_labels(config, len(labels)))
+    task = Task(name, labels, config.instruction, _max_labels(config, len(labels)))
     warnings = tuple(warning for table in tables.values() for warning in table.warnings)
     return LoadedTask(task, _in_order(messages, task), parts or None, warnings)
 
@@ -180,7 +180,7 @@ def _check_known(messages: Sequence[Message], known: Collection[str], problem: s
             raise BenchError(f"{message.id}: label '{unknown[0]}' {problem}")
 
 
-def _most_labels(config: DataConfig, n_labels: int) -> int:
+def _max_labels(config: DataConfig, n_labels: int) -> int:
     """Give how many labels a message may have."""
     if not config.takes_several:
         return 1
@@ -194,7 +194,7 @@ def _in_order(messages: Sequence[Message], task: Task) -> tuple[Message, ...]:
     return tuple(replace(m, labels=tuple(sorted(m.labels, key=order.__getitem__))) for m in messages)
 
 
-def _from_folder(folder: Path, most_messages: int) -> LoadedTask:
+def _from_folder(folder: Path, max_messages: int) -> LoadedTask:
     file = folder / "task.toml"
     try:
         content = TaskFile.model_validate(tomli.loads(_read_text(file)))
@@ -205,10 +205,10 @@ def _from_folder(folder: Path, most_messages: int) -> LoadedTask:
     labels = tuple(Label(entry.name, entry.definition) for entry in content.labels)
     if len({label.name for label in labels}) < len(labels):
         raise BenchError(f"{file}: two labels have the same name")
-    task = Task(content.name, labels, content.instruction, _most_labels(content.columns, len(labels)))
+    task = Task(content.name, labels, content.instruction, _max_labels(content.columns, len(labels)))
     if content.messages is None:
         return LoadedTask(task, tuple(m for entry in content.labels for m in _lines(folder, entry, file)))
-    columns = content.columns.model_copy(update={"most_messages": most_messages})
+    columns = content.columns.model_copy(update={"max_messages": max_messages})
     table = read_table(_inside(folder, content.messages, file), columns)
     _check_known(table.messages, set(task.label_names), f"is none of {file}")
     return LoadedTask(task, _in_order(table.messages, task), warnings=table.warnings)
@@ -252,17 +252,17 @@ def _check(loaded: LoadedTask, config: DataConfig) -> tuple[str, ...]:
     """Refuse what cannot be used; give what a reader of the results must be told."""
     if not any(message.labels for message in loaded.messages):
         raise BenchError(f"{loaded.task.name}: no message has a label")
-    other = config.other_label
+    other = config.oos_label
     if other and (loaded.task.takes_several or other not in loaded.task.label_names):
-        raise BenchError(f"other_label '{other}' must be a label of the data, whose messages have one label each")
+        raise BenchError(f"oos_label '{other}' must be a label of the data, whose messages have one label each")
     if len(config.learnt(loaded.task).labels) < 2:
         raise BenchError(f"{loaded.task.name}: all messages have one label; two or more are needed")
     for message in loaded.messages:
         if not message.labels and not loaded.task.takes_several:
             raise BenchError(f'{message.id}: has no label; where that may be, give labels_per_message = "any"')
-        if len(message.labels) > loaded.task.most_labels:
+        if len(message.labels) > loaded.task.max_labels:
             raise BenchError(
-                f"{message.id}: has {len(message.labels)} labels; at most {loaded.task.most_labels} are allowed"
+                f"{message.id}: has {len(message.labels)} labels; at most {loaded.task.max_labels} are allowed"
             )
     found = _contradictions(loaded.messages)
     if found and config.contradictions == "refuse":

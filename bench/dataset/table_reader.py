@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LINE = "__line__"
 """The column a row's number is kept in."""
-MOST_LISTED = 200
+MAX_LISTED = 200
 """Characters of column names in an error text."""
 DRAW = 0
 """The seed rows are drawn with: one for all runs, so that other seeds still work on the same messages."""
@@ -48,7 +48,7 @@ def read_table(path: Path, config: DataConfig) -> Table:
     Raises:
         BenchError: naming file and line.
     """
-    frame, n = _frame(path, config.most_messages)
+    frame, n = _frame(path, config.max_messages)
     if not n:
         raise BenchError(f"{path}: is empty; it needs a header line and messages")
     _check_columns(frame, f"{path}:1", config)
@@ -91,14 +91,14 @@ def _hub_part(rows: object, name: str, config: DataConfig) -> Table:
     elif names_in_lists:
         frame[config.label] = [[names_in_lists[i] for i in own] for own in frame[config.label]]
     frame[LINE] = range(1, len(frame) + 1)
-    return _table(*_drawn([frame], config.most_messages), name, config)
+    return _table(*_drawn([frame], config.max_messages), name, config)
 
 
 def _check_columns(frame: pd.DataFrame, where: str, config: DataConfig) -> None:
     names = [str(column) for column in frame.columns if column != LINE]
     for column in (config.text, *(config.label_columns or (config.label,))):
         if column not in names:
-            listed = " ".join(", ".join(names).split())[:MOST_LISTED]
+            listed = " ".join(", ".join(names).split())[:MAX_LISTED]
             raise BenchError(f"{where}: no column '{column}' (columns: {listed})")
 
 
@@ -126,7 +126,7 @@ def _table(frame: pd.DataFrame, n: int, name: str, config: DataConfig) -> Table:
     messages = tuple(_messages(frame, name, config))
     if len(frame) == n:
         return Table(messages)
-    drawn = f"{name}: {len(frame):,} of {n:,} rows were drawn by chance; most_messages under [data] takes more"
+    drawn = f"{name}: {len(frame):,} of {n:,} rows were drawn by chance; max_messages under [data] takes more"
     return Table(messages, (drawn,))
 
 

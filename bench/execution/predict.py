@@ -51,14 +51,14 @@ def _check_predictions(predictions: Sequence[Prediction], batch: Sequence[Messag
     known = set(task.label_names)
     for prediction in predictions:
         n = len(prediction.labels)
-        if n > task.most_labels or (prediction.valid and not n and not task.takes_several):
+        if n > task.max_labels or (prediction.valid and not n and not task.takes_several):
             raise BenchError(f"backend gave {n} labels for a message; the task allows {_allowed(task)}")
         if strays := set(prediction.labels) - known:
             raise BenchError(f"backend gave label '{min(strays)}', which the task does not have")
 
 
 def _allowed(task: Task) -> str:
-    return f"none to {task.most_labels}" if task.takes_several else "exactly one"
+    return f"none to {task.max_labels}" if task.takes_several else "exactly one"
 
 
 def _record(message: Message, prediction: Prediction, names: Sequence[str], seconds: float) -> PredictionRecord:

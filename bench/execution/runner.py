@@ -99,7 +99,7 @@ def _run_record(plan: Plan) -> RunRecord:
             "name": task.name,
             "instruction": task.instruction,
             "labels": [{"name": label.name, "definition": label.definition} for label in task.labels],
-            **({"most_labels": task.most_labels} if task.takes_several else {}),
+            **({"max_labels": task.max_labels} if task.takes_several else {}),
         },
         task_fingerprint=plan.loaded.fingerprint,
         split_fingerprint=plan.split.fingerprint,

@@ -62,7 +62,7 @@ class Cell:
         """Give the task as the classifier is told it."""
         return self.config.data.learnt(self.loaded.task)
 
-    def lessons(self, part: Part) -> list[Message]:
+    def training_messages(self, part: Part) -> list[Message]:
         """Give the messages of one part that the classifier may learn from."""
         known = set(self.task.label_names)
         return [message for message in self.messages(part) if known.issuperset(message.labels)]
@@ -146,7 +146,7 @@ def _prepare(cell: Cell, classifier: Classifier[Any]) -> None:
     cell.folder.epochs.write(())
     with cell.folder.epochs.path.open("ab") as stream, cell.timed("fit"):
         listen = _listener(cell, stream)
-        classifier.fit(cell.task, cell.lessons("train"), cell.lessons("validation"), listen=listen)
+        classifier.fit(cell.task, cell.training_messages("train"), cell.training_messages("validation"), listen=listen)
     if isinstance(classifier, Saveable) and cell.config.keep_models:
         model.mkdir(parents=True)
         classifier.save(model)
@@ -213,7 +213,7 @@ def _describe(
     records = cell.folder.predictions.read()
     predict_seconds = sum(record.seconds for record in records)
     attempts = [attempt for record in records for attempt in record.attempts]
-    n_train, n_validation = len(cell.lessons("train")), len(cell.lessons("validation"))
+    n_train, n_validation = len(cell.training_messages("train")), len(cell.training_messages("validation"))
     used = classifier.n_labelled
     return CellRecord(
         classifier=cell.plan.name,
@@ -224,7 +224,7 @@ def _describe(
         settings=classifier.settings.model_dump(mode="json"),
         models=classifier.models,
         notes=classifier.notes,
-        facts=dict(classifier.facts),
+        metadata=dict(classifier.metadata),
         load_seconds=cell.seconds.get("load"),
         fit_seconds=cell.seconds.get("fit"),
         predict_seconds=predict_seconds,

@@ -18,7 +18,7 @@ def accept(_: object) -> None:
     """Find no fault with a record."""
 
 
-MOST_SHOWN = 200
+MAX_SHOWN = 200
 """Characters of what an error text says of a record."""
 
 
@@ -81,7 +81,7 @@ class JsonLines(Generic[R]):
 def reason(error: Exception) -> str:
     """Give what is wrong with a record in one short line."""
     text = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-    return " ".join(text.split())[:MOST_SHOWN]
+    return " ".join(text.split())[:MAX_SHOWN]
 
 
 def replace_file(path: Path, data: bytes) -> None:

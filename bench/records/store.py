@@ -16,7 +16,8 @@ from pydantic import TypeAdapter
 from bench.config.run import RunConfig
 from bench.dataset.parts import SplitLine
 from bench.records.jsonl import JsonLines, reason, replace_file
-from bench.records.types import LARGEST, CellRecord, EpochRecord, PredictionRecord, RunRecord
+from bench.records.renamed import with_current_names
+from bench.records.types import MAX_NUMBER, CellRecord, EpochRecord, PredictionRecord, RunRecord
 from classifiers.errors import BenchError
 from classifiers.interface import Task
 
@@ -32,8 +33,8 @@ def _read_object(path: Path, kind: type[R]) -> R | None:
         return None
     try:
         data = path.read_bytes()
-        json.loads(data, parse_int=_whole, parse_float=_finite, parse_constant=_finite)
-        return TypeAdapter(kind).validate_json(data)
+        values = json.loads(data, parse_int=_whole, parse_float=_finite, parse_constant=_finite)
+        return TypeAdapter(kind).validate_json(json.dumps(with_current_names(values)))
     except OSError as error:
         raise BenchError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
@@ -47,11 +48,11 @@ def _finite(text: str) -> float:
     return float(text)
 
 
-def _whole(text: str) -> float:
+def _whole(text: str) -> int:
     """Refuse whole numbers that are too large to be divided."""
-    if abs(float(text)) >= LARGEST:
+    if abs(float(text)) >= MAX_NUMBER:
         raise ValueError(f"{text[:20]}… is too large a number")
-    return float(text)
+    return int(text)
 
 
 @dataclass(frozen=True, slots=True)

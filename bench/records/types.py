@@ -18,9 +18,9 @@ from classifiers.interface import Attempt, ModelFile, Stage, Task, Trial, confid
 
 SCHEMA = 1
 Status = Literal["ok", "failed", "interrupted"]
-LARGEST = 2**63
+MAX_NUMBER = 2**63
 """Above every whole number a record has cause to hold; much larger ones cannot be reckoned with as floats."""
-MOST_ATTEMPTS = 1000
+MAX_ATTEMPTS = 1000
 SLACK = 1e-6
 """By how much rounding may take a probability over 1."""
 
@@ -50,7 +50,7 @@ class PredictionRecord:
 
     def check(self, task: Task) -> None:
         """See that it can be an answer to a message of this task; raises ValueError where it cannot."""
-        allowed = range(task.most_labels + 1) if task.takes_several else (1,)
+        allowed = range(task.max_labels + 1) if task.takes_several else (1,)
         if strangers := {*self.gold, *self.predicted, *(self.probabilities or ())} - set(task.label_names):
             raise ValueError(f"{min(strangers)!r} is no label of the task")
         if len(self.gold) not in allowed or (self.valid and len(self.predicted) not in allowed):
@@ -147,7 +147,7 @@ class CellRecord:
     settings: dict[str, Any] = field(default_factory=dict)
     models: tuple[ModelFile, ...] = ()
     notes: tuple[str, ...] = ()
-    facts: dict[str, str | int | float] = field(default_factory=dict)
+    metadata: dict[str, str | int | float] = field(default_factory=dict)
     load_seconds: float | None = None
     fit_seconds: float | None = None
     predict_seconds: float | None = None
@@ -171,8 +171,8 @@ class CellRecord:
     def __post_init__(self) -> None:
         if self.status == "failed" and not self.cause:
             raise ValueError("a failed cell must name its cause")
-        if not 1 <= self.max_attempts <= MOST_ATTEMPTS:
-            raise ValueError(f"max_attempts must lie between 1 and {MOST_ATTEMPTS}")
+        if not 1 <= self.max_attempts <= MAX_ATTEMPTS:
+            raise ValueError(f"max_attempts must lie between 1 and {MAX_ATTEMPTS}")
         if any(s is not None and s < 0 for s in (self.load_seconds, self.fit_seconds, self.predict_seconds)):
             raise ValueError("seconds must not be negative")
 
@@ -204,5 +204,5 @@ class RunRecord:
             raise ValueError(f"{min(missing)} is missing")
 
     def as_task(self) -> Task:
-        """Give the task as classifiers take it; `most_labels` is written only where it is above 1."""
+        """Give the task as classifiers take it; `max_labels` is written only where it is above 1."""
         return TypeAdapter(Task).validate_python(self.task)

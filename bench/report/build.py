@@ -9,7 +9,7 @@ from bench.analysis.compare import Pair, suspects
 from bench.analysis.cost import Cost, cost_of, machine_gb
 from bench.analysis.learning_curve import groups
 from bench.analysis.recommend import Limits, Verdict, recommend
-from bench.analysis.scores import UNPARSED, Row, spreads, whole_rows
+from bench.analysis.scores import UNPARSED, Row, full_data_rows, spreads
 from bench.analysis.slices import slices
 from bench.config.tables import CostConfig
 from bench.records.types import RunRecord
@@ -65,16 +65,16 @@ def make_report(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair], stre
     stress = stress or {}
     made = (*tables(run, rows, pairs), *stress_tables(stress))
     verdict = verdict_of(run, rows, pairs)
-    return Report(run, rows, pairs, headline(run), tuple(loud(run, rows)), verdict, made, stress)
+    return Report(run, rows, pairs, headline(run), tuple(banner_warnings(run, rows)), verdict, made, stress)
 
 
 def tables(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Iterator[Table]:
     """Give a run's tables, the most important first; points of a learning curve stand in its table alone."""
     trained = groups(rows)
-    rows = whole_rows(rows)
+    rows = full_data_rows(rows)
     yield from curve_tables(trained)
     yield _metric_table("Scores", list(rows), QUALITY, notes=tuple(_under_scores(run, rows)))
-    if other := str(run.config.get("data", {}).get("other_label", "")):
+    if other := str(run.config.get("data", {}).get("oos_label", "")):
         yield rejection_table(rows, other)
     yield from seed_tables(trained)
     if _jobs(run) == 1:
@@ -101,7 +101,7 @@ def verdict_of(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Ve
     """Give the verdict without limits, at the config's prices; None where nothing was compared."""
     if not pairs or _jobs(run) > 1:
         return None
-    return recommend(whole_rows(rows), pairs, Limits(), _prices(run))
+    return recommend(full_data_rows(rows), pairs, Limits(), _prices(run))
 
 
 def _jobs(run: RunRecord) -> int:
@@ -120,7 +120,7 @@ def headline(run: RunRecord) -> str:
     return f"{run.task['name']}: {len(run.task['labels'])} labels, {sizes} messages · {machine}"
 
 
-def loud(run: RunRecord, rows: Sequence[Row]) -> list[str]:
+def banner_warnings(run: RunRecord, rows: Sequence[Row]) -> list[str]:
     """Give what must stand above the tables: odd splits, replaced models, failed rows."""
     notes = dict.fromkeys(f"{row.cell.row or row.cell.classifier}: {note}" for row in rows for note in row.cell.notes)
     failures = [f"{row.cell.classifier} {row.cell.status}: {row.cell.cause}" for row in rows if row.cell.status != "ok"]
@@ -154,7 +154,7 @@ def _under_scores(run: RunRecord, rows: Sequence[Row]) -> Iterator[str]:
 
 def _under_cost(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
-        if model := row.cell.facts.get("model"):
+        if model := row.cell.metadata.get("model"):
             yield f"{row.cell.classifier} ran {model}."
     sizes = {row.cell.classifier: row.cell.bytes_on_disk for row in rows if row.cell.bytes_on_disk}
     if len(set(sizes.values())) > 1:
@@ -221,7 +221,7 @@ def _retry(row: Row) -> Table:
     body = [(f"attempt {i}", str(n), share(n / scores.n)) for i, n in enumerate(counts, start=1)]
     body.append(("never", str(scores.never), share(scores.never / scores.n)))
     before, after = share(scores.first_attempt_accuracy), share(scores.accuracy)
-    unusable = share(scores.first_invalid_rate)
+    unusable = share(scores.first_parse_failure_rate)
     note = f"accuracy {before} % before retry, {after} % after; {unusable} % of first answers were no label."
     return Table(f"{row.cell.classifier}: first valid answer", ("at", "messages", "%"), tuple(body), notes=(note,))
 
@@ -255,7 +255,7 @@ def _trials(row: Row) -> Table:
     plain = trials[0].settings
     body = []
     for trial in trials:
-        is_chosen = all(row.cell.facts.get(name) == value for name, value in trial.settings.items())
+        is_chosen = all(row.cell.metadata.get(name) == value for name, value in trial.settings.items())
         changed = [f"{name} {value}" for name, value in trial.settings.items() if plain.get(name) != value]
         how = ", ".join(changed) or "as configured"
         body.append((how + (" (chosen)" if is_chosen else ""), share(trial.accuracy), number(trial.seconds)))
@@ -264,7 +264,7 @@ def _trials(row: Row) -> Table:
     notes += [
         f"{s.setting} alone: from {share(s.low)} to {share(s.high)} % over {s.n} values."
         for s in spreads(trials)
-        if s.setting in ("wording", "example_seed")
+        if s.setting in ("prompt_template", "example_seed")
     ]
     head = ("way of asking", "accuracy %", "s")
     title = f"{row.cell.classifier}: tried on validation"

@@ -13,7 +13,7 @@ import numpy as np
 from classifiers.encoder.settings import EncoderSettings
 from classifiers.errors import BenchError
 from classifiers.finetune.tokens import MessageTokens
-from classifiers.heads.multilabel import EVEN, Rows, decide, label_matrix, tune_thresholds
+from classifiers.heads.multilabel import DEFAULT_THRESHOLD, Rows, decide, label_matrix, tune_thresholds
 from classifiers.interface import (
     Attempt,
     Classifier,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from classifiers.finetune.saved import Measured, Saved
     from classifiers.finetune.trainer import Encoded
 
-MOST_COMPARED = 1000
+MAX_COMPARED = 1000
 
 
 class Encoder(Classifier[EncoderSettings]):
@@ -135,7 +135,7 @@ class Encoder(Classifier[EncoderSettings]):
         """Export the model where an export answers as torch does and is asked for, or faster."""
         from classifiers.encoder.export.runtime import Comparison, choose
 
-        ids = messages.input_ids[:MOST_COMPARED]
+        ids = messages.input_ids[:MAX_COMPARED]
         mixed, ordered = (list(self.tokens.batches(own)) for own in (ids, sorted(ids, key=len)))
         comparison = Comparison(mixed, ordered, [self.tokens.padded([one]) for one in ids], self._answer)
         folder = Path(self._exports.enter_context(TemporaryDirectory(prefix="bench-export-")))
@@ -253,16 +253,16 @@ class Encoder(Classifier[EncoderSettings]):
         return self.fitted.n_parameters
 
     @property
-    def facts(self) -> Mapping[str, str | int | float]:
-        """Name the model that ran, the device, the number type, and what every runtime tried gave."""
+    def metadata(self) -> Mapping[str, str | int | float]:
+        """Name the model that ran, the device, the precision, and what every runtime tried gave."""
         fitted = self.fitted
-        facts = {"model": self._model_name, "device": fitted.device, "precision": fitted.precision}
+        metadata = {"model": self._model_name, "device": fitted.device, "precision": fitted.precision}
         tried = {
             f"{one.runtime} {what}": round(float(value), 4)
             for one in self._measured
             for what, value in (("equal", one.equal), ("/s", one.messages_per_s), ("ms", one.single_ms))
         }
-        return {**facts, "runtime": self._runtime, **tried}
+        return {**metadata, "runtime": self._runtime, **tried}
 
     @property
     def bytes_on_disk(self) -> int | None:
@@ -284,7 +284,7 @@ class Encoder(Classifier[EncoderSettings]):
         return Encoded.of(self.tokens.ids([m.text for m in messages])[0], messages, self.task)
 
     def _answer(self, row: Sequence[float]) -> tuple[str, ...]:
-        return decide(row, self.task, self.thresholds or (EVEN,) * len(row))
+        return decide(row, self.task, self.thresholds or (DEFAULT_THRESHOLD,) * len(row))
 
     def _prediction(self, row: list[float], tokens: int, truncated: bool) -> Prediction:
         labels = self._answer(row)

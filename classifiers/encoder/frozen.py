@@ -80,7 +80,7 @@ class Frozen:
 
     @property
     def precision(self) -> str:
-        """Give the number type of the matrix products."""
+        """Give the precision of the matrix products."""
         return "float32"
 
     def embed(self, batch: Any) -> NDArray[np.float32]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-MOST_MESSAGES = 2000
+MAX_MESSAGES = 2000
 """From how many messages pairs are drawn: setfit first lists every possible pair, 2 million of them here."""
 
 
@@ -46,8 +46,8 @@ def tune_embeddings(
     setfit = _setfit()
     if len({message.label for message in messages}) < 2:
         raise BenchError('head = "setfit" needs training messages of two labels or more; use head = "linear"')
-    if len(messages) > MOST_MESSAGES:
-        messages = random.Random(seed).sample(list(messages), MOST_MESSAGES)
+    if len(messages) > MAX_MESSAGES:
+        messages = random.Random(seed).sample(list(messages), MAX_MESSAGES)
     body = _sentence_encoder(folder, settings, device)
     tuned: PreTrainedModel = body[0].auto_model
     if settings.freezes_embeddings_for(tuned.config.hidden_size):

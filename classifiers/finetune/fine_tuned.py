@@ -99,12 +99,12 @@ class FineTuned:
 
     @property
     def precision(self) -> str:
-        """Give the number type of the matrix products."""
+        """Give the precision of the matrix products."""
         return precision_for(self.settings, self.device)
 
     @property
     def _answering(self) -> PreTrainedModel:
-        """Give the model whose weights have the number type of the products, but for float16, whose range is small."""
+        """Give the model whose weights have the precision of the products, but for float16, whose range is small."""
         import torch
 
         if self.precision != "bfloat16":

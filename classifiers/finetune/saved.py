@@ -13,7 +13,7 @@ from classifiers.interface import ModelFile, Task
 
 FILE = "fitted.json"
 Runtime = Literal["auto", "torch", "onnx", "onnx-int8", "openvino"]
-MOST_DIFFERING = 0.005
+MAX_DIFFERING = 0.005
 """The share of answers that may differ from torch's before an export is refused."""
 
 
@@ -29,7 +29,7 @@ class Measured:
     @property
     def is_faithful(self) -> bool:
         """Tell whether it answers as torch does, but for half a percent."""
-        return self.equal >= 1 - MOST_DIFFERING
+        return self.equal >= 1 - MAX_DIFFERING
 
 
 class Saved(BaseModel):

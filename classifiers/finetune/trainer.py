@@ -23,7 +23,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from classifiers.finetune.cpu_training import quick_training
 from classifiers.finetune.settings import TrainingSettings
-from classifiers.heads.multilabel import EVEN, label_matrix
+from classifiers.heads.multilabel import DEFAULT_THRESHOLD, label_matrix
 from classifiers.interface import Epoch, Listener, Message, Progress, Task
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def chosen_device(name: str) -> torch.device:
 
 
 def precision_for(settings: TrainingSettings, device: str) -> str:
-    """Give the number type of the matrix products: `auto` takes 16 bits only where the device has them.
+    """Give the precision of the matrix products: `auto` takes 16 bits only where the device has them.
 
     A processor without bfloat16 instructions emulates them at a tenth of float32's speed.
     """
@@ -222,7 +222,7 @@ def _accuracy(prediction: Any, *, several: bool) -> dict[str, float]:
 def _hits(logits: NDArray[np.floating[Any]], labels: NDArray[Any], *, several: bool) -> NDArray[np.bool_]:
     """Tell of every message whether the likeliest label is its own; of several labels, whether each is on its side."""
     if several:
-        return np.asarray(((logits > 0) == (labels > EVEN)).all(-1))
+        return np.asarray(((logits > 0) == (labels > DEFAULT_THRESHOLD)).all(-1))
     return np.asarray(logits.argmax(-1) == (labels if labels.ndim == 1 else labels.argmax(-1)))
 
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from classifiers.interface import Message, Task
 
-EVEN = 0.5
-FEWEST = 3
+DEFAULT_THRESHOLD = 0.5
+MIN_MESSAGES = 3
 """Validation messages that must have a label, and that must lack it, before its threshold is moved."""
 
 Rows = NDArray[np.float64]
@@ -35,13 +35,13 @@ def _best_threshold(probabilities: NDArray[np.float64], gold: NDArray[np.float64
     from sklearn.metrics import precision_recall_curve
 
     n = int(gold.sum())
-    if min(n, len(gold) - n) < FEWEST:
-        return EVEN
+    if min(n, len(gold) - n) < MIN_MESSAGES:
+        return DEFAULT_THRESHOLD
     precision, recall, bounds = precision_recall_curve(gold, probabilities)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
     best = np.flatnonzero(f1[:-1] >= f1[:-1].max() - 1e-9)
     # halfway to the next lower probability: the curve's bounds are themselves probabilities of single messages
-    chosen = best[np.argmin(np.abs(bounds[best] - EVEN))]
+    chosen = best[np.argmin(np.abs(bounds[best] - DEFAULT_THRESHOLD))]
     below = bounds[chosen - 1] if chosen else 0.0
     return float((bounds[chosen] + below) / 2)
 
@@ -56,5 +56,5 @@ def decide(row: Sequence[float], task: Task, thresholds: Sequence[float]) -> tup
     if not task.takes_several:
         return (names[max(range(len(row)), key=row.__getitem__)],)
     taken = [i for i, (p, bound) in enumerate(zip(row, thresholds, strict=True)) if p >= bound]
-    kept = sorted(taken, key=lambda i: -row[i])[: task.most_labels]
+    kept = sorted(taken, key=lambda i: -row[i])[: task.max_labels]
     return tuple(names[i] for i in sorted(kept))

@@ -52,8 +52,8 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
         if task.takes_several and self.settings.calibration == "batch":
             return "calibration = 'batch' needs messages of one label each; use 'contextual'"
         asks_yes_no = task.takes_several and self.settings.mode == "score"
-        if asks_yes_no and (self.settings.prompt_variants or self.settings.wording != "plain"):
-            return "the yes or no questions of mode = 'score' have one wording; leave out wording and prompt_variants"
+        if asks_yes_no and (self.settings.prompt_variants or self.settings.prompt_template != "plain"):
+            return "yes/no questions (mode = 'score') have one template; leave out prompt_template and prompt_variants"
         return None
 
     def fetch(self, report: FetchReport = quiet) -> None:
@@ -179,7 +179,7 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
         )
 
     @property
-    def facts(self) -> Mapping[str, str | int | float]:
+    def metadata(self) -> Mapping[str, str | int | float]:
         """Name the chosen way of asking, and what answers at temperature 0 can still depend on."""
         from llama_cpp import __version__
 

@@ -55,7 +55,7 @@ class ServerSettings(Settings):
     answers: Literal["text", "json", "logprobs"] = "text"
     schema_form: Literal["json_schema", "json_object"] = "json_schema"
     examples_per_label: int = Field(default=0, ge=0)
-    wording: str = "plain"
+    prompt_template: str = "plain"
     concurrency: int = Field(default=8, ge=1)
     timeout_seconds: float = Field(default=120, gt=0)
     connection_retries: int = Field(default=8, ge=0)
@@ -110,7 +110,8 @@ class Server(Classifier[ServerSettings]):
         """Ask about all texts, `concurrency` at a time, and again where the answer was no label."""
         self._first_tokens: dict[str, Mapping[str, float]] = {}
         conversations = [
-            conversation(self.task, text, wording=self.settings.wording, examples=self.examples) for text in texts
+            conversation(self.task, text, prompt_template=self.settings.prompt_template, examples=self.examples)
+            for text in texts
         ]
         ledger = ask_with_retries(
             conversations,
@@ -145,7 +146,7 @@ class Server(Classifier[ServerSettings]):
         return len(self.settings.temperatures)
 
     @property
-    def facts(self) -> Mapping[str, str | int | float]:
+    def metadata(self) -> Mapping[str, str | int | float]:
         """Name server and model; which files the server runs cannot be known from here."""
         return {"server": self._address, "model": self.settings.model, "concurrency": self.settings.concurrency}
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from classifiers.interface import Listener, Message, Progress, Trial
 from classifiers.llm.prompting.asker import Asker
-from classifiers.llm.prompting.prompt import wordings
+from classifiers.llm.prompting.prompt import prompt_templates
 from classifiers.llm.prompting.settings import Choice, LlamaCppSettings
 
 PER_LABEL = 2
@@ -43,9 +43,9 @@ def declared_choices(start: Choice) -> list[Choice]:
     scored = replace(start, mode="score", examples="none", n_examples=0, calibration="none")
     return [
         scored,
-        replace(scored, examples="per_label", n_examples=PER_LABEL),
-        replace(start, mode="generate", examples="per_label", n_examples=PER_LABEL, calibration="none"),
-        replace(scored, examples="similar", n_examples=SIMILAR),
+        replace(scored, examples="fixed", n_examples=PER_LABEL),
+        replace(start, mode="generate", examples="fixed", n_examples=PER_LABEL, calibration="none"),
+        replace(scored, examples="knn", n_examples=SIMILAR),
     ]
 
 
@@ -82,7 +82,7 @@ def _choices(start: Choice, settings: LlamaCppSettings) -> Iterator[Choice]:
     if settings.tune:
         tried += declared_choices(start)
     if settings.prompt_variants:
-        tried += [replace(start, wording=name) for name in wordings()]
+        tried += [replace(start, prompt_template=name) for name in prompt_templates()]
     if settings.example_draws > 1:
         tried += [replace(start, example_seed=start.example_seed + i) for i in range(settings.example_draws)]
     compares = len(tried) > 1 or settings.calibration == "auto"

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from classifiers.errors import BenchError
-from classifiers.heads.multilabel import EVEN, decide, label_matrix, tune_thresholds
+from classifiers.heads.multilabel import DEFAULT_THRESHOLD, decide, label_matrix, tune_thresholds
 from classifiers.interface import (
     Attempt,
     Classifier,
@@ -124,7 +124,7 @@ class Lora(Classifier[LoraSettings]):
         ids, truncated = self.llm.tokens.ids(texts)
         rows = self.llm.tokens.run_by_length(ids, self.fitted.probabilities)
         for row, tokens, cut in zip(rows, ids, truncated, strict=True):
-            labels = decide(row, self.task, self.thresholds or (EVEN,) * len(row))
+            labels = decide(row, self.task, self.thresholds or (DEFAULT_THRESHOLD,) * len(row))
             attempt = Attempt(raw=", ".join(labels), labels=labels, valid=True, prompt_tokens=len(tokens))
             probabilities = dict(zip(self.task.label_names, row, strict=True))
             yield Prediction(labels, probabilities=probabilities, attempts=(attempt,), truncated=cut)
@@ -189,11 +189,11 @@ class Lora(Classifier[LoraSettings]):
         return sum(file.bytes for file in self.models) + 4 * self._n_learnt
 
     @property
-    def facts(self) -> Mapping[str, str | int | float]:
-        """Name the model that ran, the device, the number type, and how many weights were learnt."""
+    def metadata(self) -> Mapping[str, str | int | float]:
+        """Name the model that ran, the device, the precision, and how many weights were learnt."""
         fitted = self.fitted
-        facts = {"model": self.llm.name, "device": fitted.device, "precision": fitted.precision}
-        return {**facts, "learnt_parameters": self._n_learnt}
+        metadata = {"model": self.llm.name, "device": fitted.device, "precision": fitted.precision}
+        return {**metadata, "learnt_parameters": self._n_learnt}
 
     @property
     def _n_learnt(self) -> int:

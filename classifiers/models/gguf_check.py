@@ -20,9 +20,9 @@ MAGIC = b"GGUF"
 SCALAR_BYTES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 STRING, ARRAY = 8, 9
 DEFAULT_ALIGNMENT = 32
-MOST_ENTRIES = 1 << 20
+MAX_ENTRIES = 1 << 20
 """Tensors and pairs a header may say it has; the largest models have some thousands."""
-MOST_DIMENSIONS = 4
+MAX_DIMENSIONS = 4
 
 
 class _Walker:
@@ -91,7 +91,7 @@ def _end_of_tensors(walk: _Walker) -> int:
     version, n_tensors, n_pairs = walk.number("I"), walk.number("Q"), walk.number("Q")
     if version not in (2, 3):
         raise ValueError(f"version {version} is not 2 or 3")
-    if max(n_tensors, n_pairs) > MOST_ENTRIES:
+    if max(n_tensors, n_pairs) > MAX_ENTRIES:
         raise ValueError(f"it says it has {n_tensors} tensors and {n_pairs} pairs")
     alignment = DEFAULT_ALIGNMENT
     for _ in range(n_pairs):
@@ -107,7 +107,7 @@ def _end_of_tensors(walk: _Walker) -> int:
 def _tensor_end(walk: _Walker) -> int:
     walk.string()
     n_dimensions = walk.number("I")
-    if n_dimensions > MOST_DIMENSIONS:
+    if n_dimensions > MAX_DIMENSIONS:
         raise ValueError(f"a tensor has {n_dimensions} dimensions")
     shape = [walk.number("Q") for _ in range(n_dimensions)]
     block, bytes_a_block = GGML_QUANT_SIZES[GGMLQuantizationType(walk.number("I"))]

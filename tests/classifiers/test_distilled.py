@@ -74,7 +74,7 @@ def test_wrong_labels_change_nothing(
         teacher.fit(task, (), ())
         taught = [p.labels[0] for p in teacher.predict([m.text for m in messages])]
         assert distilled.n_labelled == 0
-        assert distilled.facts["taught"] == len(messages)
+        assert distilled.metadata["taught"] == len(messages)
     agree = np.mean([a == b for a, b in zip(answers, taught, strict=True)])
     assert agree >= 0.8
     assert agree > np.mean([a == m.label for a, m in zip(answers, turned, strict=True)]) + 0.4
@@ -102,7 +102,7 @@ def test_the_surest_are_learnt_and_targets_are_evened(settings: dict[str, Any], 
 def test_a_teacher_that_needs_labels_or_says_one_thing_only_is_refused(
     settings: dict[str, Any], task: Task, messages: list[Message]
 ) -> None:
-    shown = {"teacher": {"backend": "llama_cpp", "examples": "per_label"}}
+    shown = {"teacher": {"backend": "llama_cpp", "examples": "fixed"}}
     assert "leave out examples" in str(make(settings, **shown).supports(task))
     with pytest.raises(BenchError, match="did you mean 'mode'"):
         make(settings, teacher={"backend": "llama_cpp", "mod": "score"})

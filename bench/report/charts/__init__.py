@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bench.analysis.learning_curve import curves, groups
-from bench.analysis.scores import whole_rows
+from bench.analysis.scores import full_data_rows
 from bench.report.build import Report
 from bench.report.charts.costs import bars, cost_tradeoff, tradeoff
 from bench.report.charts.drawing import Chart
@@ -18,7 +18,7 @@ PIXELS = 2
 
 def charts(report: Report) -> Iterator[tuple[str, Chart]]:
     """Give the charts a run has data for, each with its name, the most important first."""
-    scored = [row for row in whole_rows(report.rows) if row.scores]
+    scored = [row for row in full_data_rows(report.rows) if row.scores]
     found = groups(report.rows)
     if report.is_timed and any(row.cell.latency_ms for row in scored):
         yield "tradeoff", tradeoff(scored)
@@ -32,7 +32,7 @@ def charts(report: Report) -> Iterator[tuple[str, Chart]]:
     if any(row.scores.probability for row in scored if row.scores):
         yield "reliability", reliability(scored)
         yield "coverage", coverage(scored)
-    if any("passed on" in row.cell.facts for row in scored):
+    if any("passed on" in row.cell.metadata for row in scored):
         yield "cascade", cascade(scored)
     if any(row.cell.max_attempts > 1 for row in scored):
         yield "retry", retry(scored)

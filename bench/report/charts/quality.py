@@ -10,7 +10,7 @@ from bench.analysis.learning_curve import Group, curves, flat_lines
 from bench.analysis.scores import UNPARSED, Row
 from bench.report.charts.drawing import Chart, Points, inline, sized
 
-LARGEST_MATRIX = 20
+MAX_MATRIX = 20
 
 
 def learning_curve(found: Sequence[Group]) -> Chart:
@@ -75,13 +75,13 @@ def _confused(rows: Sequence[Row]) -> list[str]:
     """Give the labels to draw, in the task's order: all, or the ones with most errors over all classifiers."""
     scores = [row.scores for row in rows if row.scores]
     labels = list(scores[0].labels)
-    if len(labels) <= LARGEST_MATRIX:
+    if len(labels) <= MAX_MATRIX:
         return labels
     errors = dict.fromkeys(labels, 0)
     for one in scores:
         for i, (name, line) in enumerate(zip(one.labels, one.confusion, strict=True)):
             errors[name] += sum(line) - line[i]
-    worst = sorted(labels, key=lambda name: -errors[name])[:LARGEST_MATRIX]
+    worst = sorted(labels, key=lambda name: -errors[name])[:MAX_MATRIX]
     return [name for name in labels if name in worst]
 
 
@@ -145,18 +145,18 @@ def cascade(rows: Sequence[Row]) -> Chart:
     lines: Points = []
     chosen: Points = []
     for row in rows:
-        facts = row.cell.facts
-        if "passed on" not in facts or row.scores is None:
+        metadata = row.cell.metadata
+        if "passed on" not in metadata or row.scores is None:
             continue
         name = row.cell.classifier
-        first, second = by_name[str(facts["first"])], by_name.get(str(facts["second"]))
-        rest = second.records if second else turned_away(first.records, str(facts["second"]))
+        first, second = by_name[str(metadata["first"])], by_name.get(str(metadata["second"]))
+        rest = second.records if second else turned_away(first.records, str(metadata["second"]))
         lines += [
             {"cascade": name, "passed": 100 * p.passed_on, "accuracy": 100 * p.accuracy}
             for p in points(first.records, rest)
         ]
         chosen.append(
-            {"cascade": name, "passed": 100 * float(facts["passed on"]), "accuracy": 100 * row.scores.accuracy}
+            {"cascade": name, "passed": 100 * float(metadata["passed on"]), "accuracy": 100 * row.scores.accuracy}
         )
     x = alt.X("passed:Q", title="messages passed on to the second %")
     y = alt.Y("accuracy:Q", title="accuracy %", scale=alt.Scale(zero=False))

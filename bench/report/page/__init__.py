@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from bench.analysis.compare import Disagreement, answers_by_message
-from bench.analysis.scores import Row, whole_rows
+from bench.analysis.scores import Row, full_data_rows
 from bench.records.types import RunRecord
 from bench.report.build import Report
 from bench.robustness.suites import challenge_answers
 
 HERE = Path(__file__).parent
-MOST_MESSAGES = 5000
+MAX_MESSAGES = 5000
 UNSAFE = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 """What could end a script or a line of it, and halves of surrogate pairs, which no file can hold."""
 
@@ -33,7 +33,7 @@ def page(report: Report, drawn: Mapping[str, Any]) -> str:
 
     environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["embedded"] = embedded
-    shown = whole_rows(report.rows)
+    shown = full_data_rows(report.rows)
     messages, left_out = viewed_messages(shown)
     contrived = challenge_messages(report, shown)
     return environment.get_template("page.html").render(
@@ -61,13 +61,13 @@ def viewed_messages(rows: Sequence[Row]) -> tuple[list[Disagreement], int]:
     All of them up to 5,000; above that every disagreement that fits, and a seeded draw of the rest.
     """
     messages = list(answers_by_message(rows))
-    if len(messages) <= MOST_MESSAGES:
+    if len(messages) <= MAX_MESSAGES:
         return messages, 0
     differ = [message for message in messages if message.differs]
     agree = [message for message in messages if not message.differs]
     chance = random.Random(0)
-    kept = differ if len(differ) <= MOST_MESSAGES else chance.sample(differ, MOST_MESSAGES)
-    kept = kept + chance.sample(agree, min(len(agree), MOST_MESSAGES - len(kept)))
+    kept = differ if len(differ) <= MAX_MESSAGES else chance.sample(differ, MAX_MESSAGES)
+    kept = kept + chance.sample(agree, min(len(agree), MAX_MESSAGES - len(kept)))
     return kept, len(messages) - len(kept)
 
 
@@ -88,7 +88,7 @@ def _viewer_data(run: RunRecord, rows: Sequence[Row], messages: Sequence[Disagre
         "run": run.name,
         "labels": list(run.as_task().label_names),
         "classifiers": [row.cell.classifier for row in scored],
-        "prompts": {row.cell.classifier: row.cell.facts.get("prompt") for row in scored},
+        "prompts": {row.cell.classifier: row.cell.metadata.get("prompt") for row in scored},
         "messages": [
             {
                 "id": one.id,

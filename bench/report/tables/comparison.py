@@ -37,7 +37,7 @@ def rejection_table(rows: Sequence[Row], other: str) -> Table:
     return Table(f"Messages that belong nowhere ({other})", head, body, notes=(note,))
 
 
-MOST_SUSPECTS = 10
+MAX_SUSPECTS = 10
 
 
 def suspects_table(found: Sequence[Suspect]) -> Table:
@@ -50,7 +50,7 @@ def suspects_table(found: Sequence[Suspect]) -> Table:
             label_text(one.answer),
             f"{one.n_agreeing} of {one.n_classifiers}",
         )
-        for one in found[:MOST_SUSPECTS]
+        for one in found[:MAX_SUSPECTS]
     )
     head = ("message", "text", "gold", "they say", "agree")
     note = f"{len(found)} test messages on which classifiers agree against the gold label and none is for it."
@@ -58,12 +58,12 @@ def suspects_table(found: Sequence[Suspect]) -> Table:
 
 
 LONG = 80
-MOST_PAIRS = 15
+MAX_PAIRS = 15
 
 
 def shown_pairs(rows: Sequence[Row], pairs: Sequence[Pair]) -> tuple[Sequence[Pair], tuple[str, ...]]:
     """Give all pairs, or where those are too many to read the ones with the most accurate classifier."""
-    if len(pairs) <= MOST_PAIRS:
+    if len(pairs) <= MAX_PAIRS:
         return pairs, ()
     best = max((row for row in rows if row.scores), key=lambda row: row.scores.accuracy if row.scores else 0.0)
     name = best.cell.classifier

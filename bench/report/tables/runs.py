@@ -75,7 +75,7 @@ def cascade_curve_table(found: Sequence[Point], row: Row) -> Table:
     wanted = [i / (CURVE_LINES - 1) for i in range(CURVE_LINES)]
     shown = dict.fromkeys(min(found, key=lambda point: abs(point.passed_on - part)) for part in wanted)
     body = tuple((share(point.passed_on), f"{point.bound:.3f}", share(point.accuracy)) for point in shown)
-    notes = (f"{share(float(row.cell.facts['passed on']))} % are passed on at the chosen bound.",)
+    notes = (f"{share(float(row.cell.metadata['passed on']))} % are passed on at the chosen bound.",)
     return Table("What each bound would have given", ("passed on %", "bound", "accuracy %"), body, notes=notes)
 
 

@@ -37,7 +37,7 @@ Batch = Mapping[str, Any]
 class Exported:
     """An encoder in another runtime; column i of its probabilities is the task's label i.
 
-    `precision` is the number type it computes with.
+    `precision` is the precision it computes with.
     """
 
     runtime: Runtime

@@ -18,7 +18,7 @@ SINGLE_LENGTHS = (16, 32, 48, 64)
 """Tokens for which one message has a graph of its own; each takes 0.2 s to make."""
 LENGTHS = range(8, SINGLE_LENGTHS[-1] + 1, 8)
 """Tokens that short batches are padded to."""
-MOST_STREAMS = 4
+MAX_STREAMS = 4
 PRECISIONS = {"bf16": "bfloat16", "f16": "float16", "f32": "float32"}
 
 Inputs = dict[str, NDArray[np.int64]]
@@ -27,11 +27,11 @@ Run = Callable[[dict[str, NDArray[np.int64]]], NDArray[np.float32]]
 
 
 def open_graph(file: Path, threads: int) -> tuple[Run, str]:
-    """Read an ONNX file; give what runs it and the number type OpenVINO chose for this processor."""
+    """Read an ONNX file; give what runs it and the precision OpenVINO chose for this processor."""
     import openvino
 
     core = openvino.Core()
-    streams = min(threads, MOST_STREAMS)
+    streams = min(threads, MAX_STREAMS)
     shared = {"INFERENCE_NUM_THREADS": threads}
     batched = core.compile_model(str(file), "CPU", {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": streams, **shared})
     requests = [batched.create_infer_request() for _ in range(streams)]

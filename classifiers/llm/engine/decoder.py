@@ -22,7 +22,7 @@ from classifiers.interface import Stage
 from classifiers.llm.engine.gguf_model import GgufModel, last_log
 
 # llama.cpp holds 256 sequences; they share one pool of cells, so unused ones cost nothing
-MOST_SEQUENCES = 255
+MAX_SEQUENCES = 255
 PREFIX = 0
 
 
@@ -108,7 +108,7 @@ class Decoder:
         self._vocabulary_size = model.vocabulary_size
         params = lib.llama_context_default_params()
         params.n_ctx = cells
-        params.n_seq_max = MOST_SEQUENCES + 1 if self.shares else sequences + 1
+        params.n_seq_max = MAX_SEQUENCES + 1 if self.shares else sequences + 1
         params.n_batch = params.n_ubatch = max(batch, params.n_seq_max)  # llama.cpp aborts below
         params.n_threads = params.n_threads_batch = threads
         params.kv_unified = True

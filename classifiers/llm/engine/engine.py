@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from classifiers.errors import BenchError
 from classifiers.interface import Stage
-from classifiers.llm.engine.decoder import MOST_SEQUENCES, PREFIX, Decoder, Row
+from classifiers.llm.engine.decoder import MAX_SEQUENCES, PREFIX, Decoder, Row
 from classifiers.llm.engine.gguf_model import GgufModel
 from classifiers.llm.engine.label_tree import Node, chain_of
 from classifiers.llm.engine.sampler import Request, Sampler
 
 # a row of logits is one float a vocabulary entry: 64 rows of Qwen's 151,936 are 39 MB
-MOST_LOGITS = 64
+MAX_LOGITS = 64
 
 
 @dataclass(slots=True)
@@ -72,7 +72,7 @@ class Engine:
         self._prefix: list[int] = []
         # sequences that wait for a retry, with the tokens they have seen
         self._kept: dict[int, list[int]] = {}
-        self._free = list(range(MOST_SEQUENCES if self._decoder.shares else parallel, 0, -1))
+        self._free = list(range(MAX_SEQUENCES if self._decoder.shares else parallel, 0, -1))
 
     def close(self) -> None:
         """Free context and model; a second call does nothing."""
@@ -146,9 +146,9 @@ class Engine:
         if not self._decoder.shares:
             columns = [self._score_packed(prompts, chain_of(tree, label))[:, 0] for label in range(n_labels)]
             return np.stack(columns, axis=1)
-        if n_labels > MOST_SEQUENCES:
+        if n_labels > MAX_SEQUENCES:
             raise BenchError(
-                f"{n_labels} labels are more than the {MOST_SEQUENCES} that can be scored; use mode = 'generate'"
+                f"{n_labels} labels are more than the {MAX_SEQUENCES} that can be scored; use mode = 'generate'"
             )
         return self._score_packed(prompts, tree)
 
@@ -165,13 +165,13 @@ class Engine:
     def _pack(self, order: Sequence[int], prompts: Sequence[Sequence[int]], tree: Sequence[Node]) -> Sequence[int]:
         """Take as many prompts, shortest first, as one batch, the sequences and the cells hold; at least one."""
         n_labels = len(tree[0].labels)
-        most_rows = min(self._decoder.batch_size, self.context - len(self._prefix))
-        most_sequences = MOST_SEQUENCES if self._decoder.shares else self.parallel
+        max_rows = min(self._decoder.batch_size, self.context - len(self._prefix))
+        max_sequences = MAX_SEQUENCES if self._decoder.shares else self.parallel
         rows = logits = taken = 0
         for i in order:
             rows += len(prompts[i]) - self._shared(prompts[i]) + len(tree) - 1
             logits += len(tree)
-            full = rows > most_rows or (taken + 1) * n_labels > most_sequences or logits > MOST_LOGITS
+            full = rows > max_rows or (taken + 1) * n_labels > max_sequences or logits > MAX_LOGITS
             if taken and full:
                 break
             taken += 1

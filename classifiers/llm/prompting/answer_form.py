@@ -101,7 +101,7 @@ class LabelList(AnswerForm):
 
     def parse(self, raw: str) -> Parsed:
         """Read an answer as a list of labels."""
-        return parse_labels(raw, self.task.label_names, self.task.most_labels)
+        return parse_labels(raw, self.task.label_names, self.task.max_labels)
 
     @property
     def request(self) -> str:
@@ -111,19 +111,19 @@ class LabelList(AnswerForm):
     @property
     def grammar(self) -> str:
         """Allow lists of label names."""
-        return label_list_grammar(self.names, self.task.most_labels)
+        return label_list_grammar(self.names, self.task.max_labels)
 
     @property
     def schema(self) -> dict[str, Any]:
         """Allow lists of label names."""
         items = {"type": "string", "enum": list(self.names)}
-        return {"type": "array", "items": items, "maxItems": self.task.most_labels}
+        return {"type": "array", "items": items, "maxItems": self.task.max_labels}
 
     @property
     def longest(self) -> str:
         """Give a list as long as any."""
         longest = max(self.names, key=lambda name: len(json.dumps(name, ensure_ascii=False).encode()))
-        return json.dumps([longest] * self.task.most_labels, ensure_ascii=False)
+        return json.dumps([longest] * self.task.max_labels, ensure_ascii=False)
 
 
 def form_of(task: Task) -> AnswerForm:

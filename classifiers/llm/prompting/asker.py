@@ -25,7 +25,7 @@ from classifiers.llm.prompting.prompt import conversation
 from classifiers.llm.prompting.retry import Conversation, Reply, ask_with_retries
 from classifiers.llm.prompting.settings import Choice, LlamaCppSettings
 
-MOST_BYTES = 128
+MAX_BYTES = 128
 QUESTION_ROOM = 256
 """Tokens kept free for the message when examples that all questions share are cut to the context."""
 
@@ -72,9 +72,9 @@ class Asker:
         self.stages = {"find examples": Stage(), "write prompts": Stage()}
         if choice.examples != "none" and not train:
             raise BenchError(f"examples = '{choice.examples}' needs training messages, and there are none")
-        self._similar = find_similar() if choice.examples == "similar" else None
+        self._similar = find_similar() if choice.examples == "knn" else None
         self._fixed: list[Message] = []
-        if choice.examples == "per_label":
+        if choice.examples == "fixed":
             self._fixed = draw_per_label(task, train, choice.n_examples, choice.example_seed)
         self._cut_fixed_examples()
         self._hold_shared_prompt(train)
@@ -152,7 +152,7 @@ class Asker:
         return self._similar.nearest(texts, self.choice.n_examples)
 
     def _conversation(self, text: str, examples: Sequence[Message]) -> Conversation:
-        return conversation(self.task, text, wording=self.choice.wording, examples=examples)
+        return conversation(self.task, text, prompt_template=self.choice.prompt_template, examples=examples)
 
     def _prompt(self, text: str, examples: Sequence[Message]) -> Prompt:
         """Give a prompt that fits: whole examples go first, from the front; only then is the message cut."""
@@ -219,7 +219,7 @@ class Asker:
     def _longest_answer(self) -> int:
         """Give the tokens a grammar's longest answer may take: one a byte, and of a long one hardly twice the usual."""
         longest = self.form.longest
-        return min(len(longest.encode()), max(MOST_BYTES, 2 * len(self.chat.answer_tokens(longest))))
+        return min(len(longest.encode()), max(MAX_BYTES, 2 * len(self.chat.answer_tokens(longest))))
 
     def _is_written(self, raw: str, labels: Sequence[str]) -> bool:
         """Tell whether a text is an answer to the letter; a list may stand in any order and name a label twice."""

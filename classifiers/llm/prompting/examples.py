@@ -37,9 +37,9 @@ def draw_per_label(task: Task, train: Sequence[Message], k: int, seed: int) -> l
 
 def labels_shown(choice: Choice, task: Task, train: Sequence[Message]) -> int:
     """Count the training messages whose labels a way of asking needs."""
-    if choice.examples == "per_label":
+    if choice.examples == "fixed":
         return len(draw_per_label(task, train, choice.n_examples, choice.example_seed))
-    return len(train) if choice.examples == "similar" else 0
+    return len(train) if choice.examples == "knn" else 0
 
 
 class SimilarMessages:

@@ -19,7 +19,7 @@ from classifiers.interface import Message, Task
 from classifiers.llm.prompting.answer_form import AnswerForm, form_of
 
 Role = Literal["user", "assistant"]
-WORDINGS = Path(__file__).with_name("wordings.toml")
+PROMPT_TEMPLATES = Path(__file__).with_name("templates.toml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,9 @@ class Turn:
 
 
 @cache
-def wordings(*, several: bool = False) -> dict[str, str]:
-    """Read the shipped wordings, the default first; those for messages of several labels have the same names."""
-    found: dict[str, dict[str, str]] = tomli.loads(WORDINGS.read_text(encoding="utf-8"))
+def prompt_templates(*, several: bool = False) -> dict[str, str]:
+    """Read the shipped prompt templates by name, the default first; those for several labels have the same names."""
+    found: dict[str, dict[str, str]] = tomli.loads(PROMPT_TEMPLATES.read_text(encoding="utf-8"))
     return found["several" if several else "one"]
 
 
@@ -49,11 +49,11 @@ def described_labels(task: Task) -> str:
 
 
 def conversation(
-    task: Task, text: str, *, wording: str = "plain", examples: Sequence[Message] = ()
+    task: Task, text: str, *, prompt_template: str = "plain", examples: Sequence[Message] = ()
 ) -> tuple[Turn, ...]:
     """Give the conversation about one message, the worked examples as earlier questions and answers."""
     form = form_of(task)
-    opening = wordings(several=task.takes_several)[wording].format(
+    opening = prompt_templates(several=task.takes_several)[prompt_template].format(
         instruction=task.instruction or DECIDE[task.takes_several],
         definitions=described_labels(task),
         names=", ".join(form.names),

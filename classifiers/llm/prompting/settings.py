@@ -9,18 +9,18 @@ from pydantic import Field, field_validator
 
 from classifiers.interface import Settings
 from classifiers.llm.prompting.calibration import Calibration
-from classifiers.llm.prompting.prompt import wordings
+from classifiers.llm.prompting.prompt import prompt_templates
 
 Mode = Literal["generate", "grammar", "score"]
-Examples = Literal["none", "per_label", "similar"]
+Examples = Literal["none", "fixed", "knn"]
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One way of asking; `n_examples` is a label for `per_label`, in all for `similar`."""
+    """One way of asking; `n_examples` is a label for `fixed`, in all for `knn`."""
 
     mode: Mode = "generate"
-    wording: str = "plain"
+    prompt_template: str = "plain"
     examples: Examples = "none"
     n_examples: int = 0
     example_seed: int = 0
@@ -31,7 +31,7 @@ class Choice:
         described: dict[str, str | int | float] = asdict(self)
         if self.examples == "none":
             del described["n_examples"]
-        if self.examples != "per_label":
+        if self.examples != "fixed":
             del described["example_seed"]
         if self.mode != "score":
             del described["calibration"]
@@ -44,12 +44,12 @@ class LlamaCppSettings(Settings):
     `mode`: free text with retries, text held to a grammar, or label scores. `context` is the KV cells
     all sequences share, `parallel` the generations that run together, `batch` the tokens decoded
     together. `tune` tries a declared set of choices on `tune_messages` validation messages within
-    `tune_seconds`; `prompt_variants` tries every wording there, `example_draws` several draws of examples.
+    `tune_seconds`; `prompt_variants` tries every prompt_template there, `example_draws` several draws of examples.
     """
 
     model: str = "qwen2.5-coder-1.5b-instruct"
     mode: Mode = "generate"
-    wording: str = "plain"
+    prompt_template: str = "plain"
     examples: Examples = "none"
     n_examples: int = Field(default=2, ge=1)
     calibration: Calibration | Literal["auto"] = "none"
@@ -67,11 +67,11 @@ class LlamaCppSettings(Settings):
     retries: int = Field(default=3, ge=0, le=10)
     retry_temperatures: tuple[float, ...] = Field(default=(0.3, 0.6, 0.9), min_length=1)
 
-    @field_validator("wording")
+    @field_validator("prompt_template")
     @classmethod
     def _is_shipped(cls, name: str) -> str:
-        if name not in wordings():
-            raise ValueError(f"unknown wording '{name}' (available: {', '.join(wordings())})")
+        if name not in prompt_templates():
+            raise ValueError(f"unknown prompt_template '{name}' (available: {', '.join(prompt_templates())})")
         return name
 
     @property
@@ -83,10 +83,10 @@ class LlamaCppSettings(Settings):
     @property
     def uses_similar(self) -> bool:
         """Tell whether the sentence encoder is needed."""
-        return self.tune or self.examples == "similar"
+        return self.tune or self.examples == "knn"
 
     def choice(self, seed: int) -> Choice:
         """Give the way of asking these settings name; `auto` calibration begins with none."""
         calibration = "none" if self.calibration == "auto" else self.calibration
         n_examples = 0 if self.examples == "none" else self.n_examples
-        return Choice(self.mode, self.wording, self.examples, n_examples, seed, calibration)
+        return Choice(self.mode, self.prompt_template, self.examples, n_examples, seed, calibration)

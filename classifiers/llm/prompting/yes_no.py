@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from classifiers.heads.multilabel import EVEN, decide
+from classifiers.heads.multilabel import DEFAULT_THRESHOLD, decide
 from classifiers.interface import Label, Message, Prediction, Task
 from classifiers.llm.prompting.answer_form import readable_names
 from classifiers.llm.prompting.asker import Asker, Prompt
@@ -69,7 +69,7 @@ class YesNoAsker(Asker):
         self, scores: NDArray[np.float64], prior: NDArray[np.float64] | None
     ) -> list[tuple[tuple[str, ...], NDArray[np.float64]]]:
         """Give the labels that apply rather than not, with the prior's log-odds taken out."""
-        even = (EVEN,) * len(self.task.labels)
+        even = (DEFAULT_THRESHOLD,) * len(self.task.labels)
         rows = expit(scores if prior is None else scores - prior)
         return [(decide(row.tolist(), self.task, even), row) for row in rows]
 

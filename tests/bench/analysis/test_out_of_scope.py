@@ -55,7 +55,7 @@ def table(tmp_path: Path) -> Path:
 def write(folder: Path, table: Path, learn: bool) -> Path:
     config = folder / f"learn-{learn}.toml"
     config.write_text(
-        f"data = {{ path = '{table}', other_label = 'elsewhere', learn_other = {str(learn).lower()} }}\n"
+        f"data = {{ path = '{table}', oos_label = 'elsewhere', train_on_oos = {str(learn).lower()} }}\n"
         "split = { validation = 0.3 }\n"
         "[classifiers.linear]\n[cascades.linear-reject]\nfirst = 'linear'\nother = 'elsewhere'\n"
     )
@@ -72,7 +72,7 @@ def test_what_it_is_not_told_of_is_turned_away(table: Path, tmp_path: Path, caps
     plain, turning = (rejection(row.records, "elsewhere") for row in (linear, reject))
     assert plain.recall.right == 0
     assert plain.precision.n == 0
-    bound = float(reject.cell.facts["bound"])
+    bound = float(reject.cell.metadata["bound"])
     for before, after in zip(linear.records, reject.records, strict=True):
         assert before.confidence is not None
         assert after.predicted == (before.predicted if before.confidence >= bound else ("elsewhere",))
@@ -93,4 +93,4 @@ def test_it_can_be_learnt_as_a_label(table: Path, tmp_path: Path) -> None:
 
 def test_a_label_that_is_not_there_is_refused(table: Path) -> None:
     with pytest.raises(BenchError, match="must be a label of the data"):
-        load_task(DataConfig(path=str(table), other_label="nowhere"))
+        load_task(DataConfig(path=str(table), oos_label="nowhere"))

@@ -37,7 +37,7 @@ def test_unparsable_answer_counts_as_wrong_and_nothing_is_dropped() -> None:
     got = score(RECORDS, ("a", "b"))
     assert got is not None
     assert (got.n, got.accuracy, got.first_attempt_accuracy) == (5, 0.6, 0.4)
-    assert (got.invalid_rate, got.first_invalid_rate) == (0.2, 0.6)
+    assert (got.parse_failure_rate, got.first_parse_failure_rate) == (0.2, 0.6)
     assert (got.valid_at, got.never) == ((2, 2, 0), 1)
     assert got.confusion == ((2, 0, 1), (1, 1, 0))
 
@@ -94,12 +94,12 @@ def test_disagreements_and_their_filters() -> None:
 
 def test_spread_is_over_one_setting_alone() -> None:
     trials = [
-        Trial({"mode": "score", "wording": "plain"}, 0.5, 10),
-        Trial({"mode": "score", "wording": "short"}, 0.7, 10),
-        Trial({"mode": "score", "wording": "question"}, 0.6, 10),
-        Trial({"mode": "generate", "wording": "plain"}, 0.1, 10),
+        Trial({"mode": "score", "prompt_template": "plain"}, 0.5, 10),
+        Trial({"mode": "score", "prompt_template": "short"}, 0.7, 10),
+        Trial({"mode": "score", "prompt_template": "question"}, 0.6, 10),
+        Trial({"mode": "generate", "prompt_template": "plain"}, 0.1, 10),
     ]
-    assert spreads(trials) == [Spread("mode", 2, 0.1, 0.5), Spread("wording", 3, 0.5, 0.7)]
+    assert spreads(trials) == [Spread("mode", 2, 0.1, 0.5), Spread("prompt_template", 3, 0.5, 0.7)]
 
 
 def test_resamples_drawn_in_pieces_give_the_same_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,6 +109,6 @@ def test_resamples_drawn_in_pieces_give_the_same_intervals(monkeypatch: pytest.M
     second = row("b", [answer(i, "a", chance.choice("ab")) for i in range(200)])
     assert resamples_at_once(200) > 5000
     whole = compare(first, second).interval, score(first.records, ["a", "b"])
-    monkeypatch.setattr("bench.analysis.label_scores.MOST_DRAWN", 7 * 200)
+    monkeypatch.setattr("bench.analysis.label_scores.MAX_DRAWN", 7 * 200)
     assert resamples_at_once(200) == 7
     assert (compare(first, second).interval, score(first.records, ["a", "b"])) == whole

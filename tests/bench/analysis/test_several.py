@@ -110,7 +110,7 @@ def test_scores_by_hand() -> None:
     got = score(records, ("x", "y", "z"), several=True)
     assert got is not None
     # only the empty set is exactly right; an unreadable answer is no empty set
-    assert (got.accuracy, got.invalid_rate, got.confusion, got.probability) == (0.25, 0.25, (), None)
+    assert (got.accuracy, got.parse_failure_rate, got.confusion, got.probability) == (0.25, 0.25, (), None)
     # 12 decisions, wrong: y of the first, z of the third, x of the last
     assert got.hamming_loss == pytest.approx(3 / 12)
     # hits 2 (x, y), taken 3, gold 4

@@ -83,12 +83,12 @@ def test_of_a_large_table_so_many_rows_are_drawn_and_that_is_said(tmp_path: Path
     writers = {".csv": frame.to_csv, ".jsonl": frame.to_json, ".parquet": frame.to_parquet}
     options = {"orient": "records", "lines": True} if ending == ".jsonl" else {"index": False}
     writers[ending](path, **options)
-    loaded = load_task(DataConfig(path=str(path), most_messages=100))
+    loaded = load_task(DataConfig(path=str(path), max_messages=100))
     numbers = [int(m.text.split()[1]) for m in loaded.messages]
     assert len(numbers) == 100
     assert numbers == sorted(numbers)
     assert numbers[-1] > 900  # from all of the file, not from its beginning
-    assert loaded == load_task(DataConfig(path=str(path), most_messages=100))
+    assert loaded == load_task(DataConfig(path=str(path), max_messages=100))
     assert f"{path.name}: 100 of 1,000 rows were drawn by chance" in loaded.warnings[0]
     assert not load_task(DataConfig(path=str(path))).warnings
 
@@ -98,9 +98,9 @@ def test_it_makes_no_difference_in_what_pieces_a_table_is_read(
     tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(tmp_path, ending)
-    whole = load_task(DataConfig(path=str(path))), load_task(DataConfig(path=str(path), most_messages=2))
+    whole = load_task(DataConfig(path=str(path))), load_task(DataConfig(path=str(path), max_messages=2))
     monkeypatch.setattr("bench.dataset.table_reader.PIECE", 1)
-    assert (load_task(DataConfig(path=str(path))), load_task(DataConfig(path=str(path), most_messages=2))) == whole
+    assert (load_task(DataConfig(path=str(path))), load_task(DataConfig(path=str(path), max_messages=2))) == whole
     assert "2 of 3 rows" in whole[1].warnings[0]
 
 
@@ -109,7 +109,7 @@ def test_messages_of_a_task_file_are_drawn_too(tmp_path: Path) -> None:
     (tmp_path / "all.csv").write_text("text,label\n" + rows)
     names = '[[labels]]\nname = "a"\n[[labels]]\nname = "b"\n'
     (tmp_path / "task.toml").write_text(f'name = "t"\nmessages = "all.csv"\n{names}')
-    loaded = load_task(DataConfig(path=str(tmp_path), most_messages=20))
+    loaded = load_task(DataConfig(path=str(tmp_path), max_messages=20))
     assert len(loaded.messages) == 20
     assert "all.csv: 20 of 60 rows" in loaded.warnings[0]
 

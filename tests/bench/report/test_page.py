@@ -16,7 +16,7 @@ from bench.analysis.compare import answers_by_message, rows_of
 from bench.analysis.scores import Row
 from bench.cli import main
 from bench.records.store import RunFolder
-from bench.report.page import MOST_MESSAGES, embedded, viewed_messages
+from bench.report.page import MAX_MESSAGES, embedded, viewed_messages
 
 pytestmark = pytest.mark.slow
 
@@ -212,10 +212,10 @@ def test_embedded_json_cannot_end_its_script() -> None:
 def test_a_large_run_keeps_the_disagreements_and_says_what_is_left_out() -> None:
     from samples import record, row
 
-    n = MOST_MESSAGES + 1000
+    n = MAX_MESSAGES + 1000
     first = [record(i, "a", "a") for i in range(n)]
     second = [record(i, "a", "b" if i < 300 else "a") for i in range(n)]
     rows: list[Row] = [row("x", first), row("y", second)]
     kept, left_out = viewed_messages(rows)
-    assert (len(kept), left_out) == (MOST_MESSAGES, 1000)
+    assert (len(kept), left_out) == (MAX_MESSAGES, 1000)
     assert {str(i) for i in range(300)} <= {message.id for message in kept}

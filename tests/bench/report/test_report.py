@@ -12,10 +12,10 @@ from conftest import REPOSITORY
 from rich.console import Console
 
 from bench.analysis.compare import all_pairs, rows_of
-from bench.analysis.scores import whole_rows
+from bench.analysis.scores import full_data_rows
 from bench.cli import main
 from bench.records.store import RunFolder
-from bench.report.build import loud, make_report, tables
+from bench.report.build import banner_warnings, make_report, tables
 from bench.report.markdown import markdown, replace_block, results_block, scores_json
 from bench.report.tables.speed import speed_block
 from bench.report.terminal import print_report
@@ -52,7 +52,7 @@ def test_report_is_rebuilt_from_records_alone() -> None:
 def test_readme_shows_the_reference_runs(name: str, block: str, titles: str) -> None:
     run = RunFolder(REFERENCE.path.with_name(name))
     rows = rows_of(run)
-    report = make_report(run.read(), rows, all_pairs(whole_rows(rows)), stress_records(run))
+    report = make_report(run.read(), rows, all_pairs(full_data_rows(rows)), stress_records(run))
     tables = results_block(report, titles.split(",") if titles else ())
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     command = f"bench report results/reference/{name} --into README.md --block {block} --tables '{titles}'"
@@ -83,7 +83,7 @@ def test_tuned_row_shows_every_try_and_the_plain_one() -> None:
     tried = shown["500m-tuned: tried on validation"]
     assert tried.body[0][0].startswith("as configured")
     assert sum(cells[0].endswith("(chosen)") for cells in tried.body) == 1
-    assert any("500m-tuned" in line and "as configured" in line for line in loud(run.read(), rows))
+    assert any("500m-tuned" in line and "as configured" in line for line in banner_warnings(run.read(), rows))
     times = shown["Where prediction time went"]
     assert {"prompt", "answer"} <= {cells[1] for cells in times.body}
 

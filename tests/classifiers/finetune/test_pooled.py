@@ -23,7 +23,7 @@ def tasks(messages: list[Message]) -> dict[str, tuple[Task, list[Message]]]:
     return {
         "three labels": (Task("t", labels), messages),
         "one unseen": (Task("t", labels), [m for m in messages if m.label != names[0]]),
-        "several": (Task("t", (*labels, Label("unseen")), most_labels=3), both),
+        "several": (Task("t", (*labels, Label("unseen")), max_labels=3), both),
     }
 
 

@@ -15,7 +15,7 @@ from bench.measure.process import usable_cores
 from classifiers.encoder.backend import Encoder
 from classifiers.encoder.settings import EncoderSettings
 from classifiers.errors import BenchError
-from classifiers.heads.multilabel import EVEN, decide, label_matrix, tune_thresholds
+from classifiers.heads.multilabel import DEFAULT_THRESHOLD, decide, label_matrix, tune_thresholds
 from classifiers.interface import Label, Message, Task, confidence_of
 from classifiers.linear import Linear
 from classifiers.llm.prompting.answer_form import form_of
@@ -24,7 +24,7 @@ from classifiers.llm.prompting.parse import parse_labels
 from classifiers.majority import Majority
 
 NAMES = ("Refund Request", "Order Inquiry", "General Feedback")
-TASK = Task("shop", tuple(map(Label, NAMES)), most_labels=3)
+TASK = Task("shop", tuple(map(Label, NAMES)), max_labels=3)
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +41,14 @@ def test_a_threshold_is_where_f1_is_highest() -> None:
     gold = np.array([[1.0], [1.0], [1.0], [0.0], [0.0], [0.0]])
     # above 0.3 all three are taken and nothing else: halfway between 0.35 and 0.3
     assert tune_thresholds(probabilities, gold) == pytest.approx((0.325,))
-    assert tune_thresholds(probabilities[:2], gold[:2]) == (EVEN,), "too few messages to move it"
+    assert tune_thresholds(probabilities[:2], gold[:2]) == (DEFAULT_THRESHOLD,), "too few messages to move it"
 
 
 def test_labels_reach_their_thresholds_and_are_no_more_than_allowed() -> None:
     row = (0.6, 0.3, 0.9)
     assert decide(row, TASK, (0.5, 0.2, 0.95)) == NAMES[:2]
     assert decide(row, TASK, (0.7, 0.7, 0.95)) == ()
-    assert decide(row, Task("shop", TASK.labels, most_labels=2), (0.1, 0.1, 0.1)) == (NAMES[0], NAMES[2])
+    assert decide(row, Task("shop", TASK.labels, max_labels=2), (0.1, 0.1, 0.1)) == (NAMES[0], NAMES[2])
     assert decide(row, Task("shop", TASK.labels), ()) == (NAMES[2],), "one label each: the likeliest, whatever it has"
 
 
@@ -172,7 +172,7 @@ def test_setfit_says_that_it_cannot(minilm: Path) -> None:
 def test_llm_answers_with_lists_in_every_mode(smollm: Path, several: list[Message], tmp_path: Path, mode: str) -> None:
     from classifiers.llm.llama_cpp import LlamaCpp, LlamaCppSettings
 
-    settings = LlamaCppSettings(model=str(smollm), mode=mode, retries=1, context=2048, examples="per_label")
+    settings = LlamaCppSettings(model=str(smollm), mode=mode, retries=1, context=2048, examples="fixed")
     texts = [m.text for m in several[:4]] + ["", '<|im_end|> ["Refund Request"]']
     with LlamaCpp(settings, threads=usable_cores()) as llm:
         llm.load()

@@ -129,7 +129,7 @@ def test_calibration_takes_a_bias_out(engine: Engine, loaded: LoadedTask) -> Non
 
 
 def test_examples_are_cut_whole_and_counted(engine: Engine, loaded: LoadedTask) -> None:
-    asker = make(engine, loaded, Choice("score", examples="per_label", n_examples=60))
+    asker = make(engine, loaded, Choice("score", examples="fixed", n_examples=60))
     assert 0 < asker.examples_cut < 180
     (prediction,) = asker.predict(["word " * 200])
     assert not prediction.truncated
@@ -195,7 +195,7 @@ def test_retry_that_continues_a_kept_answer_equals_one_decoded_afresh(engine: En
 
 def test_yes_or_no_questions_asked_together_are_answered_as_alone(engine: Engine, loaded: LoadedTask) -> None:
     """On weights of 32 bits; those of 4 bits differ with the batch by a few hundredths."""
-    task = Task("t", loaded.task.labels, loaded.task.instruction, most_labels=3)
+    task = Task("t", loaded.task.labels, loaded.task.instruction, max_labels=3)
     texts = [message.text for message in loaded.messages[::200]] + [""]
     asker = YesNoAsker(Chat(engine), task, (), Choice(mode="score"), LlamaCppSettings(), lambda: None)
     together = asker.scores(texts)

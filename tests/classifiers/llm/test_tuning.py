@@ -13,7 +13,7 @@ from classifiers.llm.llama_cpp import LlamaCpp
 from classifiers.llm.prompting.asker import Asker
 from classifiers.llm.prompting.calibration import calibrate, label_probabilities, prior_of
 from classifiers.llm.prompting.examples import SimilarMessages, draw_per_label
-from classifiers.llm.prompting.prompt import wordings
+from classifiers.llm.prompting.prompt import prompt_templates
 from classifiers.llm.prompting.settings import LlamaCppSettings
 from classifiers.llm.tuning import declared_choices
 
@@ -57,10 +57,12 @@ def test_spent_budget_leaves_the_plain_way(smollm: Path, minilm: Path, task: Tas
 
 
 def test_variants_measure_a_spread_and_change_nothing(smollm: Path, task: Task, messages: list[Message]) -> None:
-    options = {"mode": "score", "examples": "per_label", "n_examples": 1, "prompt_variants": True, "example_draws": 3}
+    options = {"mode": "score", "examples": "fixed", "n_examples": 1, "prompt_variants": True, "example_draws": 3}
     with fitted(smollm, task, messages, **options) as classifier:
-        assert len(wordings()) >= 3
-        assert [t.settings["wording"] for t in classifier.trials[: len(wordings())]] == list(wordings())
+        assert len(prompt_templates()) >= 3
+        assert [t.settings["prompt_template"] for t in classifier.trials[: len(prompt_templates())]] == list(
+            prompt_templates()
+        )
         assert {t.settings["example_seed"] for t in classifier.trials} == {0, 1, 2}
         assert classifier.asker.choice == classifier.settings.choice(0)
 

@@ -51,7 +51,7 @@ def test_only_the_matrices_and_the_head_are_learnt(tiny_llama: Path, task: Task,
         classifier.load()
         classifier.fit(task, messages, ())
         after = classifier.fitted.model.get_base_model().state_dict()
-        learnt = classifier.facts["learnt_parameters"]
+        learnt = classifier.metadata["learnt_parameters"]
         body = sum(weights.numel() for name, weights in before.items() if name != "lm_head.weight")
         assert classifier.n_parameters == body + learnt
     same = [name for name in after if name.replace(".base_layer", "") in before]
@@ -65,7 +65,7 @@ def test_named_layers_alone_get_matrices(tiny_llama: Path, task: Task, messages:
     with make(tiny_llama, epochs=1, target_modules=["q_proj"]) as classifier:
         classifier.load()
         classifier.fit(task, messages, ())
-        assert classifier.facts["learnt_parameters"] == 2 * 4 * 64 + 3 * 32
+        assert classifier.metadata["learnt_parameters"] == 2 * 4 * 64 + 3 * 32
 
 
 def test_it_comes_back_with_equal_answers(
@@ -111,7 +111,7 @@ def test_it_refuses_other_labels_other_weights_and_a_pickle(
 
 
 def test_several_labels_each_stand_alone(tiny_llama: Path, task: Task, messages: list[Message]) -> None:
-    several = Task(task.name, task.labels, most_labels=2)
+    several = Task(task.name, task.labels, max_labels=2)
     pairs = zip(messages, messages[8:] + messages[:8], strict=True)
     both = [Message(m.id, f"{m.text} {n.text}", tuple({m.label, n.label})) for m, n in pairs]
     with make(tiny_llama, epochs=20) as classifier:
