@@ -7,7 +7,7 @@ of the training part are hidden from both, so the row says what can be had witho
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from classifiers.errors import BenchError
 from classifiers.heads.multilabel import Rows
 from classifiers.interface import (
     Classifier,
+    Details,
     FetchReport,
     Listener,
     Message,
@@ -140,32 +141,17 @@ class Distilled(Classifier[DistilledSettings]):
         """Free the student."""
         self._student.close()
 
-    @property
-    def models(self) -> tuple[ModelFile, ...]:
-        """Give the student's files: what must be shipped; the teacher's stand among the metadata."""
-        return self._student.models
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Say who taught, and the student's own notes."""
+    def details(self) -> Details:
+        """Return the student's details, with who taught it and no labels used; the teacher's files are metadata."""
+        student = self._student.details()
         name = self.settings.teacher.get("model", self.settings.teacher["backend"])
-        return (f"taught by {name}; it used no labels of the training part", *self._student.notes)
-
-    @property
-    def n_labelled(self) -> int | None:
-        """Count the labels given by people: none."""
-        return 0
-
-    @property
-    def n_parameters(self) -> int | None:
-        """Count the student's weights."""
-        return self._student.n_parameters
-
-    @property
-    def metadata(self) -> Mapping[str, str | int | float]:
-        """Give the student's metadata, how many messages were taught, and the teacher's files."""
         hashes = {f"teacher {file.name}": file.sha256 for file in self._teacher_models}
-        return {**self._student.metadata, **self._taught, **hashes}
+        return replace(
+            student,
+            n_labelled=0,
+            notes=(f"taught by {name}; it used no labels of the training part", *student.notes),
+            metadata={**student.metadata, **self._taught, **hashes},
+        )
 
     def _teacher(self) -> Classifier[Any]:
         values = dict(self.settings.teacher)
@@ -182,7 +168,7 @@ class Distilled(Classifier[DistilledSettings]):
                 batch = messages[start : start + teacher.batch_size]
                 answers += teacher.predict([m.text for m in batch])
                 listen(Progress(len(answers), len(messages)))
-            self._teacher_models = teacher.models
+            self._teacher_models = teacher.details().models
         return answers
 
     def _surest(self, answers: Sequence[Prediction]) -> list[int]:

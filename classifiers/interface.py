@@ -150,12 +150,13 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Something tried on n validation messages, and the share of them it got right."""
+    """Something tried on n validation messages, the share of them it got right, and whether it is what runs."""
 
     settings: Mapping[str, str | int | float]
     accuracy: float
     n: int
     seconds: float = 0.0
+    chosen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,46 @@ class Stage:
     def tokens_per_s(self) -> float | None:
         """Give tokens a second, or None for a stage without tokens or time."""
         return self.tokens / self.seconds if self.tokens and self.seconds > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What a classifier says of itself once it is fitted; all of it stands in the record, none of it is required.
+
+    Attributes:
+        model: the name of the model that ran, of several that may.
+        models: the model files that ran, with hashes.
+        device: where it computes, such as `cpu` or `cuda:0`.
+        precision: the number type of its matrix products, such as `float32`.
+        n_parameters: None where that has no meaning.
+        bytes_on_disk: what must be shipped to classify; None takes the model files.
+        n_labelled: labelled messages it used; None says all that it was given.
+        max_attempts: how often it may try one message; 1 for all that do not retry.
+        trials: everything that was tried to choose among settings, the losers too.
+        notes: what a reader of the table must be told, such as a replaced model.
+        prompt: the whole prompt of one message, where there is one.
+        stages: where the time of its calls went so far; what is not told apart is left out.
+        metadata: whatever else should be kept; nothing reads it by key.
+    """
+
+    model: str = ""
+    models: tuple[ModelFile, ...] = ()
+    device: str = ""
+    precision: str = ""
+    n_parameters: int | None = None
+    bytes_on_disk: int | None = None
+    n_labelled: int | None = None
+    max_attempts: int = 1
+    trials: tuple[Trial, ...] = ()
+    notes: tuple[str, ...] = ()
+    prompt: str = ""
+    stages: Mapping[str, Stage] = field(default_factory=dict)
+    metadata: Mapping[str, str | int | float] = field(default_factory=dict)
+
+    @property
+    def shipped_bytes(self) -> int | None:
+        """Return the bytes that must be shipped to classify, or None where that is nothing."""
+        return self.bytes_on_disk or sum(file.bytes for file in self.models) or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,50 +302,9 @@ class Classifier(ABC, Generic[S]):
     def close(self) -> None:
         """Free what `load` and `fit` took."""
 
-    @property
-    def models(self) -> tuple[ModelFile, ...]:
-        """Give the model files it ran, with hashes; known after `load`."""
-        return ()
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Give what a reader of the table must be told, such as a replaced model."""
-        return ()
-
-    @property
-    def trials(self) -> tuple[Trial, ...]:
-        """Give everything that was tried on validation to choose among settings, the losers too."""
-        return ()
-
-    @property
-    def n_labelled(self) -> int | None:
-        """Give how many labelled messages it used, known after `fit`; None says all that it was given."""
-        return None
-
-    @property
-    def max_attempts(self) -> int:
-        """Give how often it may try one message; 1 for all that do not retry."""
-        return 1
-
-    @property
-    def n_parameters(self) -> int | None:
-        """Give the number of parameters, or None where that has no meaning."""
-        return None
-
-    @property
-    def bytes_on_disk(self) -> int | None:
-        """Give the size of what must be shipped to classify, or None where that is nothing."""
-        return sum(file.bytes for file in self.models) or None
-
-    @property
-    def stages(self) -> Mapping[str, Stage]:
-        """Give where the time of its calls went so far, by stage; what is not told apart is left out."""
-        return {}
-
-    @property
-    def metadata(self) -> Mapping[str, str | int | float]:
-        """Give what else should stand in the record, such as the device or how many were cut."""
-        return {}
+    def details(self) -> Details:
+        """Return what the record should say of it; asked after `fit` or `load_from`."""
+        return Details()
 
     def __enter__(self) -> Self:
         return self

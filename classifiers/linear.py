@@ -15,7 +15,7 @@ from pydantic import Field
 
 from classifiers.heads.logistic import fit_logistic, label_probabilities, n_weights
 from classifiers.heads.multilabel import DEFAULT_THRESHOLD, decide, label_matrix, tune_thresholds
-from classifiers.interface import Classifier, Listener, Message, Prediction, Settings, Task, silent
+from classifiers.interface import Classifier, Details, Listener, Message, Prediction, Settings, Task, silent
 from classifiers.models.safe_load import read_fitted
 
 if TYPE_CHECKING:
@@ -99,10 +99,9 @@ class Linear(Classifier[LinearSettings]):
         saved = json.loads(thresholds.read_text(encoding="utf-8")) if thresholds.exists() else ()
         self.thresholds = tuple(saved) or (DEFAULT_THRESHOLD,) * len(task.labels)
 
-    @property
-    def n_parameters(self) -> int | None:
-        """Count the weights and intercepts of the logistic regression."""
-        return n_weights(self.pipeline[-1])
+    def details(self) -> Details:
+        """Return the number of weights and intercepts of the logistic regression."""
+        return Details(n_parameters=n_weights(self.pipeline[-1]))
 
     def _features(self) -> Any:
         from sklearn.feature_extraction.text import TfidfVectorizer

@@ -181,10 +181,10 @@ def _predict(cell: Cell, classifier: Classifier[Any], spare: Sequence[str]) -> N
     """Answer the test messages, and then those of the validation part that later choices are made on."""
     cell.tell("phase", phase="predict")
     list(classifier.predict(spare[: cell.config.warmup_messages]))
-    before = classifier.stages
+    before = classifier.details().stages
     with cell.meter.measuring("predict"):
         cell.n_predicted = cell.answer(classifier, cell.messages("test"), cell.folder.predictions)
-    cell.stages = {name: stage - before.get(name, Stage()) for name, stage in classifier.stages.items()}
+    cell.stages = {name: stage - before.get(name, Stage()) for name, stage in classifier.details().stages.items()}
     cell.tell("phase", phase="validation")
     asked = cell.messages("validation")[: cell.config.validation_messages]
     cell.answer(classifier, asked, cell.folder.validation)
@@ -214,7 +214,7 @@ def _describe(
     predict_seconds = sum(record.seconds for record in records)
     attempts = [attempt for record in records for attempt in record.attempts]
     n_train, n_validation = len(cell.training_messages("train")), len(cell.training_messages("validation"))
-    used = classifier.n_labelled
+    details = classifier.details()
     return CellRecord(
         classifier=cell.plan.name,
         backend=cell.plan.backend,
@@ -222,9 +222,13 @@ def _describe(
         status="ok",
         seed=cell.plan.seed,
         settings=classifier.settings.model_dump(mode="json"),
-        models=classifier.models,
-        notes=classifier.notes,
-        metadata=dict(classifier.metadata),
+        model=details.model,
+        models=details.models,
+        device=details.device,
+        precision=details.precision,
+        prompt=details.prompt,
+        notes=details.notes,
+        metadata=dict(details.metadata),
         load_seconds=cell.seconds.get("load"),
         fit_seconds=cell.seconds.get("fit"),
         predict_seconds=predict_seconds,
@@ -232,20 +236,20 @@ def _describe(
         throughput_per_s=len(records) / predict_seconds if predict_seconds > 0 else None,
         peak_memory_bytes=max(peak for peak in peaks if peak is not None),
         predict_memory_bytes=peaks[1],
-        n_parameters=classifier.n_parameters,
-        bytes_on_disk=classifier.bytes_on_disk,
+        n_parameters=details.n_parameters,
+        bytes_on_disk=details.shipped_bytes,
         tokens=Tokens(
             sum(a.prompt_tokens for a in attempts),
             sum(a.completion_tokens for a in attempts),
             sum(a.thinking_tokens for a in attempts),
         ),
         stages=cell.stages,
-        max_attempts=classifier.max_attempts,
-        trials=classifier.trials,
+        max_attempts=details.max_attempts,
+        trials=details.trials,
         row=cell.plan.row,
         train_per_label=cell.plan.train_per_label,
         n_train=n_train,
-        n_labelled=n_train + n_validation if used is None else used,
+        n_labelled=n_train + n_validation if details.n_labelled is None else details.n_labelled,
         energy=cell.energy,
     )
 

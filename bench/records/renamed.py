@@ -17,6 +17,7 @@ KEYS = {
 }
 EXAMPLES = {"per_label": "fixed", "similar": "knn"}
 """Values of the setting `examples`."""
+LIFTED = ("model", "device", "precision", "prompt")
 
 
 def with_current_names(value: Any) -> Any:
@@ -28,4 +29,10 @@ def with_current_names(value: Any) -> Any:
     renamed = {KEYS.get(key, key): with_current_names(item) for key, item in value.items()}
     if isinstance(examples := renamed.get("examples"), str):
         renamed["examples"] = EXAMPLES.get(examples, examples)
+    if "classifier" in renamed and isinstance(metadata := renamed.get("metadata"), dict):
+        # these stood among the metadata before they were fields
+        for trial in renamed.get("trials") or ():
+            is_chosen = all(metadata.get(name) == value for name, value in trial["settings"].items())
+            trial.setdefault("chosen", is_chosen)
+        renamed |= {key: str(metadata.pop(key)) for key in LIFTED if key in metadata and key not in renamed}
     return renamed

@@ -148,6 +148,10 @@ class CellRecord:
     models: tuple[ModelFile, ...] = ()
     notes: tuple[str, ...] = ()
     metadata: dict[str, str | int | float] = field(default_factory=dict)
+    model: str = ""
+    device: str = ""
+    precision: str = ""
+    prompt: str = ""
     load_seconds: float | None = None
     fit_seconds: float | None = None
     predict_seconds: float | None = None

@@ -154,8 +154,8 @@ def _under_scores(run: RunRecord, rows: Sequence[Row]) -> Iterator[str]:
 
 def _under_cost(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
-        if model := row.cell.metadata.get("model"):
-            yield f"{row.cell.classifier} ran {model}."
+        if row.cell.model:
+            yield f"{row.cell.classifier} ran {row.cell.model}."
     sizes = {row.cell.classifier: row.cell.bytes_on_disk for row in rows if row.cell.bytes_on_disk}
     if len(set(sizes.values())) > 1:
         small, large = min(sizes, key=lambda n: sizes[n] or 0), max(sizes, key=lambda n: sizes[n] or 0)
@@ -255,10 +255,9 @@ def _trials(row: Row) -> Table:
     plain = trials[0].settings
     body = []
     for trial in trials:
-        is_chosen = all(row.cell.metadata.get(name) == value for name, value in trial.settings.items())
         changed = [f"{name} {value}" for name, value in trial.settings.items() if plain.get(name) != value]
         how = ", ".join(changed) or "as configured"
-        body.append((how + (" (chosen)" if is_chosen else ""), share(trial.accuracy), number(trial.seconds)))
+        body.append((how + (" (chosen)" if trial.chosen else ""), share(trial.accuracy), number(trial.seconds)))
     bold = frozenset((i, j) for i, cells in enumerate(body) if cells[0].endswith("(chosen)") for j in range(3))
     notes = [f"{trials[0].n} validation messages; test messages played no part."]
     notes += [

@@ -218,7 +218,7 @@ def _ours(job: Job, data: Messages, folder: Path) -> Trained:
     classifier.fit(data.task, data.train, (), listen=listen)
     # from just before the first step to the end of the last: reading model and messages is not timed with the others
     seconds = told[-1] - told[0]
-    runtime = str(classifier.metadata["runtime"])
+    runtime = str(classifier.details().metadata["runtime"])
     return seconds, lambda texts: [p.labels[0] for p in classifier.predict(texts)], runtime
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +17,7 @@ from classifiers.heads.multilabel import DEFAULT_THRESHOLD, Rows, decide, label_
 from classifiers.interface import (
     Attempt,
     Classifier,
+    Details,
     FetchReport,
     Listener,
     Message,
@@ -237,37 +238,23 @@ class Encoder(Classifier[EncoderSettings]):
         self._exports.close()
         vars(self).pop("tokens", None)
 
-    @property
-    def models(self) -> tuple[ModelFile, ...]:
-        """Give the pre-trained weights it started from."""
-        return self._models
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Say it where the first model of the list was not the one that ran."""
-        return self._notes
-
-    @property
-    def n_parameters(self) -> int | None:
-        """Count all weights, the head's included."""
-        return self.fitted.n_parameters
-
-    @property
-    def metadata(self) -> Mapping[str, str | int | float]:
-        """Name the model that ran, the device, the precision, and what every runtime tried gave."""
-        fitted = self.fitted
-        metadata = {"model": self._model_name, "device": fitted.device, "precision": fitted.precision}
+    def details(self) -> Details:
+        """Name the model that ran, where and in which precision, and what every runtime tried gave."""
         tried = {
             f"{one.runtime} {what}": round(float(value), 4)
             for one in self._measured
             for what, value in (("equal", one.equal), ("/s", one.messages_per_s), ("ms", one.single_ms))
         }
-        return {**metadata, "runtime": self._runtime, **tried}
-
-    @property
-    def bytes_on_disk(self) -> int | None:
-        """Give the size of the weights it runs: an export's file, or the pre-trained model's."""
-        return getattr(self.fitted, "bytes_on_disk", None) or super().bytes_on_disk
+        return Details(
+            model=self._model_name,
+            models=self._models,
+            device=str(self.fitted.device),
+            precision=self.fitted.precision,
+            n_parameters=self.fitted.n_parameters,
+            bytes_on_disk=getattr(self.fitted, "bytes_on_disk", None),
+            notes=self._notes,
+            metadata={"runtime": self._runtime, **tried},
+        )
 
     @property
     def _runtime(self) -> Any:

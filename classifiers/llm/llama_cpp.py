@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from classifiers.errors import BenchError
 from classifiers.interface import (
     Classifier,
+    Details,
     FetchReport,
     Listener,
     Message,
     ModelFile,
     Prediction,
-    Stage,
     Task,
     Trial,
     quiet,
@@ -132,68 +132,42 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
         if engine := vars(self).pop("engine", None):
             engine.close()
 
-    @property
-    def models(self) -> tuple[ModelFile, ...]:
-        """Give the GGUF that ran."""
-        return self._models
-
-    @property
-    def trials(self) -> tuple[Trial, ...]:
-        """Give every way of asking that was tried on validation."""
-        return self._trials
-
-    @property
-    def max_attempts(self) -> int:
-        """Count the first try and the retries; only free text is retried."""
-        mode = self.asker.choice.mode if "asker" in vars(self) else self.settings.mode
-        return 1 + self.settings.retries if mode == "generate" else 1
-
-    @property
-    def n_labelled(self) -> int | None:
-        """Count the messages whose labels it was shown or chosen by: none where it was only told definitions."""
-        from classifiers.llm.prompting.examples import labels_shown
-
-        return labels_shown(self.asker.choice, self.task, self._train) + max(
-            (trial.n for trial in self._trials), default=0
-        )
-
-    @property
-    def n_parameters(self) -> int | None:
-        """Count the model's parameters."""
-        return self.engine.model.n_parameters
-
-    @property
-    def stages(self) -> Mapping[str, Stage]:
-        """Give the time for examples, prompts and decoding, and the tokens decoded."""
-        return {**self.asker.stages, **self.engine.stages}
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Say beside a tuned row what the plain one gives, on the validation messages both were tried on."""
-        plain, chosen = self._trial_of(self.settings.choice(self.seed)), self._trial_of(self.asker.choice)
-        if not self.settings.tune or plain is None or chosen is None:
-            return ()
-        return (
-            f"tuned on {chosen.n} validation messages: {chosen.accuracy:.1%} right there as tuned, "
-            f"{plain.accuracy:.1%} as configured; test messages played no part",
-        )
-
-    @property
-    def metadata(self) -> Mapping[str, str | int | float]:
-        """Name the chosen way of asking, and what answers at temperature 0 can still depend on."""
+    def details(self) -> Details:
+        """Name the GGUF, the chosen way of asking, and what answers at temperature 0 can still depend on."""
         from llama_cpp import __version__
 
-        chosen = self.settings
-        return {
-            "model": self._models[0].name,
-            **self.asker.choice.describe(),
-            "examples_cut": self.asker.examples_cut,
-            "llama_cpp_python": __version__,
-            "parallel": chosen.parallel,
-            "batch": chosen.batch,
-            "shared_prompt_tokens": self.engine.prefix_length,
-            "prompt": self.asker.shown_prompt,
-        }
+        from classifiers.llm.prompting.examples import labels_shown
+
+        choice, settings = self.asker.choice, self.settings
+        return Details(
+            model=self._models[0].name,
+            models=self._models,
+            n_parameters=self.engine.model.n_parameters,
+            n_labelled=labels_shown(choice, self.task, self._train) + max((t.n for t in self._trials), default=0),
+            max_attempts=1 + settings.retries if choice.mode == "generate" else 1,
+            trials=tuple(replace(trial, chosen=trial == self._trial_of(choice)) for trial in self._trials),
+            notes=self._notes(),
+            prompt=self.asker.shown_prompt,
+            stages={**self.asker.stages, **self.engine.stages},
+            metadata={
+                **choice.describe(),
+                "examples_cut": self.asker.examples_cut,
+                "llama_cpp_python": __version__,
+                "parallel": settings.parallel,
+                "batch": settings.batch,
+                "shared_prompt_tokens": self.engine.prefix_length,
+            },
+        )
+
+    def _notes(self) -> tuple[str, ...]:
+        """Say beside a tuned row what the plain one gives, on the validation messages both were tried on."""
+        plain, tuned = self._trial_of(self.settings.choice(self.seed)), self._trial_of(self.asker.choice)
+        if not self.settings.tune or plain is None or tuned is None:
+            return ()
+        return (
+            f"tuned on {tuned.n} validation messages: {tuned.accuracy:.1%} right there as tuned, "
+            f"{plain.accuracy:.1%} as configured; test messages played no part",
+        )
 
     def _trial_of(self, choice: Choice) -> Trial | None:
         return next((trial for trial in self._trials if trial.settings == choice.describe()), None)

@@ -21,7 +21,18 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 
 from classifiers.errors import BenchError
-from classifiers.interface import Classifier, FetchReport, Listener, Message, Prediction, Settings, Task, quiet, silent
+from classifiers.interface import (
+    Classifier,
+    Details,
+    FetchReport,
+    Listener,
+    Message,
+    Prediction,
+    Settings,
+    Task,
+    quiet,
+    silent,
+)
 from classifiers.llm.completion import Completion, read_completion
 from classifiers.llm.prompting.answer_form import form_of, readable_names
 from classifiers.llm.prompting.examples import draw_per_label, saved_message
@@ -135,25 +146,15 @@ class Server(Classifier[ServerSettings]):
         rows = json.loads((folder / FILE).read_text(encoding="utf-8"))
         self.task, self.examples = task, [saved_message(*row) for row in rows]
 
-    @property
-    def n_labelled(self) -> int | None:
-        """Count the examples it shows."""
-        return len(self.examples)
-
-    @property
-    def max_attempts(self) -> int:
-        """Count the first try and the retries."""
-        return len(self.settings.temperatures)
-
-    @property
-    def metadata(self) -> Mapping[str, str | int | float]:
-        """Name server and model; which files the server runs cannot be known from here."""
-        return {"server": self._address, "model": self.settings.model, "concurrency": self.settings.concurrency}
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Say what cannot be vouched for."""
-        return (f"answered by the server at {self._address}: its files, memory and machine are not measured",)
+    def details(self) -> Details:
+        """Name server and model, and say what cannot be vouched for: files, memory and machine of the server."""
+        return Details(
+            model=self.settings.model,
+            n_labelled=len(self.examples),
+            max_attempts=len(self.settings.temperatures),
+            notes=(f"answered by the server at {self._address}: its files, memory and machine are not measured",),
+            metadata={"server": self._address, "concurrency": self.settings.concurrency},
+        )
 
     @property
     def _address(self) -> str:

@@ -13,7 +13,7 @@ more with gradients and Adam's moments, before activations. That asks for a grap
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +24,10 @@ from classifiers.heads.multilabel import DEFAULT_THRESHOLD, decide, label_matrix
 from classifiers.interface import (
     Attempt,
     Classifier,
+    Details,
     FetchReport,
     Listener,
     Message,
-    ModelFile,
     Prediction,
     Task,
     quiet,
@@ -136,7 +136,7 @@ class Lora(Classifier[LoraSettings]):
         self.fitted.save(folder)
         saved = Saved(
             labels=self.task.label_names,
-            models=self.models,
+            models=self.llm.files,
             model_name=self.llm.name,
             notes=self._notes,
             thresholds=self.thresholds,
@@ -167,33 +167,19 @@ class Lora(Classifier[LoraSettings]):
         vars(self).pop("fitted", None)
         vars(self).pop("llm", None)
 
-    @property
-    def models(self) -> tuple[ModelFile, ...]:
-        """Give the weights it started from."""
-        return self.llm.files if "llm" in vars(self) else ()
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Say it where the first model of the list was not the one that ran."""
-        return self._notes
-
-    @property
-    def n_parameters(self) -> int | None:
-        """Count all weights, the learnt ones included."""
+    def details(self) -> Details:
+        """Name the model that ran, where and in which precision; it ships the LLM's file and what was learnt."""
         named = self.fitted.model.named_parameters()
-        return sum(p.numel() for name, p in named if "original_module" not in name)  # the head before training
-
-    @property
-    def bytes_on_disk(self) -> int | None:
-        """Give the size of the LLM's file and of what was learnt, in float32."""
-        return sum(file.bytes for file in self.models) + 4 * self._n_learnt
-
-    @property
-    def metadata(self) -> Mapping[str, str | int | float]:
-        """Name the model that ran, the device, the precision, and how many weights were learnt."""
-        fitted = self.fitted
-        metadata = {"model": self.llm.name, "device": fitted.device, "precision": fitted.precision}
-        return {**metadata, "learnt_parameters": self._n_learnt}
+        return Details(
+            model=self.llm.name,
+            models=self.llm.files,
+            device=str(self.fitted.device),
+            precision=self.fitted.precision,
+            n_parameters=sum(p.numel() for name, p in named if "original_module" not in name),  # the untrained head
+            bytes_on_disk=sum(file.bytes for file in self.llm.files) + 4 * self._n_learnt,
+            notes=self._notes,
+            metadata={"learnt_parameters": self._n_learnt},
+        )
 
     @property
     def _n_learnt(self) -> int:

@@ -73,8 +73,8 @@ def test_wrong_labels_change_nothing(
         teacher = distilled._teacher()
         teacher.fit(task, (), ())
         taught = [p.labels[0] for p in teacher.predict([m.text for m in messages])]
-        assert distilled.n_labelled == 0
-        assert distilled.metadata["taught"] == len(messages)
+        assert distilled.details().n_labelled == 0
+        assert distilled.details().metadata["taught"] == len(messages)
     agree = np.mean([a == b for a, b in zip(answers, taught, strict=True)])
     assert agree >= 0.8
     assert agree > np.mean([a == m.label for a, m in zip(answers, turned, strict=True)]) + 0.4

@@ -88,7 +88,7 @@ def _viewer_data(run: RunRecord, rows: Sequence[Row], messages: Sequence[Disagre
         "run": run.name,
         "labels": list(run.as_task().label_names),
         "classifiers": [row.cell.classifier for row in scored],
-        "prompts": {row.cell.classifier: row.cell.metadata.get("prompt") for row in scored},
+        "prompts": {row.cell.classifier: row.cell.prompt or None for row in scored},
         "messages": [
             {
                 "id": one.id,

@@ -118,14 +118,16 @@ def test_blog_preset_is_the_posts_recipe() -> None:
     assert EncoderSettings.model_validate({"preset": "blog", "epochs": 5}).epochs == 5
 
 
-def test_replaced_model_is_said_loudly(minilm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replaced_model_is_said_loudly(
+    minilm: Path, task: Task, messages: list[Message], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from classifiers.models import download as sources
 
     monkeypatch.setattr(sources, "hub_answers", lambda: False)
-    with Encoder(EncoderSettings(model=("nobody/has-this", str(minilm)))) as classifier:
+    with Encoder(EncoderSettings(model=("nobody/has-this", str(minilm)), head="linear")) as classifier:
         classifier.load()
-        assert classifier.notes
-        assert "was run in place of 'nobody/has-this'" in classifier.notes[0]
+        classifier.fit(task, messages, ())
+        assert "was run in place of 'nobody/has-this'" in classifier.details().notes[0]
 
 
 def test_padding_does_not_change_an_encoders_answer(minilm: Path, task: Task, messages: list[Message]) -> None:
@@ -176,7 +178,7 @@ def test_training_from_scratch_says_so_and_starts_elsewhere(minilm: Path, task: 
     ) as classifier:
         classifier.load()
         classifier.fit(task, messages, ())
-        assert "random weights" in classifier.notes[0]
+        assert "random weights" in classifier.details().notes[0]
         assert not classifier.settings.freezes_embeddings_for(384)
 
 
@@ -211,6 +213,6 @@ def test_linear_counts_the_commonest_features_only(task: Task, messages: list[Me
     for most in (20_000, 40):
         with Linear(LinearSettings(max_features=most)) as linear:
             linear.fit(task, messages, ())
-            sizes.append(linear.n_parameters)
+            sizes.append(linear.details().n_parameters)
     assert sizes[1] == len(task.labels) * (2 * 40 + 1)
     assert sizes[0] > 5 * sizes[1]

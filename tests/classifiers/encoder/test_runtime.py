@@ -51,19 +51,19 @@ def test_an_export_answers_as_torch_does_and_comes_back_from_disk(
         for a, b in zip(found, expected, strict=True):
             assert a.probabilities is not None
             assert a.probabilities == pytest.approx(b.probabilities, abs=bound)
-        assert encoder.metadata["runtime"] == runtime
+        assert encoder.details().metadata["runtime"] == runtime
         # OpenVINO takes 16 bits on its own where the processor computes in them, as `auto` does with torch
         precisions = {"onnx": "float32", "onnx-int8": "int8", "openvino": precision_for(EncoderSettings(), "cpu")}
-        assert encoder.metadata["precision"] == precisions[runtime]
-        assert encoder.metadata[f"{runtime} equal"] == 1
-        assert encoder.metadata[f"{runtime} /s"] > 0
+        assert encoder.details().precision == precisions[runtime]
+        assert encoder.details().metadata[f"{runtime} equal"] == 1
+        assert encoder.details().metadata[f"{runtime} /s"] > 0
         encoder.save(tmp_path)
     with Encoder(encoder.settings, seed=1, threads=usable_cores()) as again:
         again.load_from(tmp_path, task)
         assert isinstance(again.fitted, Exported)
         assert list(again.predict(TEXTS)) == found
-        assert again.n_parameters == plain.n_parameters
-        assert again.metadata["runtime"] == runtime
+        assert again.details().n_parameters == plain.details().n_parameters
+        assert again.details().metadata["runtime"] == runtime
 
 
 def test_openvino_answers_one_message_of_any_length_as_in_a_batch(minilm, task, messages) -> None:
@@ -80,13 +80,13 @@ def test_openvino_answers_one_message_of_any_length_as_in_a_batch(minilm, task, 
 def test_what_was_trained_in_16_bits_is_exported_in_32(minilm, task, messages) -> None:
     with trained(minilm, "onnx", task, messages, precision="bfloat16") as encoder:
         assert "forward" not in vars(encoder._origin.model)
-        assert encoder.metadata["precision"] == "float32"
-        assert encoder.metadata["onnx equal"] == 1
+        assert encoder.details().precision == "float32"
+        assert encoder.details().metadata["onnx equal"] == 1
 
 
 def test_distilbert_is_exported_too(distilbert, task, messages) -> None:
     with trained(distilbert, "onnx", task, messages) as encoder:
-        assert encoder.metadata["onnx equal"] == 1
+        assert encoder.details().metadata["onnx equal"] == 1
 
 
 def test_auto_takes_the_fastest_that_is_faithful() -> None:

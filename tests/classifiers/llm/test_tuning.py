@@ -30,7 +30,7 @@ def test_tuning_tries_every_declared_choice_and_keeps_the_best(
     smollm: Path, minilm: Path, task: Task, messages: list[Message], tmp_path: Path
 ) -> None:
     with fitted(smollm, task, messages, tune=True, tune_messages=6, encoder=str(minilm)) as classifier:
-        trials = classifier.trials
+        trials = classifier.details().trials
         plain = classifier.settings.choice(0)
         n_scored = sum(choice.mode == "score" for choice in declared_choices(plain))
         assert len(trials) == 1 + len(declared_choices(plain)) + n_scored * (len(Asker.calibrations) - 1)
@@ -38,40 +38,41 @@ def test_tuning_tries_every_declared_choice_and_keeps_the_best(
         assert {trial.n for trial in trials} == {6}
         chosen = classifier.asker.choice.describe()
         assert max(trial.accuracy for trial in trials) == next(t.accuracy for t in trials if t.settings == chosen)
-        assert "right there as tuned" in classifier.notes[0]
-        assert classifier.stages["prompt"].tokens > 0
+        assert "right there as tuned" in classifier.details().notes[0]
+        assert classifier.details().stages["prompt"].tokens > 0
         answers = [p.labels for p in classifier.predict(["where is my parcel?", "money back, please"])]
         classifier.save(tmp_path)
     with LlamaCpp(classifier.settings, threads=usable_cores()) as again:
         again.load_from(tmp_path, task)
         assert again.asker.choice.describe() == chosen
-        assert again.trials == trials
+        assert again.details().trials == trials
         assert [p.labels for p in again.predict(["where is my parcel?", "money back, please"])] == answers
 
 
 def test_spent_budget_leaves_the_plain_way(smollm: Path, minilm: Path, task: Task, messages: list[Message]) -> None:
     with fitted(smollm, task, messages, tune=True, tune_seconds=1e-9, encoder=str(minilm)) as classifier:
-        assert classifier.trials == ()
+        assert classifier.details().trials == ()
         assert classifier.asker.choice == classifier.settings.choice(0)
-        assert classifier.notes == ()
+        assert classifier.details().notes == ()
 
 
 def test_variants_measure_a_spread_and_change_nothing(smollm: Path, task: Task, messages: list[Message]) -> None:
     options = {"mode": "score", "examples": "fixed", "n_examples": 1, "prompt_variants": True, "example_draws": 3}
     with fitted(smollm, task, messages, **options) as classifier:
         assert len(prompt_templates()) >= 3
-        assert [t.settings["prompt_template"] for t in classifier.trials[: len(prompt_templates())]] == list(
+        assert [t.settings["prompt_template"] for t in classifier.details().trials[: len(prompt_templates())]] == list(
             prompt_templates()
         )
-        assert {t.settings["example_seed"] for t in classifier.trials} == {0, 1, 2}
+        assert {t.settings["example_seed"] for t in classifier.details().trials} == {0, 1, 2}
         assert classifier.asker.choice == classifier.settings.choice(0)
 
 
 def test_auto_calibration_is_chosen_on_validation(smollm: Path, task: Task, messages: list[Message]) -> None:
     with fitted(smollm, task, messages, mode="score", calibration="auto") as classifier:
-        assert [t.settings["calibration"] for t in classifier.trials] == list(Asker.calibrations)
-        best = max(trial.accuracy for trial in classifier.trials)
-        chosen = next(t for t in classifier.trials if t.settings["calibration"] == classifier.asker.choice.calibration)
+        assert [t.settings["calibration"] for t in classifier.details().trials] == list(Asker.calibrations)
+        best = max(trial.accuracy for trial in classifier.details().trials)
+        (chosen,) = [trial for trial in classifier.details().trials if trial.chosen]
+        assert chosen.settings["calibration"] == classifier.asker.choice.calibration
         assert chosen.accuracy == best
 
 

@@ -51,9 +51,9 @@ def test_only_the_matrices_and_the_head_are_learnt(tiny_llama: Path, task: Task,
         classifier.load()
         classifier.fit(task, messages, ())
         after = classifier.fitted.model.get_base_model().state_dict()
-        learnt = classifier.metadata["learnt_parameters"]
+        learnt = classifier.details().metadata["learnt_parameters"]
         body = sum(weights.numel() for name, weights in before.items() if name != "lm_head.weight")
-        assert classifier.n_parameters == body + learnt
+        assert classifier.details().n_parameters == body + learnt
     same = [name for name in after if name.replace(".base_layer", "") in before]
     assert len(same) == len(before) - 1, "all but the output layer, which the head replaces"
     assert all(torch.equal(after[name], before[name.replace(".base_layer", "")]) for name in same)
@@ -65,7 +65,7 @@ def test_named_layers_alone_get_matrices(tiny_llama: Path, task: Task, messages:
     with make(tiny_llama, epochs=1, target_modules=["q_proj"]) as classifier:
         classifier.load()
         classifier.fit(task, messages, ())
-        assert classifier.metadata["learnt_parameters"] == 2 * 4 * 64 + 3 * 32
+        assert classifier.details().metadata["learnt_parameters"] == 2 * 4 * 64 + 3 * 32
 
 
 def test_it_comes_back_with_equal_answers(
@@ -76,7 +76,7 @@ def test_it_comes_back_with_equal_answers(
         classifier.load()
         classifier.fit(task, messages, messages[::4])
         first = list(classifier.predict(texts))
-        shipped = classifier.bytes_on_disk
+        shipped = classifier.details().shipped_bytes
         classifier.save(tmp_path)
     assert {f.name for f in tmp_path.iterdir()} == {
         "README.md",
@@ -87,7 +87,7 @@ def test_it_comes_back_with_equal_answers(
     with make(tiny_llama) as again:
         again.load_from(tmp_path, task)
         assert list(again.predict(texts)) == first
-        assert again.bytes_on_disk == shipped
+        assert again.details().shipped_bytes == shipped
 
 
 def test_it_refuses_other_labels_other_weights_and_a_pickle(
@@ -138,13 +138,16 @@ def test_end_token_ends_every_message_and_a_written_one_is_text(tiny_llama: Path
     assert cut == [False, False, True]
 
 
-def test_replaced_model_is_said_loudly(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replaced_model_is_said_loudly(
+    tiny_llama: Path, task: Task, messages: list[Message], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from classifiers.models import download as sources
 
     monkeypatch.setattr(sources, "hub_answers", lambda: False)
-    with Lora(LoraSettings(model=("nobody/has-this:8b.gguf", str(tiny_llama)))) as classifier:
+    with Lora(LoraSettings(model=("nobody/has-this:8b.gguf", str(tiny_llama)), epochs=1)) as classifier:
         classifier.load()
-        assert "was run in place of 'nobody/has-this:8b.gguf'" in classifier.notes[0]
+        classifier.fit(task, messages, ())
+        assert "was run in place of 'nobody/has-this:8b.gguf'" in classifier.details().notes[0]
 
 
 def test_an_encoder_is_refused(minilm: Path) -> None:

@@ -98,7 +98,7 @@ def test_pickled_weights_are_refused_unless_asked_for(
     texts = [message.text for message in messages]
     for head in ("linear", "softmax"):
         made = fitted(pickled, task, messages, head=head, allow_pickle=True, epochs=1)
-        assert made.models[0].name == "pytorch_model.bin"
+        assert made.details().models[0].name == "pytorch_model.bin"
         assert len(list(made.predict(texts))) == len(texts)
     safe, unsafe = fitted(encoder, task, messages), fitted(pickled, task, messages, allow_pickle=True)
     assert [p.labels for p in safe.predict(texts)] == [p.labels for p in unsafe.predict(texts)]
