@@ -10,7 +10,7 @@ from typing import Any
 
 import shtab
 
-from bench.sanitize import visible
+from bench.report.sanitize import visible
 from classifiers.errors import BenchError
 
 RESULTS = Path("results")

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from bench.records.types import CellRecord
-from bench.report.plain import plain
+from bench.report.sanitize import plain
 from bench.report.text import share
 
 PLAIN_LINE_SECONDS = 15.0

@@ -14,7 +14,7 @@ from bench.analysis.scores import UNPARSED
 from bench.doctor import Finding
 from bench.records.types import PredictionRecord
 from bench.report.build import Report
-from bench.report.plain import plain
+from bench.report.sanitize import plain
 from bench.report.tables.table import Table
 from bench.report.text import count, label_text, size
 from classifiers.models.catalogue import Entry

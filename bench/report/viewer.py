@@ -12,7 +12,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import DataTable, Footer, Header, Input, Select, Static
 
 from bench.analysis.compare import Disagreement
-from bench.report.plain import plain
+from bench.report.sanitize import plain
 from bench.report.terminal import answer_text
 from bench.report.text import label_text
 

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from bench.cli import main
-from bench.report.plain import plain
+from bench.report.sanitize import plain
 from bench.report.tables.table import Table
 from bench.report.terminal import print_table
 
