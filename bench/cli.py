@@ -92,6 +92,7 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
 def _add_report(commands: Any) -> None:
     parser = commands.add_parser("report", help="print a run's tables; write report.md and scores.json")
     parser.add_argument("run", nargs="?", help="a run's name or path (default: the newest)")
+    parser.add_argument("--all", action="store_true", help="print every table, not only the main ones")
     parser.add_argument("--into", metavar="FILE.md", help="put the main tables between the markers of a document")
     parser.add_argument("--block", default="results", help="the markers' name: <!-- NAME --> (default: results)")
     parser.add_argument("--tables", metavar="TITLE,TITLE", help="put these tables there: how their titles begin")

@@ -28,7 +28,7 @@ def hits(name: str, right: list[bool]) -> Row:
 
 WORDS = {
     "fruit": (("apple", "sweet red apple"), ("pear", "soft green pear"), ("plum", "dark blue plum")),
-    "cars": (("fast", "a quick engine"), ("slow", "an old tractor"), ("banner_warnings", "a roaring truck")),
+    "cars": (("fast", "a quick engine"), ("slow", "an old tractor"), ("loud", "a roaring truck")),
     "moods": (("glad", "so happy today"), ("sad", "I feel down"), ("angry", "this is outrageous")),
 }
 

@@ -226,15 +226,15 @@ def _before_retry(row: Row) -> float | None:
 
 METRICS: tuple[Metric, ...] = (
     Metric("accuracy", "%", True, _of_scores("accuracy")),
-    Metric("before retry", "%", True, _before_retry),
-    Metric("invalid", "%", False, _of_scores("parse_failure_rate")),
+    Metric("first-attempt accuracy", "%", True, _before_retry),
+    Metric("parse failures", "%", False, _of_scores("parse_failure_rate")),
     Metric("micro F1", "%", True, _of_scores("micro_f1")),
     Metric("macro F1", "%", True, _of_scores("macro_f1")),
     Metric("Hamming loss", "%", False, _of_scores("hamming_loss")),
     Metric("log loss", "", False, _of_probability("log_loss")),
     Metric("Brier", "", False, _of_probability("brier")),
     Metric("calibration error", "%", False, _of_probability("calibration_error")),
-    Metric("answered at 99 % right", "%", True, _of_probability("coverage_at_target")),
+    Metric("coverage at 99 % accuracy", "%", True, _of_probability("coverage_at_target")),
     Metric("p50", "ms", False, lambda row: row.cell.latency_ms.p50 if row.cell.latency_ms else None),
     Metric("p95", "ms", False, lambda row: row.cell.latency_ms.p95 if row.cell.latency_ms else None),
     Metric("throughput", "/s", True, _of_cell("throughput_per_s")),

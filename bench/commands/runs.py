@@ -136,13 +136,13 @@ def compare_data_sets(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _show(folder: RunFolder, console: Console) -> Report:
+def _show(folder: RunFolder, console: Console, *, everything: bool = False) -> Report:
     """Print and write a run's report, and give it."""
     from bench.report.files import write_report
     from bench.report.terminal import print_report
 
     report = report_of(folder)
-    print_report(console, report)
+    print_report(console, report, everything=everything)
     write_report(folder.path, report)
     return report
 
@@ -162,12 +162,12 @@ def report_run(chosen: argparse.Namespace) -> int:
     """Print a run's tables and write its report again."""
     folder = find(chosen)
     console = make_console()
-    report = _show(folder, console)
+    report = _show(folder, console, everything=chosen.all)
     if chosen.into:
         from bench.report.files import write_block
 
         write_block(Path(chosen.into), chosen.block, report, chosen.tables.split(",") if chosen.tables else ())
-    console.print(f"\nwrote {folder.path / 'report.md'} and {folder.path / 'scores.json'}")
+    console.print(f"wrote {folder.path / 'report.html'}, report.md and scores.json", soft_wrap=True)
     return 0
 
 

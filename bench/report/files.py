@@ -50,7 +50,7 @@ def write_document(path: Path, name: str, block: str) -> None:
 
 
 def write_disagreements(path: Path, found: Sequence[Disagreement]) -> None:
-    """Write a line a message: id, text, gold, then each classifier's answer and whether it is right."""
+    """Write a line per message: id, text, gold, then each classifier's answer and whether it is right."""
     names = list(found[0].answers) if found else []
     head = ["id", "text", "gold", *(column for name in names for column in (name, f"{name} right", f"{name} raw"))]
     lines = (

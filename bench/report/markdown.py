@@ -12,7 +12,6 @@ from bench.analysis.compare import Pair
 from bench.analysis.scores import METRICS, Row
 from bench.records.types import RunRecord
 from bench.report.build import Report
-from bench.report.tables.curve import CURVE
 from bench.report.tables.table import Table, escaped, table_lines, table_section
 from classifiers.errors import BenchError
 
@@ -21,9 +20,9 @@ UNITS = {"B": "bytes", "n": "count", "%": "share", "": "number"}
 
 
 def markdown(report: Report) -> str:
-    """Give the whole report."""
-    lines = [f"# {report.run.name}", "", escaped(report.headline), "", *_verdict(report)]
-    lines += [f"> **{escaped(line)}**\n" for line in report.warnings]
+    """Return the whole report."""
+    lines = [f"# {escaped(report.title)}", "", escaped(_about(report)), "", *_verdict(report)]
+    lines += _caveats(report)
     for table in report.tables:
         lines += table_section(table)
     lines += [*_provenance(report.run, report.rows)]
@@ -31,9 +30,9 @@ def markdown(report: Report) -> str:
 
 
 def results_block(report: Report, titles: Sequence[str] = ()) -> str:
-    """Give the part of a report that stands in a README: headline, warnings, the first four tables.
+    """Return the part of a report that stands in a README: headline, warnings, the first table.
 
-    Of a learning curve only the curve: the other tables are of its last point alone. With `titles` only the tables
+    With `titles` only the tables
     whose titles begin so, and nothing else.
 
     Raises:
@@ -42,7 +41,7 @@ def results_block(report: Report, titles: Sequence[str] = ()) -> str:
     lines: list[str] = []
     if not titles:
         lines += [f"{escaped(report.headline)}.", "", *_verdict(report)]
-        lines += [f"> {escaped(line)}\n" for line in report.warnings]
+        lines += _caveats(report)
     for table in _shown(report, titles):
         lines += [f"**{table.title}**", "", *table_lines(table), "", *map(escaped, table.notes), ""]
     return "\n".join(lines).strip()
@@ -50,7 +49,7 @@ def results_block(report: Report, titles: Sequence[str] = ()) -> str:
 
 def _shown(report: Report, titles: Sequence[str]) -> Sequence[Table]:
     if not titles:
-        return report.tables[: 1 if report.tables[0].title == CURVE else 4]
+        return report.tables[:1]
     found = [table for title in titles for table in report.tables if table.title.startswith(title)]
     if not found:
         known = ", ".join(dict.fromkeys(table.title for table in report.tables))
@@ -62,6 +61,18 @@ def _verdict(report: Report) -> Iterator[str]:
     if report.verdict:
         first, *rest = map(escaped, report.verdict.sentences)
         yield " ".join([f"**{first}**", *rest])
+        yield ""
+
+
+def _about(report: Report) -> str:
+    """Say what was run, when, and under which name."""
+    started = f" · started {report.started}" if report.started else ""
+    return f"{report.headline}{started} · run {report.run.name}"
+
+
+def _caveats(report: Report) -> Iterator[str]:
+    if report.caveats:
+        yield from (f"- {escaped(caveat.line)}" for caveat in report.caveats)
         yield ""
 
 
@@ -79,7 +90,7 @@ def replace_block(text: str, block: str, name: str = BLOCK) -> str:
 
 
 def scores_json(rows: Sequence[Row], pairs: Sequence[Pair]) -> dict[str, Any]:
-    """Give the derived figures for machines: every classifier's scores and every pair's test."""
+    """Return the derived figures for machines: every classifier's scores and every pair's test."""
     return {
         "classifiers": {r.cell.classifier: asdict(r.scores) if r.scores else None for r in rows},
         "pairs": [asdict(pair) for pair in pairs],
@@ -87,7 +98,7 @@ def scores_json(rows: Sequence[Row], pairs: Sequence[Pair]) -> dict[str, Any]:
 
 
 def scores_csv(rows: Sequence[Row]) -> str:
-    """Give every metric of every classifier, a line each: classifier, seed, training messages, metric, unit, value."""
+    """Return a line per classifier and metric: classifier, seed, training messages, metric, unit, value."""
     stream = io.StringIO()
     lines = csv.writer(stream, lineterminator="\n")
     lines.writerow(["classifier", "row", "seed", "train_per_label", "status", "metric", "unit", "value"])

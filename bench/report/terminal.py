@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from rich import box
 from rich.console import Console
@@ -15,28 +15,30 @@ from bench.doctor import Finding
 from bench.records.types import PredictionRecord
 from bench.report.build import Report
 from bench.report.sanitize import plain
-from bench.report.tables.table import Table
+from bench.report.tables.layout import Fitted, fit
+from bench.report.tables.table import Table, Topic
 from bench.report.text import count, label_text, size
 from classifiers.models.catalogue import Entry
 
-GAP = 2
-"""Signs between two columns, and about as many at the edges together."""
 
-
-def print_report(console: Console, report: Report) -> None:
-    """Print warnings and all tables of a run."""
+def print_report(console: Console, report: Report, *, everything: bool = False) -> None:
+    """Print a run's verdict, main tables and caveats; all tables where everything is asked for."""
     console.print(plain(report.headline, style="bold"))
     if report.verdict:
         print_verdict(console, report.verdict)
-    for line in report.warnings:
-        console.print(plain(f"! {line}", style="bold yellow"))
     for table in report.tables:
-        console.print()
-        print_table(console, table)
+        if everything or table.is_main:
+            console.print()
+            print_table(console, table)
+        if table.topic is Topic.SUMMARY:
+            for caveat in report.caveats:
+                console.print(plain(caveat.line, style="yellow"))
+    if left_out := sum(not table.is_main for table in report.tables if not everything):
+        console.print(f"\n{left_out} more tables: bench report --all, report.md or report.html", style="dim")
 
 
 def print_verdict(console: Console, verdict: Verdict) -> None:
-    """Print what to use, and a line a reason."""
+    """Print what to use, and a line per reason."""
     first, *rest = verdict.sentences
     console.print(plain(first, style="bold green" if verdict.classifier else "bold red"))
     for line in rest:
@@ -44,64 +46,25 @@ def print_verdict(console: Console, verdict: Verdict) -> None:
 
 
 def print_table(console: Console, table: Table) -> None:
-    """Print one table; where it is too wide for the terminal it is turned on its side if that helps."""
-    turned = _turned(table)
-    helps = table.can_turn and _width(table) > console.width and _width(turned) < _width(table)
-    console.print(_draw(turned if helps else table, console.width))
-    for note in table.notes:
+    """Print one table; one too wide for the terminal is turned on its side or divided into several."""
+    parts = fit(table, console.width)
+    for part in parts:
+        console.print(_draw(part))
+    for note in parts[-1].table.notes:
         console.print(plain(note, style="dim"))
 
 
-def _width(table: Table) -> int:
-    columns = zip(table.head, *table.body, strict=True)
-    return sum(max(map(len, column)) + 2 for column in columns)
-
-
-def _draw(table: Table, width: int) -> RichTable:
+def _draw(part: Fitted) -> RichTable:
+    table = part.table
     drawn = RichTable(
         title=plain(table.title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False,
         collapse_padding=True,
     )  # fmt: skip
-    for j, (head, own) in enumerate(zip(table.head, _column_widths(table, width), strict=True)):
-        drawn.add_column(plain(head), justify="right" if j else "left", overflow="fold", width=own)
+    for head, width, is_text in zip(table.head, part.widths, table.is_text, strict=True):
+        drawn.add_column(plain(head), justify="left" if is_text else "right", overflow="ellipsis", width=width)
     for i, cells in enumerate(table.body):
         drawn.add_row(*(plain(cell, style="bold" if (i, j) in table.bold else "") for j, cell in enumerate(cells)))
     return drawn
-
-
-def _column_widths(table: Table, width: int) -> list[int | None]:
-    """Share out the terminal's width so that cells stay whole, or else words; None leaves it to rich.
-
-    rich narrows all columns alike, which breaks names while other columns have room.
-    """
-    columns = [list(column) for column in zip(*table.body, strict=True)] or [[] for _ in table.head]
-    heads = [_longest_word([head]) for head in table.head]
-    whole = [max([head, *map(len, column)]) for head, column in zip(heads, columns, strict=True)]
-    words = [max(head, _longest_word(column)) for head, column in zip(heads, columns, strict=True)]
-    for least in (whole, words):
-        left = width - sum(least) - GAP * len(least)
-        if left >= 0:
-            wanted = [max(map(len, [head, *column])) for head, column in zip(table.head, columns, strict=True)]
-            return list(_widened(least, wanted, left))
-    return [None] * len(table.head)
-
-
-def _longest_word(texts: Sequence[str]) -> int:
-    return max((len(word) for text in texts for word in text.split(" ")), default=0)
-
-
-def _widened(least: Sequence[int], wanted: Sequence[int], left: int) -> Iterator[int]:
-    for own, most in zip(least, wanted, strict=True):
-        more = min(most - own, left)
-        left -= more
-        yield own + more
-
-
-def _turned(table: Table) -> Table:
-    head = (table.head[0], *(row[0] for row in table.body))
-    body = tuple((table.head[j], *(row[j] for row in table.body)) for j in range(1, len(table.head)))
-    bold = frozenset((j - 1, i + 1) for i, j in table.bold if j)
-    return Table(table.title, head, body, bold, table.notes)
 
 
 def print_disagreements(console: Console, shown: Sequence[Disagreement], n_found: int, total: int) -> None:
@@ -119,7 +82,7 @@ def print_disagreements(console: Console, shown: Sequence[Disagreement], n_found
 
 
 def answer_text(record: PredictionRecord) -> str:
-    """Give an answer's labels and how sure it is, where that is known."""
+    """Return an answer's labels and how sure it is, where that is known."""
     if not record.valid:
         return UNPARSED
     return label_text(record.predicted) + (f" ({record.confidence:.0%})" if record.confidence is not None else "")

@@ -6,18 +6,19 @@ from collections.abc import Sequence
 
 from bench.analysis.label_scores import Interval
 from bench.analysis.scores import METRICS, Metric, Row
+from bench.report.sanitize import one_line
 
 DASH = "–"
 SMALLEST = 0.01
 
 
 def share(value: float | None) -> str:
-    """Give a share as a percentage with one decimal."""
+    """Return a share as a percentage with one decimal."""
     return DASH if value is None else f"{100 * value:.1f}"
 
 
 def size(value: float | None) -> str:
-    """Give bytes in decimal units."""
+    """Return bytes in decimal units."""
     if value is None:
         return DASH
     for unit in ("B", "kB", "MB"):
@@ -28,7 +29,7 @@ def size(value: float | None) -> str:
 
 
 def count(value: float | None) -> str:
-    """Give a large count in thousands, millions or billions."""
+    """Return a large count in thousands, millions or billions."""
     if value is None:
         return DASH
     for limit, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
@@ -38,7 +39,7 @@ def count(value: float | None) -> str:
 
 
 def number(value: float | None) -> str:
-    """Give a figure with three significant digits; what is too small to matter is below 0.01."""
+    """Return a figure with three significant digits; what is too small to matter is below 0.01."""
     if value is None:
         return DASH
     if 0 < value < SMALLEST:
@@ -47,56 +48,57 @@ def number(value: float | None) -> str:
 
 
 def with_interval(value: float, interval: Interval) -> str:
-    """Give a share as a percentage, its interval behind it in brackets."""
+    """Return a share as a percentage, its interval behind it in brackets."""
     return f"{share(value)} {brackets(interval)}"
 
 
 def brackets(interval: Interval) -> str:
-    """Give an interval of shares in percent."""
+    """Return an interval of shares in percent."""
     return f"[{share(interval.low)}, {share(interval.high)}]"
 
 
 def signed(interval: Interval) -> str:
-    """Give an interval of differences in points."""
+    """Return an interval of differences in points."""
     return f"[{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"
 
 
 def label_text(labels: Sequence[str]) -> str:
-    """Give a message's labels as text."""
+    """Return a message's labels as text."""
     return ", ".join(labels) or "no label"
 
 
 def shortened(text: str, most: int) -> str:
-    """Give a text cut to that many signs."""
-    return text if len(text) <= most else text[:most] + "…"
+    """Return a text on one line, cut to that many signs."""
+    line = one_line(text)
+    return line if len(line) <= most else line[:most] + "…"
 
 
 def money(value: float | None) -> str:
-    """Give an amount with two decimals."""
+    """Return an amount with two decimals."""
     return DASH if value is None else f"{value:,.2f}"
 
 
 FORMS = {"%": share, "B": size, "n": count}
 
 
-def cell_text(metric: Metric, row: Row) -> str:
-    """Give a metric's text in the main table; accuracy brings its interval."""
+def cell_text(metric: Metric, row: Row, *, bracketed: bool = True) -> str:
+    """Return a metric's text; accuracy and macro F1 bring their intervals if these shall stand behind in brackets."""
     text = FORMS.get(metric.unit, number)(metric.value(row))
-    if row.scores and metric.name in ("accuracy", "macro F1"):
+    if bracketed and row.scores and metric.name in ("accuracy", "macro F1"):
         interval = row.scores.accuracy_interval if metric.name == "accuracy" else row.scores.macro_f1_interval
         text += f" {brackets(interval)}"
     return text
 
 
 def heading(metric: Metric) -> str:
-    """Give a column's head: name, unit and an arrow for the better way."""
+    """Return a column's head: name, unit and an arrow for the better way."""
     arrow = {True: " ↑", False: " ↓", None: ""}[metric.higher_is_better]
     unit = f" {metric.unit}" if metric.unit not in ("", "B", "n") else ""
     return f"{metric.name}{unit}{arrow}"
 
 
 def best_rows(metric: Metric, rows: list[Row]) -> set[str]:
-    """Give the classifiers that are best in a column, to be set in bold; none where way or data lack."""
+    """Return the classifiers that are best in a column, to be set in bold; none where way or data lack."""
     values = {row.cell.classifier: v for row in rows if (v := metric.value(row)) is not None}
     if metric.higher_is_better is None or len(values) < 2:
         return set()
@@ -105,10 +107,12 @@ def best_rows(metric: Metric, rows: list[Row]) -> set[str]:
 
 
 def shown_metrics(rows: list[Row], names: tuple[str, ...]) -> list[Metric]:
-    """Give the metrics of these names that any row has a figure for."""
+    """Return the metrics of these names that any row has a figure for."""
     return [m for m in METRICS if m.name in names and any(m.value(row) is not None for row in rows)]
 
 
-PROBABILITY = ("log loss", "Brier", "calibration error", "answered at 99 % right")
-QUALITY = ("accuracy", "before retry", "invalid", "micro F1", "macro F1", "Hamming loss")
-COST = ("p50", "p95", "throughput", "load", "fit", "predict", "memory", "parameters", "disk")
+SUMMARY = ("accuracy", "p50", "throughput", "memory")
+QUALITY = ("accuracy", "first-attempt accuracy", "parse failures", "micro F1", "macro F1", "Hamming loss")
+PROBABILITY = ("log loss", "Brier", "calibration error", "coverage at 99 % accuracy")
+TIMES = ("p50", "p95", "throughput", "load", "fit", "predict")
+SIZES = ("memory", "parameters", "disk")

@@ -20,7 +20,7 @@ Test = Callable[[Disagreement], bool]
 
 
 def filters(names: Sequence[str]) -> dict[str, Test]:
-    """Give what can be chosen to be shown: by disagreement, by who alone is right, by invalid or retried answers."""
+    """Return what can be chosen to be shown: by disagreement, by who alone is right, by invalid or retried answers."""
     found: dict[str, Test] = {
         "where any two differ": lambda one: one.differs,
         "all messages": lambda one: True,
@@ -102,7 +102,7 @@ def _searched(one: Disagreement) -> str:
 
 
 def detail(one: Disagreement) -> Text:
-    """Give a message with gold label, answers and every attempt's raw text; texts are never read as markup."""
+    """Return a message with gold label, answers and every attempt's raw text; texts are never read as markup."""
     pieces = [plain(one.text, style="bold"), plain(f"\n{one.id}   gold: {label_text(one.gold)}\n")]
     for name, record in one.answers.items():
         pieces.append(plain(f"{name}: {answer_text(record)}\n", style="green" if one.is_right(name) else "red"))

@@ -8,22 +8,22 @@ from bench.analysis.compare import Pair, Suspect
 from bench.analysis.out_of_scope import Share, rejection
 from bench.analysis.scores import Row
 from bench.analysis.slices import Slice
-from bench.report.tables.table import Table
+from bench.report.tables.table import Table, Topic
 from bench.report.text import DASH, label_text, shortened, signed, with_interval
 
 
 def slice_table(found: Slice) -> Table:
-    """Give accuracy by the values of one property."""
+    """Return accuracy by the values of one property."""
     names = list(found.parts[0].accuracy)
     body = tuple(
         (part.value or DASH, str(part.n), *(with_interval(*part.accuracy[name]) for name in names))
         for part in found.parts
     )
-    return Table(f"Accuracy % by {found.name}", (found.name, "messages", *names), body)
+    return Table(f"Accuracy % by {found.name}", (found.name, "messages", *names), body, topic=Topic.LABELS)
 
 
 def rejection_table(rows: Sequence[Row], other: str) -> Table:
-    """Give how each classifier does on messages that belong somewhere, and at turning away the others."""
+    """Return accuracy on in-scope messages, and recall and precision at rejecting out-of-scope ones."""
 
     def shown(part: Share) -> str:
         return with_interval(part.value, part.interval) if part.value is not None and part.interval else DASH
@@ -31,17 +31,17 @@ def rejection_table(rows: Sequence[Row], other: str) -> Table:
     found = [(row.cell.classifier, rejection(row.records, other)) for row in rows if row.scores]
     body = tuple((name, *map(shown, (one.in_scope_accuracy, one.recall, one.precision))) for name, one in found)
     n = found[0][1].recall.n if found else 0
-    meaning = "recall: the share of them turned away; precision: their share of all turned away."
-    note = f"{n} test messages are '{other}'; {meaning}"
-    head = ("classifier", "accuracy of the others %", "recall %", "precision %")
-    return Table(f"Messages that belong nowhere ({other})", head, body, notes=(note,))
+    meaning = "recall: the share of them that is rejected; precision: their share of all rejected messages."
+    note = f"{n} test messages are out-of-scope ('{other}'); {meaning} Brackets are 95 % Wilson intervals."
+    head = ("classifier", "in-scope accuracy %", "rejection recall %", "rejection precision %")
+    return Table(f"Out-of-scope messages ({other})", head, body, notes=(note,))
 
 
 MAX_SUSPECTS = 10
 
 
 def suspects_table(found: Sequence[Suspect]) -> Table:
-    """Give the test messages whose label is to be checked first."""
+    """Return the test messages whose label is to be checked first."""
     body = tuple(
         (
             one.id,
@@ -52,9 +52,10 @@ def suspects_table(found: Sequence[Suspect]) -> Table:
         )
         for one in found[:MAX_SUSPECTS]
     )
-    head = ("message", "text", "gold", "they say", "agree")
-    note = f"{len(found)} test messages on which classifiers agree against the gold label and none is for it."
-    return Table("Check these labels first", head, body, notes=(note,), can_turn=False)
+    head = ("message", "text", "gold", "answer", "agree")
+    messages = "1 test message" if len(found) == 1 else f"{len(found):,} test messages"
+    note = f"{messages} on which classifiers agree on another label than the gold one, which none of them gives."
+    return Table("Check these labels first", head, body, notes=(note,), can_turn=False, topic=Topic.DIFFERENCES)
 
 
 LONG = 80
@@ -62,17 +63,17 @@ MAX_PAIRS = 15
 
 
 def shown_pairs(rows: Sequence[Row], pairs: Sequence[Pair]) -> tuple[Sequence[Pair], tuple[str, ...]]:
-    """Give all pairs, or where those are too many to read the ones with the most accurate classifier."""
+    """Return all pairs, or where those are too many to read the ones with the most accurate classifier."""
     if len(pairs) <= MAX_PAIRS:
         return pairs, ()
     best = max((row for row in rows if row.scores), key=lambda row: row.scores.accuracy if row.scores else 0.0)
     name = best.cell.classifier
     shown = [pair for pair in pairs if name in (pair.first, pair.second)]
-    return shown, (f"pairs with {name}, the most accurate; all {len(pairs)} pairs stand in scores.json.",)
+    return shown, (f"pairs with {name}, the most accurate; all {len(pairs)} pairs are in scores.json.",)
 
 
 def pairs_table(pairs: Sequence[Pair], notes: tuple[str, ...]) -> Table:
-    """Give the paired tests."""
+    """Return the paired tests."""
     head = ("pair", "difference", "95 % interval", "McNemar p", "Holm p", "only 1st / 2nd right", "n needed")
     body = tuple(
         (
@@ -91,9 +92,10 @@ def pairs_table(pairs: Sequence[Pair], notes: tuple[str, ...]) -> Table:
         f"n needed: test messages that would tell the two apart at 80 % power, if they differ as here; there are {n}. "
         "Holm p: corrected for the number of pairs.",
     )
-    return Table("Differences in accuracy (points, paired on the same messages)", head, body, notes=notes)
+    title = "Differences in accuracy (points, paired on the same messages)"
+    return Table(title, head, body, notes=notes, topic=Topic.DIFFERENCES)
 
 
 def p_text(p_value: float) -> str:
-    """Give a p-value as people read it."""
+    """Return a p-value as people read it."""
     return f"{p_value:.2g}" if p_value >= 1e-4 else "< 0.0001"

@@ -6,28 +6,28 @@ import math
 from collections.abc import Iterator, Sequence
 
 from bench.analysis.learning_curve import Crossing, Group, crossing, curves, flat_lines
-from bench.report.tables.table import Table
+from bench.report.tables.table import Table, Topic
 from bench.report.text import DASH, brackets, share
 
 CURVE = "Learning curve"
 
 
 def curve_tables(found: Sequence[Group]) -> Iterator[Table]:
-    """Give the learning curve where there is one."""
+    """Return the learning curve where there is one."""
     if learners := curves(found):
         yield _curve(learners, flat_lines(found))
 
 
 def seed_tables(found: Sequence[Group]) -> Iterator[Table]:
-    """Give the spread over seeds where rows have several."""
+    """Return the spread over seeds where rows have several."""
     if several := [group for group in found if group.train_per_label is None and len(group.accuracies) > 1]:
         yield _seeds(several)
 
 
 def _curve(learners: dict[str, list[Group]], flat: Sequence[Group]) -> Table:
-    """Give a line a number of training messages a label, and a column a row of the config."""
+    """Return a line per number of training examples per label, and a column per row of the config."""
     sizes = sorted({group.per_label for own in learners.values() for group in own})
-    head = ("messages a label", *learners, *(group.row for group in flat))
+    head = ("examples per label", *learners, *(group.row for group in flat))
     by_size = {row: {group.per_label: group for group in own} for row, own in learners.items()}
     body = tuple(
         (_size_text(size), *(_mean(by_size[row].get(size)) for row in learners), *(_mean(group) for group in flat))
@@ -42,7 +42,7 @@ def _curve(learners: dict[str, list[Group]], flat: Sequence[Group]) -> Table:
         for rival in flat
         if len(curve) > 1 and all(len(group.hits) == len(rival.hits) for group in curve)
     ]
-    return Table(CURVE, head, body, notes=tuple(notes), can_turn=False)
+    return Table(CURVE, head, body, notes=tuple(notes), can_turn=False, topic=Topic.CURVE, is_main=True)
 
 
 def _size_text(size: float) -> str:
@@ -63,7 +63,7 @@ def crossing_text(found: Crossing) -> str:
     elif found.at <= found.first:
         text = f"{found.learner} is ahead of {rival} from {_messages(found.first)} on"
     else:
-        text = f"{found.learner} passes {rival} at about {found.at:.0f} messages a label {_bounds(found)}"
+        text = f"{found.learner} passes {rival} at about {found.at:.0f} examples per label {_bounds(found)}"
     if found.before is None:
         return f"{text}."
     half = (found.before.interval.high - found.before.interval.low) / 2
@@ -72,7 +72,7 @@ def crossing_text(found: Crossing) -> str:
 
 
 def _messages(size: float) -> str:
-    return f"{_size_text(size)} {'message' if size == 1 else 'messages'} a label"
+    return f"{_size_text(size)} {'example' if size == 1 else 'examples'} per label"
 
 
 def _bounds(found: Crossing) -> str:
@@ -96,4 +96,4 @@ def _seeds(found: Sequence[Group]) -> Table:
     )
     head = ("classifier", "seeds", "mean accuracy %", "sd", "95 % interval of the mean")
     notes = ("the interval (Student's t) is of the mean over seeds on these test messages.",)
-    return Table("Several seeds", head, body, notes=notes)
+    return Table("Several seeds", head, body, notes=notes, topic=Topic.CURVE)

@@ -21,7 +21,7 @@ DIAGRAM = "critical-difference"
 
 
 def standings_table(found: Standings) -> Table:
-    """Give a line a classifier, the best mean rank first, and a column a data set."""
+    """Return a line per classifier, the best mean rank first, and a column per data set."""
     order = np.argsort(found.mean_ranks, kind="stable")
     best = found.accuracies.max(axis=1)
     body = tuple(

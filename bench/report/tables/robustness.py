@@ -1,11 +1,11 @@
-"""Tables about stress: accuracy under each form and strength, and how often attacks succeed."""
+"""Tables about robustness: accuracy under each perturbation and severity, and how often attacks succeed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from bench.analysis.scores import wilson_interval
-from bench.report.tables.table import Table
+from bench.report.tables.table import Table, Topic
 from bench.report.text import DASH, label_text, share, with_interval
 from bench.robustness.perturbations import STRENGTHS
 from bench.robustness.suites import Outcome, StressRecord, outcomes
@@ -15,7 +15,7 @@ LONG = 90
 
 
 def stress_tables(records: Mapping[str, Sequence[StressRecord]]) -> Iterator[Table]:
-    """Give the tables of all classifiers side by side: challenge, spoiled messages, attacks, the worst flips."""
+    """Yield the tables of all classifiers side by side: challenge, perturbed messages, attacks, the worst flips."""
     found = {name: outcomes(own) for name, own in records.items()}
     if any(one.suite == "challenge" for own in found.values() for one in own):
         yield _challenge(found)
@@ -46,7 +46,7 @@ def _challenge(found: Mapping[str, Sequence[Outcome]]) -> Table:
         (kind, *(_sum(_of(own, "challenge", kind)) for own in found.values())) for kind in _forms(found, "challenge")
     ]
     notes = ("messages written to confuse a classifier, never trained on; brackets are 95 % Wilson intervals.",)
-    return Table("Challenge: accuracy % by kind", ("kind", *found), tuple(body), notes=notes)
+    return Table("Challenge: accuracy % by kind", ("kind", *found), tuple(body), notes=notes, topic=Topic.ROBUSTNESS)
 
 
 def _sum(own: Sequence[Outcome]) -> str:
@@ -54,7 +54,7 @@ def _sum(own: Sequence[Outcome]) -> str:
 
 
 def _spoiled(found: Mapping[str, Sequence[Outcome]]) -> Table:
-    """Give accuracy on the clean messages and at each strength."""
+    """Return accuracy on the clean messages and at each severity."""
     body = []
     for form in _forms(found, "spoiled"):
         cells = []
@@ -69,10 +69,11 @@ def _spoiled(found: Mapping[str, Sequence[Outcome]]) -> Table:
     n = max(one.n for own in found.values() for one in own if one.suite == "spoiled")
     widest = wilson_interval(n // 2, n)
     notes = (
-        f"accuracy % on the {n} clean messages → at strength 1 → 2 → 3; 95 % intervals are up to "
+        f"accuracy % on the {n} clean messages → at severity 1 → 2 → 3; 95 % intervals are up to "
         f"{share(widest.high - widest.low)} points wide.",
     )
-    return Table("Spoiled messages", ("form", *found), tuple(body), notes=notes, can_turn=False)
+    title = "Perturbed messages: accuracy % by severity"
+    return Table(title, ("perturbation", *found), tuple(body), notes=notes, can_turn=False, topic=Topic.ROBUSTNESS)
 
 
 def _short(right: int, n: int) -> str:
@@ -88,12 +89,16 @@ def _attacks(found: Mapping[str, Sequence[Outcome]]) -> Table:
     flips = {form: sum(one.flipped for own in found.values() for one in _of(own, "injection", form)) for form in forms}
     for form in sorted(forms, key=lambda form: -flips[form]):
         body.append((form, *(success(_of(own, "injection", form)) for own in found.values())))
-    notes = ("how often the answer becomes the attacker's label, %: lower is better; the most successful first.",)
-    return Table("Prompt injection: attack success", ("form", *found), tuple(body), notes=notes)
+    notes = (
+        "share of answers that become the attacker's label: lower is better; the most successful attack first; "
+        "brackets are 95 % Wilson intervals.",
+    )
+    title = "Prompt injection: attack success %"
+    return Table(title, ("attack", *found), tuple(body), notes=notes, topic=Topic.ROBUSTNESS)
 
 
 def _flips(records: Mapping[str, Sequence[StressRecord]]) -> Table:
-    """Give examples of messages that were answered rightly and flipped under attack."""
+    """Return examples of messages that were answered rightly and flipped under attack."""
     body = [
         (
             name,
@@ -105,8 +110,8 @@ def _flips(records: Mapping[str, Sequence[StressRecord]]) -> Table:
         for name, own in records.items()
         for record in [r for r in own if r.is_flipped and r.question.clean][:WORST]
     ]
-    head = ("classifier", "form", "gold", "answered", "text")
-    return Table("Flipped by an attack", head, tuple(body), can_turn=False)
+    head = ("classifier", "attack", "gold", "answer", "text")
+    return Table("Flipped by an attack", head, tuple(body), can_turn=False, topic=Topic.ROBUSTNESS)
 
 
 def _cut(text: str) -> str:

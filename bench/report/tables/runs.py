@@ -16,8 +16,8 @@ from bench.report.text import DASH, number, share, shortened, signed, with_inter
 
 
 def changes_table(old: RunRecord, new: RunRecord, found: Sequence[Change]) -> Table:
-    """Give a line a classifier that both runs have."""
-    head = ("classifier", "before %", "after %", "difference", "95 % interval", "Holm p", "verdict")
+    """Return a line per classifier that both runs have."""
+    head = ("classifier", "before %", "after %", "difference points", "95 % interval", "Holm p", "verdict")
     body = tuple(
         (
             one.classifier,
@@ -51,7 +51,7 @@ def _differences(old: RunRecord, new: RunRecord) -> list[str]:
 
 
 def cascade_table(rows: Sequence[Row]) -> Table:
-    """Give a cascade beside the two classifiers it is made of."""
+    """Return a cascade beside the two classifiers it is made of."""
     body = tuple(
         (
             row.cell.classifier,
@@ -71,27 +71,27 @@ CURVE_LINES = 11
 
 
 def cascade_curve_table(found: Sequence[Point], row: Row) -> Table:
-    """Give the curve on the test messages at even shares passed on; the chosen bound is the one above."""
+    """Return the curve on the test messages at even shares passed on; the chosen threshold is in the row above."""
     wanted = [i / (CURVE_LINES - 1) for i in range(CURVE_LINES)]
     shown = dict.fromkeys(min(found, key=lambda point: abs(point.passed_on - part)) for part in wanted)
     body = tuple((share(point.passed_on), f"{point.bound:.3f}", share(point.accuracy)) for point in shown)
-    notes = (f"{share(float(row.cell.metadata['passed on']))} % are passed on at the chosen bound.",)
-    return Table("What each bound would have given", ("passed on %", "bound", "accuracy %"), body, notes=notes)
+    notes = (f"{share(float(row.cell.metadata['passed on']))} % are passed on at the chosen threshold.",)
+    return Table("What each threshold would have given", ("passed on %", "threshold", "accuracy %"), body, notes=notes)
 
 
-ISSUE_HEAD = ("message", "text", "label", "rather", "p of label", "p of rather")
+ISSUE_HEAD = ("message", "text", "label", "suggested", "p of label", "p of suggested")
 LONG = 100
 
 
 def issue_line(issue: LabelIssue) -> tuple[str, ...]:
-    """Give a likely wrong label as texts, in the order of `ISSUE_HEAD`."""
+    """Return a likely wrong label as texts, in the order of `ISSUE_HEAD`."""
     one = issue.message
     given, other = f"{issue.given_probability:.3f}", f"{issue.suggested_probability:.3f}"
     return one.id, one.text, ", ".join(one.labels), issue.suggested, given, other
 
 
 def issues_table(found: Sequence[LabelIssue], limit: int, n: int) -> Table:
-    """Give the labels to check first."""
+    """Return the labels to check first."""
     lines = [issue_line(issue) for issue in found[: limit or None]]
     body = tuple((id_, shortened(text, LONG), *rest) for id_, text, *rest in lines)
     note = f"{len(found)} of {n} labels are likely wrong; {len(body)} shown (cleanlab, confident learning)."
@@ -99,7 +99,7 @@ def issues_table(found: Sequence[LabelIssue], limit: int, n: int) -> Table:
 
 
 def history_table(lines: Sequence[RunLine]) -> Table:
-    """Give a line a run: when, on what, how many rows, and the most accurate of them."""
+    """Return a line per run: when, on what, how many rows, and the most accurate of them."""
     body = tuple(
         (
             line.run,
@@ -111,4 +111,4 @@ def history_table(lines: Sequence[RunLine]) -> Table:
         )
         for line in lines
     )
-    return Table("Runs", ("run", "started", "task", "rows", "failed", "best"), body)
+    return Table("Runs", ("run", "started (UTC)", "task", "rows", "failed", "best"), body)

@@ -9,7 +9,7 @@ from bench.speed.results import EncoderRow, LlmRow, SpeedResult
 
 LLM_HEAD = (
     "variant",
-    "ms/message",
+    "ms per message",
     "speed-up",
     "equal",
     "memory",
@@ -32,7 +32,7 @@ ENCODER_HEAD = (
 
 
 def speed_table(result: SpeedResult) -> Table:
-    """Give a comparison as a table."""
+    """Return a comparison as a table."""
     llm = [row for row in result.rows if isinstance(row, LlmRow)]
     encoder = [row for row in result.rows if isinstance(row, EncoderRow)]
     return _llm_table(result, llm) if llm else _encoder_table(result, encoder)
@@ -53,12 +53,12 @@ def _llm_table(result: SpeedResult, rows: Sequence[LlmRow]) -> Table:
         for row in rows
     )
     notes = (
-        f"ms a message, {result.messages} messages, medians of {result.rounds} rounds; equal: the label of the plain "
+        f"ms per message, {result.messages} messages, medians of {result.rounds} rounds; equal: the label of the plain "
         "chat loop, or none where that gave none.",
         "engine limit: the same tokens at llama.cpp's own rate for whole batches of this model; arithmetic limit: "
         f"2 × parameters × tokens at the {result.flops / 1e9:.0f} GFLOP/s of a float matrix product here.",
     )
-    return Table(f"{result.model}: time a message", LLM_HEAD, body, notes=notes)
+    return Table(f"{result.model}: time per message", LLM_HEAD, body, notes=notes)
 
 
 def _encoder_table(result: SpeedResult, rows: Sequence[EncoderRow]) -> Table:
@@ -79,16 +79,16 @@ def _encoder_table(result: SpeedResult, rows: Sequence[EncoderRow]) -> Table:
     )
     last = rows[-1]
     notes = (
-        f"messages a second, medians of {result.rounds} rounds of one seed each; accuracy on the test part is their "
+        f"messages per second, medians of {result.rounds} rounds of one seed each; accuracy on the test part is their "
         "mean; blog: the post's loop; trainer: transformers.Trainer and pipeline as they come.",
         f"arithmetic limit at the {result.flops / 1e9:.0f} GFLOP/s of a float matrix product here, without padding: "
-        f"{last.limit_train_per_s:.0f} messages a second in training, {last.limit_predict_per_s:.0f} in answering.",
+        f"{last.limit_train_per_s:.0f} messages per second in training, {last.limit_predict_per_s:.0f} in answering.",
     )
     return Table(f"{result.model}: training and answering", ENCODER_HEAD, body, notes=notes)
 
 
 def speed_block(results: Sequence[SpeedResult]) -> str:
-    """Give all comparisons as Markdown, with the machines they were made on."""
+    """Return all comparisons as Markdown, with the machines they were made on."""
     return "\n".join(_lines(results)).strip()
 
 

@@ -76,5 +76,5 @@ def test_scores_csv_has_a_line_a_metric(results: Path) -> None:
         rows = list(csv.DictReader(stream))
     found = {(row["classifier"], row["metric"]): row for row in rows}
     assert float(found["encoder", "accuracy"]["value"]) == pytest.approx(226 / 244)
-    assert ("majority", "before retry") not in found
+    assert ("majority", "first-attempt accuracy") not in found
     assert found["llama_cpp", "memory"]["unit"] == "bytes"

@@ -88,7 +88,7 @@ max_tokens = 8
     assert main(["--results", str(results), "run", str(config)]) == 0
     shown = capsys.readouterr().out
     assert "was run in place of 'nobody/has-this'" in shown
-    assert "before retry" in shown
+    assert "first-attempt" in shown
     run = run_of(results)
     assert run.path.name.startswith("small-")
     cells = {cell.classifier: (cell, folder) for cell, folder in run.cells()}

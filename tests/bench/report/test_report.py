@@ -15,9 +15,10 @@ from bench.analysis.compare import all_pairs, rows_of
 from bench.analysis.scores import full_data_rows
 from bench.cli import main
 from bench.records.store import RunFolder
-from bench.report.build import banner_warnings, make_report, tables
+from bench.report.build import caveats, make_report, tables
 from bench.report.markdown import markdown, replace_block, results_block, scores_json
 from bench.report.tables.speed import speed_block
+from bench.report.tables.table import Table, Topic, table_lines
 from bench.report.terminal import print_report
 from bench.report.text import count, number, share, size
 from bench.robustness.suites import stress_records
@@ -42,11 +43,11 @@ def test_report_is_rebuilt_from_records_alone() -> None:
     ("name", "block", "titles"),
     [
         ("default", "results", ""),
-        ("default", "stress", "Challenge,Spoiled,Prompt injection"),
+        ("default", "stress", "Challenge,Perturbed,Prompt injection"),
         ("llm-ladder", "ladder", ""),
         ("curve", "curve", ""),
-        ("several-labels", "several", "Scores"),
-        ("distilled", "distilled", "Learning curve,Scores,Speed"),
+        ("several-labels", "several", "Results,Scores"),
+        ("distilled", "distilled", "Learning curve,Results,Speed"),
     ],
 )
 def test_readme_shows_the_reference_runs(name: str, block: str, titles: str) -> None:
@@ -83,7 +84,7 @@ def test_tuned_row_shows_every_try_and_the_plain_one() -> None:
     tried = shown["500m-tuned: tried on validation"]
     assert tried.body[0][0].startswith("as configured")
     assert sum(cells[0].endswith("(chosen)") for cells in tried.body) == 1
-    assert any("500m-tuned" in line and "as configured" in line for line in banner_warnings(run.read(), rows))
+    assert any("500m-tuned" in c.classifiers and "as configured" in c.text for c in caveats(run.read(), rows))
     times = shown["Where prediction time went"]
     assert {"prompt", "answer"} <= {cells[1] for cells in times.body}
 
@@ -102,15 +103,34 @@ def test_reference_holds_whole_rows_and_no_weights() -> None:
     assert not [f for f in REFERENCE.path.rglob("*") if f.suffix in (".safetensors", ".gguf", ".skops")]
 
 
-@pytest.mark.parametrize("width", [80, 160])
-def test_tables_fit_the_terminal(width: int) -> None:
-    stream = io.StringIO()
+def test_the_terminal_shows_the_main_tables_first_and_the_rest_when_asked() -> None:
     rows = rows_of(REFERENCE)
-    print_report(Console(file=stream, width=width), make_report(REFERENCE.read(), rows, all_pairs(rows)))
-    text = stream.getvalue()
-    assert max(map(len, text.splitlines())) <= width
-    for name in ("majority", "linear", "encoder", "llama_cpp", "before retry", "unparsed", "McNemar"):
-        assert name in text, f"{name} is whole at {width} columns"
+    report = make_report(REFERENCE.read(), rows, all_pairs(rows))
+    shown = {}
+    for everything in (False, True):
+        stream = io.StringIO()
+        print_report(Console(file=stream, width=100), report, everything=everything)
+        shown[everything] = stream.getvalue()
+    assert shown[False].index("Use encoder") < shown[False].index("Results") < shown[False].index("Disagreements")
+    assert "McNemar" not in shown[False]
+    assert f"{sum(not table.is_main for table in report.tables)} more tables: bench report --all" in shown[False]
+    assert {"McNemar", "unparsed", "Holm"} <= set(shown[True].split())
+
+
+def test_a_caveat_stands_beside_the_figures_it_touches() -> None:
+    rows = rows_of(REFERENCE)
+    report = make_report(REFERENCE.read(), rows, ())
+    by_mark = {caveat.mark: caveat for caveat in report.caveats}
+    assert by_mark["¹"].classifiers == ("encoder-frozen", "encoder")
+    assert by_mark["²"].classifiers == ("llama_cpp-tuned",)
+    names = [cells[0] for cells in report.of(Topic.SUMMARY)[0].body]
+    assert names[2:6] == ["encoder-frozen ¹", "encoder ¹", "llama_cpp", "llama_cpp-tuned ²"]
+
+
+def test_the_title_is_what_people_call_a_run() -> None:
+    report = make_report(REFERENCE.read(), rows_of(REFERENCE), ())
+    assert report.title == "customer-messages, 26 November 2026"
+    assert report.started == "2026-11-26 15:36 UTC"
 
 
 def test_report_writes_only_beside_its_run(tmp_path: Path) -> None:
@@ -131,6 +151,11 @@ def test_hostile_text_stays_text() -> None:
     print_report(Console(file=stream, width=120), make_report(run, rows, ()))
     assert "[bold]<script>|x|</script>[/bold]" in stream.getvalue()
     assert "<script>" not in markdown(make_report(run, rows, ()))
+
+
+def test_a_line_break_in_a_message_does_not_break_the_tables_row() -> None:
+    table = Table("t", ("text", "n"), (("one\r\ntwo\x1b[2J | three", "1"),))
+    assert list(table_lines(table)) == ["| text | n |", "| --- | ---: |", "| one ⏎ two�\\[2J \\| three | 1 |"]
 
 
 def test_figures_as_people_read_them() -> None:

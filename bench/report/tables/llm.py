@@ -1,0 +1,78 @@
+"""Tables about asking an LLM: retries, what was tried on validation, and where the time went."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bench.analysis.scores import Row, spreads
+from bench.report.tables.table import Table, Topic
+from bench.report.text import DASH, number, share
+
+
+def llm_tables(rows: Sequence[Row]) -> Iterator[Table]:
+    """Yield the tables that the rows have figures for."""
+    for row in rows:
+        if row.cell.max_attempts > 1 and row.scores:
+            yield _retry(row)
+    if any(row.cell.stages for row in rows):
+        yield _stages(rows)
+    yield from (_trials(row) for row in rows if row.cell.trials)
+
+
+def _retry(row: Row) -> Table:
+    assert row.scores is not None
+    scores = row.scores
+    counts = [*scores.valid_at, *[0] * (row.cell.max_attempts - len(scores.valid_at))]
+    body = [(f"attempt {i}", str(n), share(n / scores.n)) for i, n in enumerate(counts, start=1)]
+    body.append(("never", str(scores.never), share(scores.never / scores.n)))
+    first, final = share(scores.first_attempt_accuracy), share(scores.accuracy)
+    note = (
+        f"accuracy {first} % at the first attempt, {final} % after retries; {share(scores.first_parse_failure_rate)} % "
+        "of first attempts were parse failures."
+    )
+    title = f"{row.cell.classifier}: first valid answer"
+    return Table(title, ("at", "messages", "% of messages"), tuple(body), notes=(note,), topic=Topic.LLM)
+
+
+def _stages(rows: Sequence[Row]) -> Table:
+    head = ("classifier", "stage", "tokens", "time s", "tokens /s")
+    body = tuple(
+        (
+            row.cell.classifier,
+            name,
+            f"{stage.tokens:,}" if stage.tokens else DASH,
+            number(stage.seconds),
+            number(stage.tokens_per_s),
+        )
+        for row in rows
+        for name, stage in row.cell.stages.items()
+        if stage.seconds
+    )
+    notes = ["One decode call serves prompts and answers together; its time is divided by their tokens."]
+    notes += [
+        f"{row.cell.classifier}: {row.cell.tokens.thinking:,} of {row.cell.tokens.completion:,} tokens were thinking."
+        for row in rows
+        if row.cell.tokens.thinking
+    ]
+    return Table("Where prediction time went", head, body, notes=tuple(notes), can_turn=False, topic=Topic.LLM)
+
+
+def _trials(row: Row) -> Table:
+    """Return everything that was tried on validation, each by what sets it apart from the first, plain one."""
+    trials = row.cell.trials
+    plain = trials[0].settings
+    body = []
+    for trial in trials:
+        changed = [f"{name} {value}" for name, value in trial.settings.items() if plain.get(name) != value]
+        how = ", ".join(changed) or "as configured"
+        body.append((how + (" (chosen)" if trial.chosen else ""), share(trial.accuracy), number(trial.seconds)))
+    bold = frozenset((i, j) for i, cells in enumerate(body) if cells[0].endswith("(chosen)") for j in range(3))
+    notes = [f"{trials[0].n} validation messages; test messages played no part."]
+    notes += [
+        f"{s.setting} alone: from {share(s.low)} to {share(s.high)} % over {s.n} values."
+        for s in spreads(trials)
+        if s.setting in ("prompt_template", "example_seed")
+    ]
+    head = ("way of asking", "accuracy %", "time s")
+    title = f"{row.cell.classifier}: tried on validation"
+    return Table(title, head, tuple(body), bold, tuple(notes), can_turn=False, topic=Topic.LLM)

@@ -1,0 +1,184 @@
+"""The tables of scores, times and costs: a line per classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from bench.analysis.cost import Cost, cost_of, machine_gb
+from bench.analysis.disagreement_counts import DisagreementCounts
+from bench.analysis.scores import Row
+from bench.config.tables import CostConfig
+from bench.report.tables.table import Table, Topic
+from bench.report.text import (
+    DASH,
+    PROBABILITY,
+    QUALITY,
+    SIZES,
+    SUMMARY,
+    TIMES,
+    best_rows,
+    cell_text,
+    heading,
+    money,
+    number,
+    share,
+    shown_metrics,
+)
+
+Figures = tuple[tuple[str, ...], tuple[tuple[str, ...], ...], frozenset[tuple[int, int]]]
+"""Head, body, and the places to be set in bold."""
+UNDER_PROBABILITIES = (
+    "log loss and Brier score: lower is better; calibration error: mean distance of confidence from accuracy over ten "
+    "bins; coverage at 99 % accuracy: the largest share of messages, surest first, of which 99 % are right, chosen on "
+    "these test messages: what is reached on new ones is lower."
+)
+
+
+def summary_table(rows: Sequence[Row], marks: Mapping[str, str], *, is_timed: bool) -> Table:
+    """Return the table that answers the question: accuracy beside time, memory and labels.
+
+    Args:
+        rows: the rows trained on the whole training part.
+        marks: the footnote signs of each classifier.
+        is_timed: whether times mean something.
+    """
+    names = SUMMARY if is_timed else SUMMARY[:1]
+    head, cells, bold = figures(rows, names)
+    labels = [row.cell.n_labelled for row in rows]
+    used = any(n is not None for n in labels)
+    body = tuple(
+        (f"{name} {marks.get(name, '')}".rstrip(), *line, *([labels_text(n)] if used else []))
+        for (name, *line), n in zip(cells, labels, strict=True)
+    )
+    head = (*head, *(["labels used"] if used else []))
+    return Table("Results", head, body, bold, tuple(_under_summary(rows)), topic=Topic.SUMMARY, is_main=True)
+
+
+def _under_summary(rows: Sequence[Row]) -> Iterator[str]:
+    if scored := [row.scores for row in rows if row.scores]:
+        intervals = [s.accuracy_interval for s in scored]
+        width = share(max(i.high - i.low for i in intervals))
+        yield f"n = {scored[0].n} test messages; brackets are 95 % Wilson intervals, up to {width} points wide."
+
+
+def labels_text(n_labelled: int | None) -> str:
+    """Return how many labelled messages were used."""
+    return DASH if n_labelled is None else f"{n_labelled:,}"
+
+
+def quality_table(rows: Sequence[Row], *, takes_several: bool) -> Table:
+    """Return accuracy, parse failures and F1."""
+    notes = tuple(_under_scores(rows, takes_several=takes_several))
+    return Table("Scores", *figures(rows, QUALITY, plain=("accuracy",)), notes, topic=Topic.QUALITY, is_main=True)
+
+
+def _under_scores(rows: Sequence[Row], *, takes_several: bool) -> Iterator[str]:
+    yield "brackets are 95 % intervals of macro F1, by bootstrap over the test messages."
+    if takes_several:
+        yield "accuracy is subset accuracy: a message counts where its labels are exactly the gold ones."
+    if any(row.cell.max_attempts > 1 for row in rows):
+        yield "A parse failure counts as wrong; first-attempt accuracy counts first answers only, without retries."
+    for row in rows:
+        if row.scores and row.scores.truncated:
+            yield f"{row.cell.classifier}: {row.scores.truncated} messages were too long and were cut."
+
+
+def probability_table(rows: Sequence[Row]) -> Table:
+    """Return how far probabilities can be trusted."""
+    return Table("Probabilities", *figures(rows, PROBABILITY), (UNDER_PROBABILITIES,), topic=Topic.QUALITY)
+
+
+def time_table(rows: Sequence[Row]) -> Table:
+    """Return times and throughput."""
+    return Table("Speed", *figures(rows, TIMES), tuple(_under_times(rows)), topic=Topic.COST, is_main=True)
+
+
+def size_table(rows: Sequence[Row]) -> Table:
+    """Return what each classifier takes of memory and disk."""
+    return Table("Size", *figures(rows, SIZES), ("memory: peak of the process.",), topic=Topic.COST)
+
+
+def _under_times(rows: Sequence[Row]) -> Iterator[str]:
+    models: dict[str, list[str]] = {}
+    for row in rows:
+        if row.cell.model:
+            models.setdefault(row.cell.model, []).append(row.cell.classifier)
+    for model, names in models.items():
+        yield f"{', '.join(names)} ran {model}."
+    yield "p50, p95: one message at a time, after warm-up; throughput: messages per second in batches."
+
+
+def figures(rows: Sequence[Row], names: tuple[str, ...], plain: tuple[str, ...] = ()) -> Figures:
+    """Return head, body and the best places: a column per metric that any row has a figure for.
+
+    Args:
+        rows: the classifiers.
+        names: the metrics.
+        plain: those of them that are shown without their interval.
+    """
+    metrics = shown_metrics(list(rows), names)
+    body = tuple(
+        (row.cell.classifier, *(cell_text(metric, row, bracketed=metric.name not in plain) for metric in metrics))
+        for row in rows
+    )
+    best = [best_rows(metric, list(rows)) for metric in metrics]
+    places = ((i, j) for i, row in enumerate(rows) for j, names in enumerate(best, 1) if row.cell.classifier in names)
+    return ("classifier", *map(heading, metrics)), body, frozenset(places)
+
+
+def cost_table(rows: Sequence[Row], prices: CostConfig) -> Table:
+    """Return what a million messages take: time, memory, labels, and energy and money where they are known."""
+    costs = [cost_of(row.cell, prices) for row in rows]
+    shown = [(heading, name) for heading, name in _cost_columns(prices) if any(_figure(cost, name) for cost in costs)]
+    body = tuple(
+        (
+            row.cell.classifier,
+            number(cost.hours_per_million if cost else None),
+            f"{memory:g}" if (memory := machine_gb(row.cell)) else DASH,
+            labels_text(row.cell.n_labelled),
+            *(money(_figure(cost, name)) for _, name in shown),
+        )
+        for row, cost in zip(rows, costs, strict=True)
+    )
+    head = ("classifier", "hours per million", "machine GB", "labels used", *(heading for heading, _ in shown))
+    return Table("What it takes", head, body, notes=tuple(_under_cost(rows, prices)), topic=Topic.COST)
+
+
+def _cost_columns(prices: CostConfig) -> list[tuple[str, str]]:
+    """Return heading and field of every figure of a cost that may be known."""
+    energy = [("kWh per million", "kwh_per_million"), ("kg CO2 per million", "kg_co2_per_million")]
+    fields = {"labelling": "labelling", "training": "training", "per million": "per_million"}
+    priced = [(f"{what} {prices.currency}", name) for what, name in fields.items()] if prices.are_set else []
+    return [*energy, *priced]
+
+
+def _figure(cost: Cost | None, name: str) -> float | None:
+    return None if cost is None else getattr(cost, name)
+
+
+def _under_cost(rows: Sequence[Row], prices: CostConfig) -> Iterator[str]:
+    yield "machine GB: the smallest usual memory size that holds it at work, with a quarter to spare."
+    measured = {row.cell.energy.source for row in rows if row.cell.energy and row.cell.energy.predict_kwh is not None}
+    reasons = {row.cell.energy.source for row in rows if row.cell.energy and row.cell.energy.predict_kwh is None}
+    if measured:
+        yield f"energy was read from {', '.join(sorted(measured))}."
+    elif prices.watts:
+        yield f"energy is not measured but taken as {prices.watts:g} W at work (watts in the config's [cost] table)."
+    elif reasons:
+        yield f"energy: not measured, {', '.join(sorted(reasons))}; give watts in the config's [cost] table."
+    if not prices.are_set:
+        yield "money: give prices in the config's [cost] table, or to bench recommend."
+
+
+def disagreement_table(counts: DisagreementCounts) -> Table:
+    """Return how often each classifier stands alone."""
+    body = tuple(
+        (alone.classifier, f"{alone.wrong:,}", f"{alone.only_right:,}", f"{alone.only_wrong:,}")
+        for alone in counts.classifiers
+    )
+    note = (
+        f"of {counts.n:,} messages: classifiers differ on {counts.differ:,}, all are right on {counts.all_right:,}, "
+        f"none is right on {counts.none_right:,}."
+    )
+    head = ("classifier", "wrong", "alone right", "alone wrong")
+    return Table("Disagreements (messages)", head, body, notes=(note,), topic=Topic.DIFFERENCES, is_main=True)
