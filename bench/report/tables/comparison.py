@@ -34,7 +34,7 @@ def rejection_table(rows: Sequence[Row], other: str) -> Table:
     meaning = "recall: the share of them that is rejected; precision: their share of all rejected messages."
     note = f"{n} test messages are out-of-scope ('{other}'); {meaning} Brackets are 95 % Wilson intervals."
     head = ("classifier", "in-scope accuracy %", "rejection recall %", "rejection precision %")
-    return Table(f"Out-of-scope messages ({other})", head, body, notes=(note,))
+    return Table(f"Out-of-scope messages ({other})", head, body, notes=(note,), is_main=True)
 
 
 MAX_SUSPECTS = 10

@@ -86,7 +86,7 @@ def test_a_crossing_has_an_interval_and_says_how_far_behind_it_was():
     assert found.before is not None
     assert (found.before.per_label, found.before.difference) == (4, pytest.approx(-0.1))
     text = crossing_text(found)
-    assert text.startswith("encoder passes llm (70.0 %) at about 8 messages a label [")
+    assert text.startswith("encoder passes llm (70.0 %) at about 8 examples per label [")
     assert "at 4 it is behind by 10.0 ± 4.2 points" in text  # 1.972 · √(0.1·0.9 · 200/199 / 200)
 
 
@@ -94,7 +94,7 @@ def test_a_curve_that_stays_below_says_so():
     found = crossing([group("encoder", 1, 0.3), group("encoder", 8, 0.5)], group("llm", 300, 0.9, size=None))
     assert found.at is None
     assert math.isinf(found.interval.high)
-    assert crossing_text(found).startswith("encoder does not pass llm (90.0 %) with up to 8 messages a label")
+    assert crossing_text(found).startswith("encoder does not pass llm (90.0 %) with up to 8 examples per label")
 
 
 def test_a_gap_without_any_difference_has_no_width():
@@ -137,7 +137,7 @@ def test_points_of_a_curve_stand_in_its_table_and_charts(curve_run, capsys):
     report = (curve_run.path / "report.md").read_text()
     assert "## Learning curve" in report
     assert "2 classifiers ran at a time: their times are left out" in report
-    assert "## Speed and size" not in report
+    assert "## Speed" not in report
     assert "linear-16" not in report
     assert (curve_run.path / "charts" / "curve.png").read_bytes().startswith(b"\x89PNG")
     assert "<svg" in (curve_run.path / "charts" / "curve.svg").read_text()

@@ -65,7 +65,7 @@ def write(folder: Path, table: Path, learn: bool) -> Path:
 def test_what_it_is_not_told_of_is_turned_away(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["--results", str(tmp_path), "run"]
     assert main([*command, str(write(tmp_path, table, False)), "--run", "r"]) == 0
-    assert "Messages that belong nowhere (elsewhere)" in capsys.readouterr().out
+    assert "Out-of-scope messages (elsewhere)" in capsys.readouterr().out
     linear, reject = rows_of(RunFolder(tmp_path / "r"))
     assert linear.records[0].probabilities is not None
     assert "elsewhere" not in linear.records[0].probabilities, "it knows nothing of the label"

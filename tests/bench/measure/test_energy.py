@@ -83,5 +83,5 @@ classifiers = {{ majority = {{}} }}
     assert record.energy.source
     assert record.energy.n_predicted == folder.read().part_sizes["test"]
     (table,) = (t for t in make_report(folder.read(), rows_of(folder), []).tables if t.title == "What it takes")
-    assert "kWh a million" in table.head
+    assert "kWh per million" in table.head
     assert HAS_METER or any("taken as 20 W" in note for note in table.notes)

@@ -76,7 +76,7 @@ def test_all_suites_are_asked_and_a_killed_test_goes_on(results: Path, capsys: p
     command = ["--results", str(results), "stress", "r", "--messages", "6", "--attacked", "2"]
     assert main(command) == 0
     out = capsys.readouterr().out
-    for title in ("Challenge: accuracy % by kind", "Spoiled messages", "Prompt injection: attack success"):
+    for title in ("Challenge: accuracy % by kind", "Perturbed messages", "Prompt injection: attack success"):
         assert title in out
     run = RunFolder(results / "r")
     file = stress_file(run, "linear")
