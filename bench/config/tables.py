@@ -67,6 +67,7 @@ class DataConfig(Closed):
     label_columns: tuple[str, ...] = ()
     labels_per_message: LabelsPerMessage | None = None
     contradictions: Literal["refuse", "report"] = "refuse"
+    blanks: Literal["skip", "refuse"] = "skip"
     max_messages: int = Field(default=50_000, gt=0)
     oos_label: str = ""
     train_on_oos: bool = True

@@ -1,6 +1,6 @@
 """How gently a classifier breaks: contrived messages, spoiled messages, and orders hidden in messages.
 
-Three suites, all put to the saved classifiers of a run: the data set's `challenge.csv` by kind; test messages
+Three suites, all put to the saved classifiers of a run: the challenge messages that the data's task.toml names, by kind; test messages
 spoiled in seven ways at three strengths; and prompt injection, every form of attack for every label that is
 not the classifier's own answer. Answers are appended as they come, so that a broken-off test goes on.
 """
@@ -15,9 +15,7 @@ from pathlib import Path
 import tomli
 
 from bench.config.run import RunConfig
-from bench.config.tables import DataConfig
-from bench.dataset.packaged import data_path
-from bench.dataset.table_reader import read_table
+from bench.dataset.load import challenge_messages
 from bench.inference.saved import open_saved
 from bench.records.jsonl import JsonLines
 from bench.records.store import RunFolder
@@ -27,7 +25,6 @@ from classifiers.errors import BenchError
 from classifiers.interface import Attempt, Prediction
 
 ATTACKS = Path(__file__).with_name("attacks.toml")
-CHALLENGE = "challenge.csv"
 BATCH = 64
 
 Report = Callable[[float], None]
@@ -175,11 +172,9 @@ def questions(run: RunFolder, classifier: str, amounts: Amounts) -> Iterator[Que
 
 
 def _challenge(config: RunConfig) -> Iterator[Question]:
-    path = data_path(config.data.path) / CHALLENGE
-    if path.is_file():
-        for message in read_table(path, DataConfig(text="text", label="label")).messages:
-            kind = message.columns.get("kind", "")
-            yield Question("challenge", kind, 0, message.id, message.text, message.labels)
+    for message in challenge_messages(config.data):
+        kind = message.columns.get("kind", "")
+        yield Question("challenge", kind, 0, message.id, message.text, message.labels)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from bench.config.tables import DataConfig
-from bench.dataset.load import load_task
+from bench.dataset.load import LoadedTask, challenge_messages, load_task
 from classifiers.errors import BenchError
+from classifiers.interface import Label, Message, Task
 
 ROWS = [("where is it, please?", "order"), ('she said "great"\nand left', "praise"), ("money back", "refund")]
 
@@ -89,17 +91,14 @@ def test_of_a_large_table_so_many_rows_are_drawn_and_that_is_said(tmp_path: Path
     assert numbers == sorted(numbers)
     assert numbers[-1] > 900  # from all of the file, not from its beginning
     assert loaded == load_task(DataConfig(path=str(path), max_messages=100))
-    assert f"{path.name}: 100 of 1,000 rows were drawn by chance" in loaded.warnings[0]
+    assert f"{path.name}: 100 of 1,000 rows were drawn at random" in loaded.warnings[0]
     assert not load_task(DataConfig(path=str(path))).warnings
 
 
-@pytest.mark.parametrize("ending", [".csv", ".tsv", ".jsonl", ".parquet"])
-def test_it_makes_no_difference_in_what_pieces_a_table_is_read(
-    tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = write(tmp_path, ending)
+def test_it_makes_no_difference_in_what_pieces_a_table_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path, ".parquet")
     whole = load_task(DataConfig(path=str(path))), load_task(DataConfig(path=str(path), max_messages=2))
-    monkeypatch.setattr("bench.dataset.table_reader.PIECE", 1)
+    monkeypatch.setattr("bench.dataset.row_reader.PIECE", 1)
     assert (load_task(DataConfig(path=str(path))), load_task(DataConfig(path=str(path), max_messages=2))) == whole
     assert "2 of 3 rows" in whole[1].warnings[0]
 
@@ -117,8 +116,8 @@ def test_messages_of_a_task_file_are_drawn_too(tmp_path: Path) -> None:
 BAD_TABLES = {
     "empty file": (b"", r"data.csv: is empty"),
     "header only": (b"text,label\n", r"data.csv: is empty"),
-    "missing column": (b"txt,label\na,x\n", r"data.csv:1: no column 'text' \(columns: txt, label"),
-    "empty text": (b"text,label\na,x\n,y\n", r"data.csv:3: column 'text' is empty"),
+    "missing column": (b"txt,label\na,x\n", r"data.csv:1: no column 'text' \(columns: 'txt', 'label'\); did you mean"),
+    "only empty texts": (b"text,label\n,x\n,y\n", r"data.csv: column 'text' is empty in every row"),
     "empty label": (b"text,label\na,x\nb,\n", r"data.csv:3: column 'label' is empty"),
     "not UTF-8": ("text,label\na,x\nb\u00e9,y\n".encode("latin-1"), r"data.csv:3: not UTF-8"),
     "one label": (b"text,label\na,x\nb,x\n", r"all messages have one label"),
@@ -126,7 +125,7 @@ BAD_TABLES = {
         b"text,label\na,x\nb,y\na,y\n",
         r"data.csv:4: the same text has label 'y', but data.csv:2",
     ),
-    "ragged": (b"text,label\na,x,z,q\nb,y\nc,y,k,l,m\n", r"data.csv: cannot be read"),
+    "ragged": (b"text,label\na,x\nb,y,z,q\n", r"data.csv:3: the line has more cells than the header \(4, not 2\)"),
 }
 
 
@@ -209,3 +208,157 @@ def test_contradictions_of_a_file_that_cannot_be_corrected_are_only_said(tmp_pat
     assert len(loaded.messages) == 4
     (warning,) = loaded.warnings
     assert warning.startswith("1 messages contradict others")
+
+
+def two_tables(folder: Path, *names: str) -> list[str]:
+    """Write a table per name, each of two messages of its own."""
+    for name in names:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(f"text,label\na {name},x\nb {name},y\n")
+    return [str(folder / name) for name in names]
+
+
+def test_files_of_one_name_in_two_folders_keep_their_messages_apart(tmp_path: Path) -> None:
+    train, test = two_tables(tmp_path, "train/data.csv", "test/data.csv")
+    loaded = load_task(DataConfig(train=train, test=test))
+    assert loaded.parts == {
+        "train/data.csv:2": "train",
+        "train/data.csv:3": "train",
+        "test/data.csv:2": "test",
+        "test/data.csv:3": "test",
+    }
+
+
+def test_messages_of_one_id_are_refused() -> None:
+    task = Task("t", (Label("x"), Label("y")))
+    with pytest.raises(BenchError, match=r"d.csv:2: 2 messages have this id"):
+        LoadedTask(task, (Message("d.csv:2", "a", ("x",)), Message("d.csv:2", "b", ("y",))))
+
+
+def test_a_task_of_named_files_is_called_after_their_folder(tmp_path: Path) -> None:
+    train, test = two_tables(tmp_path, "shop/train.csv", "shop/test.csv")
+    assert load_task(DataConfig(train=train, test=test)).task.name == "shop"
+    train, test = two_tables(tmp_path / "shop", "train/data.csv", "test/data.csv")
+    assert load_task(DataConfig(train=train, test=test)).task.name == "shop"
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("train.csv", "train.parquet", "test.csv"), "train.csv and train.parquet both are the train part"),
+        (("train.csv", "validation.csv", "dev.csv", "test.csv"), "validation.csv and dev.csv both are the validation"),
+        (("test.csv",), "holds neither task.toml nor train"),
+        (("train.csv",), "separate parts need a train file and a test file"),
+    ],
+)
+def test_a_folder_without_one_file_for_each_part_is_refused(tmp_path: Path, names: tuple[str, ...], words: str) -> None:
+    two_tables(tmp_path, *names)
+    with pytest.raises(BenchError, match=words):
+        load_task(DataConfig(path=str(tmp_path)))
+
+
+def test_one_file_for_two_parts_is_refused(tmp_path: Path) -> None:
+    (train,) = two_tables(tmp_path, "train.csv")
+    with pytest.raises(BenchError, match="two parts are the same file"):
+        load_task(DataConfig(train=train, test=train))
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        {"text": "body"},
+        {"label": "topic"},
+        {"instruction": "Sort."},
+        {"definitions": {"x": "Like a."}},
+        {"separator": ";"},
+        {"label_columns": ("x", "y")},
+        {"labels_per_message": "any"},
+    ],
+)
+def test_a_key_beside_a_task_file_is_an_error(data_folder: Path, key: dict[str, Any]) -> None:
+    with pytest.raises(BenchError, match=rf"data: `{next(iter(key))}`.* would not be used beside .*task.toml"):
+        load_task(DataConfig(path=str(data_folder), **key))
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"path": "other.csv", "train": "a.csv", "test": "b.csv"}, r"`path` \(--data\) would not be used beside"),
+        ({"label_columns": ("x",), "label": "topic"}, r"`label` \(--label\) would not be used beside `label_columns`"),
+        ({"label_columns": ("x",), "separator": ";"}, "`separator` would not be used beside `label_columns`"),
+        ({"separator": ";", "labels_per_message": 1}, "`separator` would not be used where labels_per_message is 1"),
+        ({"train_on_oos": False}, "`train_on_oos` would not be used without `oos_label`"),
+    ],
+)
+def test_a_key_that_another_makes_useless_is_an_error(keys: dict[str, Any], words: str) -> None:
+    with pytest.raises(BenchError, match=words):
+        load_task(DataConfig(**keys))
+
+
+def test_a_blank_text_is_left_out_counted_and_said(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("text,label\na,x\n  ,y\nb,y\n,x\n")
+    loaded = load_task(DataConfig(path=str(path)))
+    assert [m.id for m in loaded.messages] == ["d.csv:2", "d.csv:4"]
+    assert loaded.warnings == ("d.csv: 2 of 4 rows have no text and were left out (line 3, 5)",)
+    with pytest.raises(BenchError, match=r"d.csv:3: column 'text' is empty; blanks = \"skip\""):
+        load_task(DataConfig(path=str(path), blanks="refuse"))
+
+
+def test_a_label_column_without_a_mark_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("text,x,y,z\na,1,0,0\nb,0,1,0\n")
+    loaded = load_task(DataConfig(path=str(path), label_columns=("x", "y", "z")))
+    assert loaded.task.label_names == ("x", "y")
+    assert loaded.warnings == ("no message has a 1 in the label columns z: they are no labels of the task",)
+
+
+def test_rows_that_a_quote_swallowed_are_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text('text,label\na,order\n"send it back,refund\nwhere,order\nit is 5",order\nb,refund\n', newline="")
+    with pytest.raises(BenchError, match=r"d.csv:3: a cell holds the row 'send it back,refund'; close the quote"):
+        load_task(DataConfig(path=str(path)))
+
+
+def test_text_files_are_sampled_too(data_folder: Path) -> None:
+    loaded = load_task(DataConfig(path=str(data_folder), max_messages=10))
+    assert len(loaded.messages) == 10
+    assert loaded.warnings == ("shop: 10 of 24 rows were drawn at random; max_messages under [data] takes more",)
+
+
+def with_challenge(folder: Path, rows: str, name: str = "hard.csv") -> DataConfig:
+    file = folder / "task.toml"
+    file.write_text(f'challenge = "{name}"\n' + file.read_text())
+    (folder / "hard.csv").write_text("text,label,kind\n" + rows)
+    return DataConfig(path=str(folder))
+
+
+def test_challenge_messages_are_those_the_task_file_names(data_folder: Path) -> None:
+    (data_folder / "challenge.csv").write_text("text,label,kind\nno,Order Inquiry,other\n")
+    assert challenge_messages(DataConfig(path=str(data_folder))) == ()
+    (message,) = challenge_messages(with_challenge(data_folder, "money or not,Refund Request,doubt\n"))
+    assert (message.text, message.label, message.columns["kind"]) == ("money or not", "Refund Request", "doubt")
+
+
+def test_named_files_have_no_challenge_messages_of_the_shipped_data(tmp_path: Path) -> None:
+    train, test = two_tables(tmp_path, "train.csv", "test.csv")
+    assert challenge_messages(DataConfig(train=train, test=test)) == ()
+
+
+def test_a_challenge_message_of_a_foreign_label_is_refused(data_folder: Path) -> None:
+    config = with_challenge(data_folder, "hm,Refund Requests,doubt\n")
+    with pytest.raises(
+        BenchError, match=r"unknown label of hard.csv:2 'Refund Requests'; did you mean 'Refund Request'"
+    ):
+        challenge_messages(config)
+
+
+def test_a_challenge_file_that_is_not_there_is_named(data_folder: Path) -> None:
+    with pytest.raises(BenchError, match=r"task.toml: challenge 'none.csv' does not exist"):
+        load_task(with_challenge(data_folder, "", "none.csv"))
+
+
+def test_one_file_of_two_labels_is_refused(data_folder: Path) -> None:
+    edit(data_folder, '"feedback.txt"', '"refunds.txt"')
+    with pytest.raises(BenchError, match=r"two labels have the same file, 'refunds.txt'"):
+        load_task(DataConfig(path=str(data_folder)))
