@@ -1,8 +1,8 @@
 """How gently a classifier breaks: contrived messages, spoiled messages, and orders hidden in messages.
 
-Three suites, all put to the saved classifiers of a run: the challenge messages that the data's task.toml names, by kind; test messages
-spoiled in seven ways at three strengths; and prompt injection, every form of attack for every label that is
-not the classifier's own answer. Answers are appended as they come, so that a broken-off test goes on.
+Three suites, all put to the saved classifiers of a run: the challenge messages that the data's task.toml names, by
+kind; test messages spoiled in seven ways at three strengths; and prompt injection, every form of attack for every label
+that is not the classifier's own answer. Answers are appended as they come, so that a broken-off test goes on.
 """
 
 from __future__ import annotations
