@@ -20,7 +20,7 @@ from conftest import CUSTOMER_MESSAGES, REPOSITORY
 from bench.cli import main, make_parser
 from bench.config.cells import make_classifier
 from bench.config.run import RunConfig, make_config
-from bench.dataset.load import TaskFile
+from bench.dataset.task_file import TaskFile
 from bench.inference.saved import open_saved
 from bench.records.store import RunFolder
 from bench.records.types import CellRecord
