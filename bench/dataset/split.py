@@ -1,28 +1,30 @@
 """Divide messages into train, validation and test before anything is trained, and say what is odd.
 
-Duplicates across parts let a classifier be tested on what it learnt by heart, so they are found first
-(MinHash over word sets, datasketch) and moved to one part, or reported where the parts are given.
+Duplicates across parts let a classifier be tested on what it learnt by heart, so they are found first and moved to one
+part, or reported where the parts are given.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import random
-import re
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.config.tables import SplitConfig
+from bench.dataset.duplicates import duplicate_groups
 from bench.dataset.load import LoadedTask
 from bench.dataset.parts import PARTS, Part, SplitLine
 from classifiers.errors import BenchError
 from classifiers.interface import Message
 
 TAIL_SHARE = 0.1
-PERMUTATIONS = 128
+MAX_LISTED = 10
+"""Labels that an error text names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,59 +55,103 @@ def make_split(loaded: LoadedTask, config: SplitConfig, seed: int) -> Split:
     test, as in the blog post's code; `files`, the data set's own parts (the default where it has them).
 
     Raises:
-        BenchError: if there are too few messages, or no parts for `files`.
+        BenchError: if there are too few messages, or no parts for `files`, or duplicates leave a part empty.
     """
     method = config.method or ("files" if loaded.parts else "stratified")
     messages = loaded.messages
-    _check_enough(messages, method)
+    _check_enough(messages, method, config)
     if method == "files":
-        parts = _by_files(loaded, config, seed)
+        drawn = _by_files(loaded, config, seed)
     elif method == "tail":
-        parts = _by_tail(messages, config, seed)
+        drawn = _by_tail(messages, config, seed)
     else:
-        parts = _by_chance(messages, config, seed)
+        drawn = _by_chance(messages, config, seed)
     pinned = _pinned(messages, config)
-    parts |= dict.fromkeys(pinned, "test")
-    groups = list(_duplicates(messages, config.similarity))
-    moved = config.duplicates == "move" and method == "stratified"
-    across = [group for group in groups if len({parts[id_] for id_ in group}) > 1]
-    if moved:
-        for group in across:
-            # to training, so that what remains in test is new to everyone; unless a message is pinned
-            parts |= dict.fromkeys(group, "test" if pinned & set(group) else "train")
-    warnings = (*loaded.warnings, *_duplicate_warnings(across, moved), *_label_warnings(loaded, parts, method))
-    return Split(parts, warnings)
+    drawn |= dict.fromkeys(pinned, "test")
+    groups = duplicate_groups(messages, config.similarity)
+    movable = _movable(loaded, method) if config.duplicates == "move" else set()
+    parts = drawn | _moved(groups, drawn, movable, pinned)
+    _check_filled(drawn, parts)
+    duplicates = _duplicate_warnings(groups, drawn, parts)
+    return Split(parts, (*loaded.warnings, *duplicates, *_label_warnings(loaded, parts, method)))
 
 
-def _check_enough(messages: Sequence[Message], method: str) -> None:
-    if len(messages) < len(PARTS):
-        raise BenchError(f"{len(messages)} messages cannot fill {len(PARTS)} parts; at least 3 a label are needed")
+def _check_enough(messages: Sequence[Message], method: str, config: SplitConfig) -> None:
+    needed = len(PARTS) if config.validation else len(PARTS) - 1
+    if len(messages) < needed:
+        raise BenchError(f"{len(messages)} messages cannot fill {needed} parts; at least {needed} per label are needed")
     if method == "stratified":
-        counts = Counter(label for m in messages for label in m.labels)
-        rare, count = min(counts.items(), key=lambda item: item[1])
-        if count < len(PARTS):
-            raise BenchError(f"label '{rare}' has {count} messages, fewer than the {len(PARTS)} parts; add some")
+        _check_labels_have(messages, needed)
+
+
+def _check_labels_have(messages: Sequence[Message], needed: int) -> None:
+    """Name all labels with fewer messages than needed at once, the rarest first."""
+    counts = Counter(label for m in messages for label in m.labels)
+    rare = sorted((n, label) for label, n in counts.items() if n < needed)
+    if rare:
+        shown = ", ".join(f"'{label}' ({n})" for n, label in rare[:MAX_LISTED])
+        more = f" and {len(rare) - MAX_LISTED} more" if len(rare) > MAX_LISTED else ""
+        raise BenchError(f"every label needs {needed} messages or more to be split; too few: {shown}{more}")
+
+
+def _movable(loaded: LoadedTask, method: str) -> set[str]:
+    """Return the ids of messages whose part was drawn and not given by the data set or by their order."""
+    if method == "stratified":
+        return {m.id for m in loaded.messages}
+    if method == "files" and loaded.parts:
+        return {id_ for id_, part in loaded.parts.items() if part == "train"}
+    return set()
+
+
+def _moved(
+    groups: Sequence[Sequence[str]], parts: Mapping[str, Part], movable: set[str], pinned: set[str]
+) -> dict[str, Part]:
+    """Put duplicates that lie across parts into one of them.
+
+    That is training, so that what remains in test is new to everyone; test, where one of them is pinned.
+    """
+    moved: dict[str, Part] = {}
+    for group in groups:
+        drawn = [id_ for id_ in group if id_ in movable]
+        if len({parts[id_] for id_ in drawn}) > 1:
+            moved |= dict.fromkeys(drawn, "test" if pinned & set(group) else "train")
+    return moved
+
+
+def _check_filled(drawn: Mapping[str, Part], parts: Mapping[str, Part]) -> None:
+    """See that there is something left to learn from and to test on where duplicates were moved."""
+    for part in ("train", "test"):
+        if part in drawn.values() and part not in parts.values():
+            n = sum(drawn[id_] == part for id_ in drawn)
+            raise BenchError(
+                f"all {n} messages of the {part} part are exact or near duplicates of others, so none is left; "
+                'add messages that differ, or give [split] duplicates = "report"'
+            )
 
 
 def _by_chance(messages: Sequence[Message], config: SplitConfig, seed: int) -> dict[str, Part]:
     rest, test = _stratified(messages, config.test, seed)
     train, validation = _stratified(rest, config.validation / (1 - config.test), seed)
-    chosen: dict[str, Part] = dict.fromkeys((m.id for m in test), "test")
-    chosen |= dict.fromkeys((m.id for m in validation), "validation")
-    chosen |= dict.fromkeys((m.id for m in train), "train")
-    return {m.id: chosen[m.id] for m in messages}
+    drawn: dict[str, Part] = dict.fromkeys((m.id for m in test), "test")
+    drawn |= dict.fromkeys((m.id for m in validation), "validation")
+    drawn |= dict.fromkeys((m.id for m in train), "train")
+    return {m.id: drawn[m.id] for m in messages}
 
 
 def _stratified(messages: Sequence[Message], share: float, seed: int) -> tuple[list[Message], list[Message]]:
+    """Draw a share of the messages by label, or one message per label where the share is less."""
     from sklearn.model_selection import train_test_split
 
     if not share:
         return list(messages), []
     if any(len(m.labels) != 1 for m in messages):
         return _stratified_by_sets(messages, share, seed)
+    _check_labels_have(messages, 2)
     strata = [json.dumps(m.labels) for m in messages]
+    n_labels = len(set(strata))
+    size = share if math.ceil(share * len(messages)) >= n_labels else n_labels
     try:
-        kept, taken = train_test_split(list(messages), test_size=share, random_state=seed, stratify=strata)
+        kept, taken = train_test_split(list(messages), test_size=size, random_state=seed, stratify=strata)
     except ValueError as error:
         raise BenchError(f"{len(messages)} messages are too few to split by label ({error}); add messages") from error
     return kept, taken
@@ -183,44 +229,32 @@ def _pinned(messages: Sequence[Message], config: SplitConfig) -> set[str]:
     return {ids[line.strip()] for line in lines if line.strip()}
 
 
-def _duplicates(messages: Sequence[Message], similarity: float) -> Iterator[list[str]]:
-    """Find groups of ids whose word sets have an estimated Jaccard similarity at or above the bound."""
-    from datasketch import MinHash, MinHashLSH
-
-    # near-duplicates are sought among distinct word sets, so exact copies cost no query
-    groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for message in messages:
-        groups[tuple(sorted(set(re.findall(r"\w+", message.text.casefold()))))].append(message.id)
-    keys = [key for key in groups if key]
-    index = MinHashLSH(threshold=similarity, num_perm=PERMUTATIONS)
-    hashes = MinHash.bulk([[word.encode() for word in key] for key in keys], num_perm=PERMUTATIONS)
-    union = {i: i for i in range(len(keys))}
-
-    def root(i: int) -> int:
-        while union[i] != i:
-            i = union[i]
-        return i
-
-    for i, hashed in enumerate(hashes):
-        for j in index.query(hashed):
-            if _jaccard(keys[i], keys[j]) >= similarity:
-                union[root(i)] = root(j)
-        index.insert(i, hashed)
-    joined: dict[int, list[str]] = defaultdict(list)
-    for i, key in enumerate(keys):
-        joined[root(i)].extend(groups[key])
-    yield from (ids for ids in joined.values() if len(ids) > 1)
+def _duplicate_warnings(
+    groups: Sequence[Sequence[str]], drawn: Mapping[str, Part], parts: Mapping[str, Part]
+) -> Iterator[str]:
+    across = [group for group in groups if len({drawn[id_] for id_ in group}) > 1]
+    left = [group for group in across if len({parts[id_] for id_ in group}) > 1]
+    moved = [group for group in across if len({parts[id_] for id_ in group}) == 1]
+    if moved:
+        yield f"{_groups(moved)} and were moved to one part each{_shrinkage(drawn, parts)} ({_examples(moved)})"
+    if left:
+        done = "were left where they are: scores may flatter classifiers that learn"
+        yield f"{_groups(left)} and {done} ({_examples(left)})"
 
 
-def _jaccard(a: Sequence[str], b: Sequence[str]) -> float:
-    return len(set(a) & set(b)) / len(set(a) | set(b))
+def _groups(groups: Sequence[Sequence[str]]) -> str:
+    return f"{len(groups)} groups of exact or near duplicates lay across parts"
 
 
-def _duplicate_warnings(across: Sequence[Sequence[str]], moved: bool) -> Iterator[str]:
-    if across:
-        done = "moved to one part each" if moved else "left where they are: scores may flatter classifiers that learn"
-        shown = "; ".join(" = ".join(group[:3]) for group in across[:3])
-        yield f"{len(across)} groups of exact or near duplicates lay across parts and were {done} ({shown})"
+def _examples(groups: Sequence[Sequence[str]]) -> str:
+    return "; ".join(" = ".join(group[:3]) for group in groups[:3])
+
+
+def _shrinkage(drawn: Mapping[str, Part], parts: Mapping[str, Part]) -> str:
+    """Say which parts became smaller: `: test from 12 to 9 messages`."""
+    before, after = Counter(drawn.values()), Counter(parts.values())
+    changed = [f"{part} from {before[part]} to {after[part]}" for part in PARTS if after[part] < before[part]]
+    return f": {', '.join(changed)} messages" if changed else ""
 
 
 def _label_warnings(loaded: LoadedTask, parts: dict[str, Part], method: str) -> Iterator[str]:

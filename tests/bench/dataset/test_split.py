@@ -96,7 +96,7 @@ def test_label_missing_from_a_part_is_a_warning(tmp_path: Path) -> None:
     ("n", "settings", "words"),
     [
         (2, {}, "2 messages cannot fill 3 parts"),
-        (6, {}, "has 2 messages, fewer than the 3 parts"),
+        (6, {}, r"every label needs 3 messages or more to be split; too few: 'a' \(2\), 'b' \(2\), 'c' \(2\)"),
         (60, {"method": "files"}, "needs a data set with parts of its own"),
     ],
 )
@@ -121,3 +121,73 @@ def test_few_messages_are_drawn_without_a_look_at_their_labels() -> None:
     assert more[:20] == few
     assert [m.id for m in first_messages(relabelled, 20, 4)] == [m.id for m in few]
     assert [m.id for m in first_messages(messages, 20, 5)] != [m.id for m in few]
+
+
+def of_texts(texts: list[str], labels: str = "xy") -> LoadedTask:
+    """Give the texts to the labels in turn."""
+    task = Task("t", tuple(map(Label, labels)))
+    return LoadedTask(task, tuple(Message(f"f:{i}", t, (labels[i % len(labels)],)) for i, t in enumerate(texts)))
+
+
+def test_a_test_part_of_duplicates_alone_is_an_error() -> None:
+    loaded = of_texts([f"the parcel number {i // 10} of them has not come" for i in range(60)])
+    words = r'all 12 messages of the test part are exact or near duplicates of others.*duplicates = "report"'
+    with pytest.raises(BenchError, match=words):
+        make_split(loaded, SplitConfig(similarity=0.5), 0)
+    assert Counter(split(loaded, duplicates="report").values())["test"] == 12
+
+
+def test_how_far_duplicates_shrank_a_part_is_said() -> None:
+    loaded = many()
+    twins = tuple(Message(f"g:{i}", m.text + "!", m.labels) for i, m in enumerate(loaded.messages[:30]))
+    doubled = LoadedTask(loaded.task, loaded.messages + twins)
+    before = Counter(split(doubled, duplicates="report").values())
+    result = make_split(doubled, SplitConfig(), 0)
+    after = Counter(result.parts.values())
+    (warning,) = (w for w in result.warnings if "were moved" in w)
+    assert before["test"] == 18
+    assert after["test"] < 18
+    assert f"test from 18 to {after['test']}" in warning
+
+
+@pytest.mark.parametrize("labels", ["xy", "xyz", "abcdefghijklmnopqrstuvwxyz"])
+def test_three_messages_per_label_are_enough(labels: str) -> None:
+    texts = [f"word{i} thing{i * 7} other{i * 13}" for i in range(3 * len(labels))]
+    loaded = of_texts(texts, labels)
+    parts = split(loaded)
+    for part in ("train", "validation", "test"):
+        assert sorted(m.label for m in loaded.messages if parts[m.id] == part) == list(labels)
+
+
+def test_two_messages_per_label_are_enough_without_validation() -> None:
+    loaded = of_texts([f"word{i} thing{i * 7}" for i in range(4)])
+    assert Counter(split(loaded, validation=0).values()) == {"train": 2, "test": 2}
+
+
+def test_training_files_with_rare_labels_name_all_of_them(tmp_path: Path) -> None:
+    rows = "".join(f"w{i} t{i},{'xy'[i % 2]}\n" for i in range(20)) + "once,rare\nonly,single\n"
+    (tmp_path / "train.csv").write_text("text,label\n" + rows)
+    (tmp_path / "test.csv").write_text("text,label\nq,x\nr,y\n")
+    with pytest.raises(BenchError, match=r"every label needs 2 messages or more.*'rare' \(1\), 'single' \(1\)"):
+        make_split(load_task(DataConfig(path=str(tmp_path))), SplitConfig(), 0)
+
+
+def test_a_training_part_alone_is_split_and_cleared_of_duplicates() -> None:
+    loaded = many()
+    twins = tuple(Message(f"g:{i}", m.text.upper(), m.labels) for i, m in enumerate(loaded.messages))
+    messages = loaded.messages + twins
+    hub = LoadedTask(loaded.task, messages, dict.fromkeys([m.id for m in messages], "train"))
+    parts = split(hub)
+    assert all(parts[f"f:{i}"] == parts[f"g:{i}"] for i in range(60))
+    assert set(parts.values()) == {"train", "validation", "test"}
+
+
+def test_duplicates_of_a_given_test_part_stay_and_those_of_drawn_validation_move(tmp_path: Path) -> None:
+    rows = "".join(f"w{i // 2} t{i // 2} u{i // 2},{'xy'[i // 2 % 2]}\n" for i in range(80))
+    (tmp_path / "train.csv").write_text("text,label\n" + rows)
+    (tmp_path / "test.csv").write_text("text,label\nw3 t3 u3,y\nnew,x\n")
+    result = make_split(load_task(DataConfig(path=str(tmp_path))), SplitConfig(), 0)
+    drawn = [result.parts[f"train.csv:{i}"] for i in range(2, 82)]
+    assert drawn[::2] == drawn[1::2]
+    assert result.parts["test.csv:2"] == "test"
+    assert any("1 groups" in w and "left where they are" in w for w in result.warnings)
