@@ -12,12 +12,12 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from bench.config.cells import CellPlan
 from bench.config.tables import (
-    MAX_SEEDS,
     CascadeConfig,
     Closed,
     CostConfig,
     DataConfig,
     RowConfig,
+    Seed,
     SplitConfig,
     SweepConfig,
     check_names,
@@ -26,8 +26,6 @@ from bench.measure.process import usable_cores
 from classifiers.errors import BenchError, explain, nearest
 
 PRESETS = Path(__file__).parent / "presets"
-MAX_SEED = 2**32 - 1
-"""What scikit-learn and NumPy take."""
 
 
 class RunConfig(Closed):
@@ -39,7 +37,7 @@ class RunConfig(Closed):
     """
 
     name: str = "default"
-    seed: int = Field(0, ge=0, le=MAX_SEED - MAX_SEEDS)
+    seed: Seed = 0
     threads: int = Field(0, ge=0, description="processor threads; 0 takes all cores")
     jobs: int = Field(1, gt=0)
     latency_messages: int = Field(50, ge=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -11,6 +12,9 @@ from classifiers.interface import Task
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 MAX_SEEDS = 1000
+MAX_SEED = 2**32 - 1
+"""What scikit-learn and NumPy take."""
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED - MAX_SEEDS)]
 
 
 LabelsPerMessage = Literal["any"] | Annotated[int, Field(ge=1)]
@@ -42,17 +46,20 @@ class DataConfig(Closed):
     labels a sentence where there is no task.toml.
 
     Messages may have several labels, or none, where `separator` divides the label column (`refund;praise`), where
-    `label_columns` names columns of 0 and 1, one a label, or where it holds lists and
+    `label_columns` names columns of 0 and 1, one per label, or where it holds lists and
     `labels_per_message` is given: "any", or the most a message may have.
 
     The same text with different labels is refused, or with `contradictions = "report"` only said: public data sets hold
     some, and an official file cannot be corrected.
 
-    Of a table with more than `max_messages` rows so many are drawn by chance, the same in every run, and the report
-    says so.
+    Rows without a text are left out, counted and said; `blanks = "refuse"` refuses them.
 
-    `oos_label` is that of messages that belong nowhere. With `train_on_oos` false no classifier is told of it or
-    trained on it, and a cascade with `other` turns away what a classifier is not sure of.
+    Tables above `max_messages` rows are sampled down to so many, the same in every run, and the report says so.
+
+    `oos_label` is that of out-of-scope messages. With `train_on_oos` false no classifier is told of it or
+    trained on it, and a cascade with `other` rejects what a classifier is not sure of.
+
+    A key that would not be used, such as `label` beside a folder with task.toml, is an error.
     """
 
     path: str = "data/customer-messages"
@@ -179,7 +186,14 @@ class SweepConfig(Closed):
     """
 
     data: dict[str, DataConfig] = Field(default_factory=dict)
-    seeds: list[int] = Field(default_factory=list)
+    seeds: list[Seed] = Field(default_factory=list)
+
+    @field_validator("seeds")
+    @classmethod
+    def _no_seed_twice(cls, seeds: list[int]) -> list[int]:
+        if double := [seed for seed, n in Counter(seeds).items() if n > 1]:
+            raise ValueError(f"seed {double[0]} stands twice; each makes a run of its own")
+        return seeds
 
     @field_validator("data")
     @classmethod
