@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.commands.shared import find, make_console, print_json, report_of
 from classifiers.errors import BenchError
@@ -30,8 +30,7 @@ def _config(chosen: argparse.Namespace) -> RunConfig:
     name = chosen.config or chosen.preset or chosen.default
     values = load_config(name).model_dump(exclude_unset=True)
     data = {"path": chosen.data, "text": chosen.text, "label": chosen.label}
-    if "sweep" in values and (chosen.data or chosen.run):
-        raise BenchError("the config sweeps over data sets and seeds: leave out --data and --run")
+    _check_options_fit_sweep(chosen, values)
     values["data"] = {**values.get("data", {}), **{k: v for k, v in data.items() if v is not None}}
     if chosen.split:
         values["split"] = {**values.get("split", {}), "method": chosen.split}
@@ -49,6 +48,15 @@ def _config(chosen: argparse.Namespace) -> RunConfig:
         if "train_per_label" in row:
             row |= {k: v for k, v in curve.items() if v is not None}
     return make_config(values, where=name)
+
+
+def _check_options_fit_sweep(chosen: argparse.Namespace, values: dict[str, Any]) -> None:
+    """Refuse options that a sweep has no use for: its data sets and its runs have their own."""
+    if "sweep" not in values:
+        return
+    options = ("data", "run", "text", "label") if values["sweep"].get("data") else ("data", "run")
+    if unused := [f"--{option}" for option in options if getattr(chosen, option)]:
+        raise BenchError(f"the config sweeps over data sets and seeds: leave out {' and '.join(unused)}")
 
 
 def _sizes(text: str | None) -> list[int | str] | None:

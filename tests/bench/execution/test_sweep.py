@@ -85,6 +85,8 @@ def test_options_that_a_sweep_sets_itself_are_refused(tmp_path: Path, capsys: py
     config = write_sweep(tmp_path, seeds=[0])
     assert main(["run", str(config), "--data", "elsewhere.csv"]) == 2
     assert "leave out --data" in capsys.readouterr().err
+    assert main(["run", str(config), "--text", "body", "--label", "topic"]) == 2
+    assert "leave out --text and --label" in capsys.readouterr().err
     assert main(["run", str(config), "--storage", "s3://nowhere"]) == 2
     assert "--executor ray" in capsys.readouterr().err
 
