@@ -86,20 +86,22 @@ def _header(path: Path, text: str, separator: str, line: int) -> Header:
 
 
 def check_columns(names: Sequence[str], wanted: Sequence[str], where: str) -> None:
-    """See that no column stands twice and that the wanted ones are there.
+    """See that no column stands twice and that the wanted ones are there: that of the texts, then that of the labels.
 
     Raises:
         BenchError: with the nearest name where one is missing.
     """
+    keys = dict(zip(wanted, ("text", "label"), strict=False)) if len(wanted) <= 2 else {}
     if double := next((name for name, n in Counter(names).items() if n > 1), None):
         raise BenchError(f"{where}: two columns have the same name, '{double}'; rename one")
     for column in wanted:
         if column not in names:
             by_folded = {name.strip().casefold(): name for name in names}
             close = get_close_matches(column.casefold(), by_folded, n=1, cutoff=0.6)
-            hint = f"; did you mean '{by_folded[close[0]]}'?" if close else ""
+            hint = f"; did you mean '{by_folded[close[0]]}'" if close else ""
             listed = " ".join(", ".join(f"'{name}'" for name in names).split())[:MAX_LISTED]
-            raise BenchError(f"{where}: no column '{column}' (columns: {listed}){hint}")
+            key = f"; `{keys[column]}` (--{keys[column]}) names another" if column in keys else ""
+            raise BenchError(f"{where}: no column '{column}' (columns: {listed}){hint}{key}")
 
 
 def _cells(path: Path, stream: Any, header: Header) -> Iterator[tuple[int, list[str]]]:

@@ -1,9 +1,9 @@
 """Let a trained classifier answer a whole file of messages, of any size.
 
-The file is read in pieces; every piece is answered by one of several processes and its answers are put
-into a folder beside the output, which is assembled at the end. Memory therefore does not grow with the
-file, a job that was broken off goes on with the pieces it lacks, and any number of processes gives the
-same output.
+The file is looked through first, so that what would stop the job is known before the first answer. It is then read in
+pieces; every piece is answered by one of several processes and its answers are put into a folder beside the output,
+which is assembled at the end. Memory therefore does not grow with the file, a job that was broken off goes on with the
+pieces it lacks, and any number of processes gives the same output.
 """
 
 from __future__ import annotations
@@ -15,16 +15,19 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.analysis.scores import unsure_below
+from bench.config.run import RunConfig
 from bench.inference.saved import open_saved
-from bench.inference.table_stream import check_kind, read_pieces, write_pieces
+from bench.inference.table_stream import Layout, Piece, examine, read_pieces
+from bench.inference.table_writer import write_pieces
 from bench.measure.process import usable_cores
 from bench.records.store import RunFolder, find_cell
-from classifiers.errors import BenchError
+from classifiers.errors import BenchError, check_known
 from classifiers.interface import Classifier, Prediction
 
 if TYPE_CHECKING:
@@ -32,17 +35,16 @@ if TYPE_CHECKING:
 
 ADDED = ("predicted", "probability", "unsure")
 JOB = "job.json"
-NO_LABEL = "no label"
 
 Report = Callable[[float], None]
 """Told the share of the file that is answered, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class BatchJob:
     """What is to be answered by which classifier; `unsure_below` is None where it has no probabilities.
 
-    With `probabilities` a column a label is added, named `p(LABEL)`.
+    With `probabilities` a column per label is added, named `p(LABEL)`.
     """
 
     run: str
@@ -52,11 +54,17 @@ class Job:
     text: str
     unsure_below: float | None
     probabilities: bool
+    labels: tuple[str, ...]
+
+    @property
+    def added(self) -> list[str]:
+        """Return the names of the columns that are added."""
+        return [*ADDED, *(f"p({label})" for label in self.labels if self.probabilities)]
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """What came of a job: rows in the output, and how many were found answered from an earlier start."""
+class BatchResult:
+    """What came of a job: rows in the output, and how many pieces were answered by an earlier start."""
 
     rows: int
     pieces: int
@@ -65,13 +73,11 @@ class Done:
 
 
 def find_classifier(name: str, results: Path) -> tuple[RunFolder, str]:
-    """Give run and classifier of `RUN/CLASSIFIER`; RUN is a path, a name or `latest`.
+    """Return run and classifier of `RUN/CLASSIFIER`; RUN is a path, a name or `latest`.
 
     Raises:
         BenchError: if there is none, or it was not saved.
     """
-    from classifiers.errors import check_known
-
     run, classifier = find_cell(name, results)
     check_known([classifier], run.saved(), what="saved classifier")
     return run, classifier
@@ -79,49 +85,48 @@ def find_classifier(name: str, results: Path) -> tuple[RunFolder, str]:
 
 def make_job(
     where: tuple[RunFolder, str], source: Path, target: Path, *, text: str, accuracy: float, probabilities: bool
-) -> Job:
-    """Describe a job; the bound of unsure answers is the one that gives `accuracy` on validation messages."""
+) -> BatchJob:
+    """Describe a job; the threshold of unsure answers is the one that gives `accuracy` on validation messages."""
     run, name = where
-    check_kind(source)
-    check_kind(target)
     if not source.is_file():
         raise BenchError(f"{source}: there is no such file")
-    bound = unsure_below(run.cell(name).validation.read(), accuracy)
-    return Job(str(run.path), name, str(source), str(target), text, bound, probabilities)
+    record = run.read()
+    task = RunConfig.model_validate(record.config).data.learnt(record.as_task())
+    threshold = unsure_below(run.cell(name).validation.read(), accuracy)
+    return BatchJob(str(run.path), name, str(source), str(target), text, threshold, probabilities, task.label_names)
 
 
-def predict_file(job: Job, *, workers: int, report: Report) -> Done:
+def predict_file(job: BatchJob, *, workers: int, report: Report) -> BatchResult:
     """Answer every row of the job's file and write the output.
 
     Raises:
         BenchError: if input, output or classifier cannot be used, or another job's pieces are in the way.
     """
-    parts = Path(f"{job.target}.parts")
+    source, target = Path(job.source), Path(job.target)
+    layout = examine(source, target, job.text)
+    if taken := [name for name in job.added if name in layout.names]:
+        raise BenchError(f"{source}: has a column '{taken[0]}' already; rename it")
+    parts = Path(f"{target}.parts")
     _claim(parts, job)
-    threads = max(usable_cores() // workers, 1)
-    counts = [0, 0]
-    with ProcessPoolExecutor(workers, get_context("spawn"), _open, (job, threads)) as pool:
-        try:
-            for share, kept in _answered(job, parts, pool, 2 * workers):
-                counts[kept] += 1
-                report(share)
-        except BrokenExecutor as error:
-            raise BenchError("a process that answers died, most likely because memory ran out; use fewer") from error
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-        finally:
-            if not any(parts.glob("*.parquet")):
-                shutil.rmtree(parts)
-    if not sum(counts):
-        raise BenchError(f"{job.source}: is empty; it needs rows to answer")
-    rows = write_pieces(Path(job.target), (_read_part(parts, i) for i in range(sum(counts))))
+    answered = kept = 0
+    try:
+        for share, was_there in _answer_all(job, layout, parts, workers):
+            answered, kept = answered + 1, kept + was_there
+            report(share)
+    finally:
+        if not any(parts.glob("*.parquet")):
+            shutil.rmtree(parts)
+    is_separated = source.suffix in (".csv", ".tsv")
+    pieces = (_read_part(parts, i) for i in range(answered))
+    rows = write_pieces(target, pieces, kept=layout.names if is_separated else ())
     shutil.rmtree(parts)
-    return Done(rows, sum(counts), counts[True], job.unsure_below)
+    return BatchResult(rows, answered, kept, job.unsure_below)
 
 
-def _claim(parts: Path, job: Job) -> None:
+def _claim(parts: Path, job: BatchJob) -> None:
     """Make the folder of pieces, or see that it is this very job's."""
+    if Path(job.target).is_dir():
+        raise BenchError(f"{job.target} is a folder; give the name of a file")
     stat = Path(job.source).stat()
     weights = RunFolder(Path(job.run)).cell(job.classifier).path / "cell.json"
     text = [asdict(job), stat.st_size, stat.st_mtime_ns, hashlib.sha256(weights.read_bytes()).hexdigest()]
@@ -135,33 +140,34 @@ def _claim(parts: Path, job: Job) -> None:
         raise BenchError(f"cannot write to {parts}: {error.strerror}") from error
 
 
-def _answered(job: Job, parts: Path, pool: ProcessPoolExecutor, most: int) -> Iterator[tuple[float, bool]]:
-    """Give, as pieces are answered, the share read so far and whether the piece was there already."""
-    running: set[Future[None]] = set()
-    share = 0.0
-    for i, (piece, share) in enumerate(read_pieces(Path(job.source))):
-        _check_columns(piece.schema.names, job)
-        if _part(parts, i).exists():
-            yield share, True
-            continue
-        running.add(pool.submit(_answer, piece, _part(parts, i)))
-        while len(running) >= most:
-            yield from ((share, False) for _ in _take(running))
-    while running:
-        yield from ((share, False) for _ in _take(running))
+def _answer_all(job: BatchJob, layout: Layout, parts: Path, workers: int) -> Iterator[tuple[float, bool]]:
+    """Yield, as pieces are answered, the share read so far and whether the piece was there already."""
+    threads = max(usable_cores() // workers, 1)
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        running: set[Future[None]] = set()
+        share = 0.0
+        try:
+            for i, piece in enumerate(read_pieces(Path(job.source), job.text, layout)):
+                share = piece.share
+                if _part(parts, i).exists():
+                    yield share, True
+                    continue
+                running.add(pool.submit(_answer, job, threads, piece, _part(parts, i)))
+                while len(running) >= 2 * workers:
+                    yield from ((share, False) for _ in _take(running))
+            while running:
+                yield from ((share, False) for _ in _take(running))
+        except BrokenExecutor as error:
+            raise BenchError("a process that answers died, most likely because memory ran out; use fewer") from error
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _take(running: set[Future[None]]) -> list[None]:
     done, _ = wait(running, return_when=FIRST_COMPLETED)
     running -= done
     return [future.result() for future in done]
-
-
-def _check_columns(names: Sequence[str], job: Job) -> None:
-    if job.text not in names:
-        raise BenchError(f"{job.source}: no column '{job.text}' (columns: {', '.join(names)}); name it with --text")
-    if taken := [name for name in ADDED if name in names]:
-        raise BenchError(f"{job.source}: has a column '{taken[0]}' already; rename it")
 
 
 def _part(parts: Path, i: int) -> Path:
@@ -175,53 +181,44 @@ def _read_part(parts: Path, i: int) -> pa.RecordBatch:
     return batch
 
 
-_mine: dict[str, Any] = {}
-"""In a process that answers: its job and its classifier."""
+@lru_cache(maxsize=1)
+def _opened(run: str, classifier: str, threads: int) -> Classifier[Any]:
+    """Take up the classifier once in each process that answers; an error reaches whoever waits for the piece."""
+    return open_saved(RunFolder(Path(run)), classifier, threads=threads)
 
 
-def _open(job: Job, threads: int) -> None:
-    _mine["job"] = job
-    _mine["classifier"] = open_saved(RunFolder(Path(job.run)), job.classifier, threads=threads)
-
-
-def _answer(piece: pa.RecordBatch, path: Path) -> None:
+def _answer(job: BatchJob, threads: int, piece: Piece, path: Path) -> None:
     """Answer a piece's rows and write them, with the answers, beside and renamed."""
     from pyarrow import Table, parquet
 
-    job: Job = _mine["job"]
-    classifier: Classifier[Any] = _mine["classifier"]
-    texts = ["" if text is None else str(text) for text in piece.column(job.text).to_pylist()]
-    predictions = list(classifier.predict(texts))
-    table = Table.from_batches([piece])
-    for name, values in _columns(job, predictions).items():
+    predictions = list(_opened(job.run, job.classifier, threads).predict(piece.texts))
+    table = Table.from_batches([piece.batch])
+    for name, values in zip(job.added, _columns(job, predictions), strict=True):
         table = table.append_column(name, values)
     beside = path.with_suffix(f".{os.getpid()}")
     parquet.write_table(table, beside)
     beside.replace(path)
 
 
-def _columns(job: Job, predictions: Sequence[Prediction]) -> dict[str, pa.Array]:
+def _columns(job: BatchJob, predictions: Sequence[Prediction]) -> Iterator[pa.Array]:
+    """Yield the added columns in their order; they are the same in every piece, whatever its answers are."""
     import pyarrow as pa
 
-    columns = {
-        "predicted": pa.array([_written(p) for p in predictions], pa.string()),
-        "probability": pa.array([p.confidence for p in predictions], pa.float64()),
-        "unsure": pa.array([is_unsure(p, job.unsure_below) for p in predictions], pa.bool_()),
-    }
-    if job.probabilities:
-        names = list(next((p.probabilities for p in predictions if p.probabilities), {}))
-        for name in names:
-            columns[f"p({name})"] = pa.array([(p.probabilities or {}).get(name) for p in predictions], pa.float64())
-    return columns
+    yield pa.array([written(p, job.labels) for p in predictions], pa.string())
+    yield pa.array([p.confidence for p in predictions], pa.float64())
+    yield pa.array([is_unsure(p, job.unsure_below) for p in predictions], pa.bool_())
+    for label in job.labels if job.probabilities else ():
+        yield pa.array([(p.probabilities or {}).get(label) for p in predictions], pa.float64())
 
 
-def _written(prediction: Prediction) -> str | None:
-    """Give the labels as text, None for an answer that could not be read."""
-    return (", ".join(prediction.labels) or NO_LABEL) if prediction.valid else None
+def written(prediction: Prediction, labels: Sequence[str]) -> str | None:
+    """Return the labels as text, None for an answer that could not be read."""
+    nothing = "(no label)" if "no label" in labels else "no label"
+    return (", ".join(prediction.labels) or nothing) if prediction.valid else None
 
 
-def is_unsure(prediction: Prediction, bound: float | None) -> bool:
-    """Tell whether a person should look: no answer, or one whose probability is under the bound."""
-    if prediction.confidence is None or bound is None:
+def is_unsure(prediction: Prediction, threshold: float | None) -> bool:
+    """Tell whether a person should look: no answer, or one whose probability is below the threshold."""
+    if prediction.confidence is None or threshold is None:
         return not prediction.valid
-    return prediction.confidence < bound
+    return prediction.confidence < threshold

@@ -1,161 +1,175 @@
-"""Read and write tables of any size piece by piece: CSV, TSV, JSONL and Parquet, with pyarrow.
+"""Read tables of any size piece by piece: CSV, TSV, JSONL and Parquet.
 
-A piece is a record batch of a few thousand rows. Where its bounds fall depends on the file alone, so
-that a job which was broken off finds the same pieces again.
+A first look through the whole file finds everything that would stop a job later: rows that cannot be read, texts that
+are none, columns that the output has no form for. Where pieces end depends on the file alone, so that a job which was
+broken off finds the same pieces again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.dataset.cells import text_of
+from bench.dataset.row_reader import check_kind, check_text, read_json_lines, reading
+from bench.dataset.separated import check_columns, read_separated
+from bench.inference.column_types import ColumnTypes, as_text, table_schema
 from classifiers.errors import BenchError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-KINDS = (".csv", ".tsv", ".jsonl", ".parquet")
-BLOCK_BYTES = 1 << 18
-PARQUET_ROWS = 2048
+PIECE_ROWS = 2048
+PIECE_CHARACTERS = 1 << 20
+SURROGATE = "\\ud"
+"""How JSON begins half of a surrogate pair."""
+LINE = "__line__"
+"""The column of a JSONL row's text where the output is JSONL too: its values then stay as they came."""
 
-Piece = tuple["pa.RecordBatch", float]
-"""Some rows, and the share of the file that has been read with them, 0 to 1."""
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a first look through a file has shown; `schema` is that of its pieces, `names` are the file's columns."""
+
+    names: tuple[str, ...]
+    schema: pa.Schema
+    rows: int
 
 
-def read_pieces(path: Path) -> Iterator[Piece]:
-    """Give a file's rows in pieces; cells of CSV and TSV stay the texts they are.
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some rows, their texts, and the share of the file that has been read with them, 0 to 1."""
+
+    batch: pa.RecordBatch
+    texts: tuple[str, ...]
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row of a CSV or JSONL file; `line` is what stands in the file, where it is JSONL."""
+
+    text: str
+    values: Mapping[str, Any]
+    size: int
+    line: str = ""
+
+
+def examine(source: Path, target: Path, text: str) -> Layout:
+    """Look through a whole file, and decide in what form its columns are written to `target`.
+
+    Raises:
+        BenchError: if a row cannot be read, the column `text` is missing or holds no texts, or there are no rows.
+    """
+    check_kind(source)
+    check_kind(target)
+    with reading(source):
+        layout = _examine_parquet(source, target, text) if source.suffix == ".parquet" else None
+        layout = layout or _examine_rows(source, target, text)
+    if not layout.rows:
+        raise BenchError(f"{source}: is empty; it needs rows to answer")
+    return layout
+
+
+def _examine_rows(source: Path, target: Path, text: str) -> Layout:
+    import pyarrow as pa
+
+    types = ColumnTypes(typed=source.suffix == ".jsonl" and target.suffix == ".parquet")
+    n = 0
+    for piece in _pieces(_read_rows(source, text)):
+        n += len(piece)
+        types.add([row.values for row in piece])
+    if n:
+        check_columns(types.names, [text], str(source))
+    same = source.suffix == target.suffix == ".jsonl"
+    return Layout(tuple(types.names), pa.schema([(LINE, pa.string())]) if same else types.schema(), n)
+
+
+def _examine_parquet(source: Path, target: Path, text: str) -> Layout:
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(source) as file:
+        schema = file.schema_arrow
+        check_columns(schema.names, [text], str(source))
+        texts = chain.from_iterable(batch.column(0).to_pylist() for batch in file.iter_batches(columns=[text]))
+        for number, value in enumerate(texts, start=1):
+            text_of(value, f"{source}:{number}: column '{text}'")
+        return Layout(tuple(schema.names), table_schema(schema, target), file.metadata.num_rows)
+
+
+def read_pieces(source: Path, text: str, layout: Layout) -> Iterator[Piece]:
+    """Read a file's rows in pieces of the layout's schema.
 
     Raises:
         BenchError: if the file cannot be read; one line that names it.
     """
     import pyarrow as pa
 
-    check_kind(path)
-    try:
-        with path.open("rb") as stream:
-            yield from _read_parquet(stream) if path.suffix == ".parquet" else _read_lines(path, stream)
-    except pa.ArrowException as error:
-        raise BenchError(f"{path}: cannot be read: {str(error).strip().splitlines()[0]}") from error
-    except OSError as error:
-        raise BenchError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-def check_kind(path: Path) -> None:
-    """See that a file's name ends in a kind that can be read and written."""
-    if path.suffix not in KINDS:
-        raise BenchError(f"{path}: unknown kind of file (known: {', '.join(KINDS)})")
-
-
-def _read_parquet(stream: Any) -> Iterator[Piece]:
-    from pyarrow import parquet
-
-    file = parquet.ParquetFile(stream)
     done = 0
-    for batch in file.iter_batches(PARQUET_ROWS):
-        done += batch.num_rows
-        yield batch, done / max(file.metadata.num_rows, 1)
+    with reading(source):
+        batches = _read_parquet(source, text, layout) if source.suffix == ".parquet" else None
+        for batch, texts in batches or _read_batches(source, text, layout):
+            done += len(texts)
+            yield Piece(pa.record_batch(batch, schema=layout.schema), texts, done / layout.rows)
 
 
-def _read_lines(path: Path, stream: Any) -> Iterator[Piece]:
-    size = max(path.stat().st_size, 1)
-    for batch in _open_jsonl(stream) if path.suffix == ".jsonl" else _open_csv(stream, _separator(path)):
-        if batch.num_rows:
-            yield batch, stream.tell() / size
-
-
-def _open_jsonl(stream: Any) -> Any:
-    from pyarrow import json
-
-    return json.open_json(stream, json.ReadOptions(block_size=BLOCK_BYTES, use_threads=False))
-
-
-def _open_csv(stream: Any, separator: str) -> Any:
-    """Open with every column as text: types guessed from the first block would fail on a later one."""
-    import pyarrow as pa
-    from pyarrow import csv
-
-    reading = csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False)
-    parsing = csv.ParseOptions(delimiter=separator, newlines_in_values=True)
-    names = csv.open_csv(stream, reading, parsing).schema.names
-    stream.seek(0)
-    texts = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
-    return csv.open_csv(stream, reading, parsing, texts)
-
-
-def _separator(path: Path) -> str:
-    return "\t" if path.suffix == ".tsv" else ","
-
-
-def write_pieces(path: Path, pieces: Iterable[pa.RecordBatch]) -> int:
-    """Write a new file beside `path` and rename it when it is whole; give the number of rows.
-
-    Raises:
-        BenchError: if it cannot be written, or a column has no form in this kind of file.
-    """
+def _read_batches(source: Path, text: str, layout: Layout) -> Iterator[tuple[Sequence[Any], tuple[str, ...]]]:
     import pyarrow as pa
 
-    check_kind(path)
-    beside = path.with_name(f".{path.name}.new")
-    writers = {".parquet": _parquet_writer, ".jsonl": _jsonl_writer}
-    rows = 0
-    try:
-        with writers.get(path.suffix, _csv_writer)(beside) as write:
-            for piece in pieces:
-                write(piece)
-                rows += piece.num_rows
-        beside.replace(path)
-    except (pa.ArrowException, OSError) as error:
-        raise BenchError(f"{path}: cannot be written: {str(error).strip().splitlines()[0]}") from error
-    finally:
-        beside.unlink(missing_ok=True)
-    return rows
+    for piece in _pieces(_read_rows(source, text)):
+        if layout.schema.names == [LINE]:
+            columns = [pa.array([row.line for row in piece])]
+        else:
+            columns = [_column(field, [row.values.get(field.name) for row in piece]) for field in layout.schema]
+        yield columns, tuple(row.text for row in piece)
 
 
-Write = Callable[[Any], None]
+def _column(field: pa.Field, values: Sequence[Any]) -> pa.Array:
+    """Return values in the type that all of their column have in common."""
+    import pyarrow as pa
+
+    if field.type == pa.string():
+        values = list(map(as_text, values))
+    elif field.type == pa.float64():  # Arrow refuses whole numbers above 2^53 there
+        values = [None if value is None else float(value) for value in values]
+    return pa.array(values, field.type)
 
 
-@contextmanager
-def _csv_writer(path: Path) -> Iterator[Write]:
-    from pyarrow import csv
-
-    options = csv.WriteOptions(delimiter="\t" if ".tsv" in path.suffixes else ",", quoting_style="needed")
-    with _arrow_writer(path, lambda schema: csv.CSVWriter(path, schema, write_options=options)) as write:
-        yield write
-
-
-@contextmanager
-def _parquet_writer(path: Path) -> Iterator[Write]:
+def _read_parquet(source: Path, text: str, layout: Layout) -> Iterator[tuple[Sequence[Any], tuple[str, ...]]]:
     from pyarrow import parquet
 
-    with _arrow_writer(path, lambda schema: parquet.ParquetWriter(path, schema)) as write:
-        yield write
+    with parquet.ParquetFile(source) as file:
+        for batch in file.iter_batches(PIECE_ROWS):
+            fields = zip(layout.schema, batch.columns, strict=True)
+            columns = [c if field.type == c.type else _column(field, c.to_pylist()) for field, c in fields]
+            texts = batch.column(text).to_pylist()
+            yield columns, tuple(text_of(value, f"{source}: column '{text}'") for value in texts)
 
 
-@contextmanager
-def _arrow_writer(path: Path, make: Callable[[Any], Any]) -> Iterator[Write]:
-    """Open one of pyarrow's writers with the first piece, whose columns it needs to know."""
-    writer = None
-
-    def write(piece: Any) -> None:
-        nonlocal writer
-        writer = writer or make(piece.schema)
-        writer.write(piece)
-
-    path.touch()
-    yield write
-    if writer:
-        writer.close()
+def _read_rows(source: Path, text: str) -> Iterator[_Row]:
+    if source.suffix == ".jsonl":
+        for number, line, values in read_json_lines(source):
+            content = text_of(values.get(text), f"{source}:{number}: column '{text}'")
+            if SURROGATE in line.casefold():
+                check_text(as_text(values) or "", f"{source}:{number}: a cell")
+            yield _Row(content, values, len(line), line)
+        return
+    for _, cells in read_separated(source, [text]):
+        yield _Row(cells[text].strip(), cells, sum(map(len, cells.values())))
 
 
-@contextmanager
-def _jsonl_writer(path: Path) -> Iterator[Write]:
-    import json
-
-    with path.open("w", encoding="utf-8") as stream:
-
-        def write(piece: Any) -> None:
-            stream.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in piece.to_pylist())
-
-        yield write
+def _pieces(rows: Iterator[_Row]) -> Iterator[list[_Row]]:
+    """Put rows together to pieces; one row longer than a piece may be is a piece of its own."""
+    piece: list[_Row] = []
+    size = 0
+    for row in rows:
+        if piece and (len(piece) == PIECE_ROWS or size + row.size > PIECE_CHARACTERS):
+            yield piece
+            piece, size = [], 0
+        piece.append(row)
+        size += row.size
+    if piece:
+        yield piece

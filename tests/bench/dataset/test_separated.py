@@ -71,9 +71,19 @@ def test_spaces_around_column_names_and_quoted_cells_are_no_part_of_them(tmp_pat
 @pytest.mark.parametrize(
     ("header", "message"),
     [
-        ("Text,Label", ":1: no column 'text' (columns: 'Text', 'Label'); did you mean 'Text'?"),
-        ("texts,label", ":1: no column 'text' (columns: 'texts', 'label'); did you mean 'texts'?"),
-        ("body,label", ":1: no column 'text' (columns: 'body', 'label')"),
+        (
+            "Text,Label",
+            ":1: no column 'text' (columns: 'Text', 'Label'); did you mean 'Text'; `text` (--text) names another",
+        ),
+        (
+            "texts,label",
+            ":1: no column 'text' (columns: 'texts', 'label'); did you mean 'texts'; `text` (--text) names another",
+        ),
+        ("body,label", ":1: no column 'text' (columns: 'body', 'label'); `text` (--text) names another"),
+        (
+            "text,labels",
+            ":1: no column 'label' (columns: 'text', 'labels'); did you mean 'labels'; `label` (--label) names another",
+        ),
         ("text,label,label", ":1: two columns have the same name, 'label'; rename one"),
         ("text,text,label", ":1: two columns have the same name, 'text'; rename one"),
         ("text,label, label", ":1: two columns have the same name, 'label'; rename one"),

@@ -131,11 +131,15 @@ def test_pieces_of_another_job_are_not_taken_for_this_one(results, source, tmp_p
 @pytest.mark.parametrize(
     ("content", "name", "reason"),
     [
-        ("message\nhello\n", "in.csv", "no column 'text' (columns: message); name it with --text"),
+        (
+            "message\nhello\n",
+            "in.csv",
+            "in.csv:1: no column 'text' (columns: 'message'); `text` (--text) names another",
+        ),
         ("text,predicted\nhello,x\n", "in.csv", "has a column 'predicted' already; rename it"),
         ("text\n", "in.csv", "is empty; it needs rows to answer"),
-        ("", "in.csv", "cannot be read"),
-        ("{broken", "in.jsonl", "cannot be read"),
+        ("", "in.csv", "is empty; it needs a header line and messages"),
+        ("{broken", "in.jsonl", "in.jsonl:1: not JSON"),
         ("not parquet", "in.parquet", "cannot be read"),
         ("x", "in.xlsx", "unknown kind of file (known: .csv, .tsv, .jsonl, .parquet)"),
         (None, "none.csv", "there is no such file"),
