@@ -139,19 +139,19 @@ def _pair(text: str | None, names: list[str]) -> tuple[str, str] | None:
 
 def try_messages(chosen: argparse.Namespace) -> int:
     """Let a run's classifiers answer one message, or one typed after another."""
-    from bench.inference.saved import Trial
+    from bench.inference.saved import SavedClassifiers
     from bench.report.terminal import print_answers
 
     console = make_console()
     with console.status("loading classifiers"):
-        trial = Trial(find(chosen))
-    with trial:
+        saved = SavedClassifiers(find(chosen))
+    with saved:
         if chosen.message is not None:
-            print_answers(console, trial.answer(chosen.message))
+            print_answers(console, saved.answer(chosen.message))
             return 0
         console.print("type a message; an empty line ends", style="dim")
         while text := _typed():
-            print_answers(console, trial.answer(text))
+            print_answers(console, saved.answer(text))
     return 0
 
 

@@ -158,7 +158,9 @@ def _answer_all(job: BatchJob, layout: Layout, parts: Path, workers: int) -> Ite
             while running:
                 yield from ((share, False) for _ in _take(running))
         except BrokenExecutor as error:
-            raise BenchError("a process that answers died, most likely because memory ran out; use fewer") from error
+            raise BenchError(
+                "a process that answers died, most likely because memory ran out; use fewer --workers"
+            ) from error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -193,14 +195,14 @@ def _answer(job: BatchJob, threads: int, piece: Piece, path: Path) -> None:
 
     predictions = list(_opened(job.run, job.classifier, threads).predict(piece.texts))
     table = Table.from_batches([piece.batch])
-    for name, values in zip(job.added, _columns(job, predictions), strict=True):
+    for name, values in zip(job.added, answer_columns(job, predictions), strict=True):
         table = table.append_column(name, values)
     beside = path.with_suffix(f".{os.getpid()}")
     parquet.write_table(table, beside)
     beside.replace(path)
 
 
-def _columns(job: BatchJob, predictions: Sequence[Prediction]) -> Iterator[pa.Array]:
+def answer_columns(job: BatchJob, predictions: Sequence[Prediction]) -> Iterator[pa.Array]:
     """Yield the added columns in their order; they are the same in every piece, whatever its answers are."""
     import pyarrow as pa
 

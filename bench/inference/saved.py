@@ -25,35 +25,39 @@ def open_saved(run: RunFolder, name: str, *, threads: int | None = None) -> Clas
     classifier = make_classifier(config.cell(name), threads=threads or config.threads_per_cell)
     if not isinstance(classifier, Saveable):
         raise BenchError(f"'{name}' cannot be taken up again: its backend does not save what it fitted")
-    classifier.load_from(run.cell(name).model, config.data.learnt(record.as_task()))
+    with ExitStack() as opened:
+        opened.callback(classifier.close)
+        classifier.load_from(run.cell(name).model, config.data.learnt(record.as_task()))
+        opened.pop_all()
     return classifier
 
 
-class Trial:
-    """The saved classifiers of a run, in memory.
+class SavedClassifiers:
+    """The saved classifiers of a run, in memory; a context manager that closes them.
 
     Raises:
-        BenchError: if the run has none that can be taken up again.
+        BenchError: if the run has none that can be taken up again; those already open are then closed.
     """
 
     def __init__(self, run: RunFolder) -> None:
         self.classifiers: dict[str, Classifier[Any]] = {}
-        self.open = ExitStack()
-        for name in run.saved():
-            self.classifiers[name] = self.open.enter_context(open_saved(run, name))
+        with ExitStack() as opened:
+            for name in run.saved():
+                self.classifiers[name] = opened.enter_context(open_saved(run, name))
+            self._open = opened.pop_all()
         if not self.classifiers:
             raise BenchError(f"{run.path} holds no saved classifier; run the benchmark here first: bench run")
 
-    def __enter__(self) -> Trial:
+    def __enter__(self) -> SavedClassifiers:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.open.close()
+        self._open.close()
 
     def answer(self, text: str) -> dict[str, PredictionRecord]:
-        """Give every classifier's answer to a message."""
+        """Return every classifier's answer to a message."""
         answers = {}
         for name, classifier in self.classifiers.items():
             (prediction,) = classifier.predict([text])

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench.analysis.compare import Disagreement
+from bench.inference.formulas import defused
 from bench.records.jsonl import replace_file
 from bench.report.build import Report
 from bench.report.charts import charts, save_charts
@@ -60,12 +61,12 @@ def write_disagreements(path: Path, found: Sequence[Disagreement]) -> None:
 
 
 def write_rows(path: Path, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Write a CSV file."""
+    """Write a CSV file for people to open: texts that a spreadsheet would run get an apostrophe."""
     try:
         with path.open("w", newline="", encoding="utf-8") as stream:
             lines = csv.writer(stream)
             lines.writerow(head)
-            lines.writerows(rows)
+            lines.writerows([defused(cell) for cell in row] for row in rows)
     except OSError as error:
         raise BenchError(f"cannot write {path}: {error.strerror}") from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from pyarrow import parquet
 
 from bench.analysis.scores import ABOVE_ALL, unsure_below
 from bench.cli import main
-from bench.inference.batch import is_unsure
+from bench.inference.batch import BatchJob, answer_columns, is_unsure, written
 from bench.records.types import PredictionRecord
 from classifiers.interface import Prediction
 
@@ -46,6 +47,24 @@ def test_an_answer_that_is_no_label_is_unsure():
     assert is_unsure(Prediction(("a",), probabilities={"a": 0.4, "b": 0.6}), 0.5)
     assert not is_unsure(Prediction(("a",), probabilities={"a": 0.6, "b": 0.4}), 0.5)
     assert not is_unsure(Prediction(("a",)), None)
+
+
+def test_the_added_columns_are_the_same_whatever_the_answers_are():
+    job = BatchJob("r", "linear", "in.csv", "out.csv", "text", 0.5, probabilities=True, labels=("a", "b"))
+    sure = Prediction(("a",), probabilities={"a": 0.75, "b": 0.25})
+    unread = Prediction((), valid=False)
+    assert job.added == ["predicted", "probability", "unsure", "p(a)", "p(b)"]
+    assert [c.to_pylist() for c in answer_columns(job, [unread])] == [[None], [None], [True], [None], [None]]
+    assert [c.to_pylist() for c in answer_columns(job, [sure])] == [["a"], [0.75], [False], [0.75], [0.25]]
+    types = [[column.type for column in answer_columns(job, [p])] for p in (sure, unread)]
+    assert types[0] == types[1]
+
+
+def test_no_label_is_told_from_a_label_of_that_name():
+    assert written(Prediction(()), ["a", "b"]) == "no label"
+    assert written(Prediction(()), ["a", "no label"]) == "(no label)"
+    assert written(Prediction((), valid=False), ["a"]) is None
+    assert written(Prediction(("a", "b")), ["a", "b"]) == "a, b"
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +172,35 @@ def test_a_bad_file_is_one_line_and_exit_code_2(results, tmp_path, capsys, conte
     assert reason in error
     assert len(error.splitlines()) == 1
     assert not list(tmp_path.glob("out.csv*"))
+
+
+def test_an_error_while_a_process_loads_is_reported_as_itself(results, tmp_path, capsys):
+    shutil.copytree(results / "r", tmp_path / "broken")
+    for file in (tmp_path / "broken" / "linear" / "model").iterdir():
+        file.write_bytes(b"")
+    (tmp_path / "in.csv").write_text("text\nhello\n")
+    command = ["predict", f"{tmp_path}/broken/linear", str(tmp_path / "in.csv"), str(tmp_path / "out.csv")]
+    assert main(command) == 2
+    error = capsys.readouterr().err
+    assert "memory" not in error
+    assert "linear" in error
+    assert not list(tmp_path.glob("out.csv*"))
+
+
+@pytest.mark.parametrize(
+    ("column", "reason"),
+    [("unsure", "has a column 'unsure' already"), ("p(Refund Request)", "has a column 'p(Refund Request)' already")],
+)
+def test_a_column_of_an_answers_name_is_refused(results, tmp_path, capsys, column, reason):
+    (tmp_path / "in.jsonl").write_text(json.dumps({"text": "a"}) + "\n" + json.dumps({"text": "b", column: 1}) + "\n")
+    assert predict(results, tmp_path / "in.jsonl", tmp_path / "out.jsonl", "--probabilities") == 2
+    assert reason in capsys.readouterr().err
+
+
+def test_a_folder_as_output_is_refused(results, source, tmp_path, capsys):
+    (tmp_path / "out.csv").mkdir()
+    assert predict(results, source, tmp_path / "out.csv") == 2
+    assert "out.csv is a folder; give the name of a file" in capsys.readouterr().err
 
 
 def test_a_classifier_that_is_not_there_is_named(results, source, tmp_path, capsys):

@@ -1,0 +1,38 @@
+"""Saved classifiers are closed, also where a later one of the run cannot be taken up."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import CUSTOMER_MESSAGES
+
+from bench.cli import main
+from bench.inference.saved import SavedClassifiers
+from bench.records.store import RunFolder
+from classifiers.errors import BenchError
+from classifiers.majority import Majority
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    folder = tmp_path_factory.mktemp("saved")
+    config = f"latency_messages = 0\n[data]\npath = '{CUSTOMER_MESSAGES}'\nmax_messages = 60\n"
+    (folder / "c.toml").write_text(config + "[classifiers.majority]\n[classifiers.linear]\n")
+    assert main(["--results", str(folder), "run", str(folder / "c.toml"), "--run", "r"]) == 0
+    return RunFolder(folder / "r")
+
+
+def test_open_classifiers_are_closed_where_a_later_one_is_broken(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[str] = []
+    monkeypatch.setattr(Majority, "close", lambda self: closed.append("majority"))
+    with SavedClassifiers(run) as saved:
+        assert list(saved.answer("money back").keys()) == ["majority", "linear"]
+    assert closed == ["majority"]
+    for file in run.cell("linear").model.iterdir():
+        file.write_bytes(b"")
+    with pytest.raises(BenchError):
+        SavedClassifiers(run)
+    assert closed == ["majority"] * 2
