@@ -11,7 +11,7 @@ from bench.analysis.compare import Disagreement
 from bench.inference.formulas import defused
 from bench.records.jsonl import replace_file
 from bench.report.build import Report
-from bench.report.charts import charts, save_charts
+from bench.report.charts import charts, narrow_charts, save_charts
 from bench.report.markdown import markdown, replace_block, results_block, scores_csv, scores_json
 from bench.report.page import page
 from bench.report.terminal import answer_text
@@ -24,7 +24,7 @@ def write_report(folder: Path, report: Report) -> None:
     drawn = dict(charts(report))
     texts = {
         "report.md": markdown(report),
-        "report.html": page(report, drawn),
+        "report.html": page(report, drawn, dict(narrow_charts(report))),
         "scores.json": json.dumps(scores_json(report.rows, report.pairs), indent=1, ensure_ascii=False) + "\n",
         "scores.csv": scores_csv(report.rows),
     }

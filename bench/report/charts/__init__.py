@@ -4,20 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from bench.analysis.learning_curve import curves, groups
 from bench.analysis.scores import full_data_rows
 from bench.report.build import Report
 from bench.report.charts.costs import bars, cost_tradeoff, tradeoff
-from bench.report.charts.drawing import Chart
+from bench.report.charts.drawing import LIGHT, Chart, config
 from bench.report.charts.quality import cascade, confusion, coverage, learning_curve, reliability, retry
+from bench.report.tables.table import Topic
 
 FORMATS = ("png", "svg")
 PIXELS = 2
 
 
+NARROW = 300
+"""How wide, in pixels, a phone shows what is drawn between the axes."""
+
+
+def narrow_charts(report: Report) -> Iterator[tuple[str, Chart]]:
+    """Yield those charts for a phone in which names stand at places worked out for a width."""
+    scored = [row for row in full_data_rows(report.rows) if row.scores]
+    if report.is_timed and any(row.cell.latency_ms for row in scored):
+        yield "tradeoff", tradeoff(scored, NARROW)
+    if report.is_timed and any(row.cell.throughput_per_s for row in scored):
+        yield "cost", cost_tradeoff(scored, report.prices, NARROW)
+
+
 def charts(report: Report) -> Iterator[tuple[str, Chart]]:
-    """Give the charts a run has data for, each with its name, the most important first."""
+    """Yield the charts a run has data for, each with its name, the most important first."""
     scored = [row for row in full_data_rows(report.rows) if row.scores]
     found = groups(report.rows)
     if report.is_timed and any(row.cell.latency_ms for row in scored):
@@ -38,11 +53,35 @@ def charts(report: Report) -> Iterator[tuple[str, Chart]]:
         yield "retry", retry(scored)
 
 
+TOPICS = {
+    "tradeoff": Topic.COST,
+    "cost": Topic.SUMMARY,
+    "bars": Topic.COST,
+    "curve": Topic.CURVE,
+    "confusion": Topic.LABELS,
+    "reliability": Topic.QUALITY,
+    "coverage": Topic.QUALITY,
+    "cascade": Topic.QUALITY,
+    "retry": Topic.LLM,
+}
+"""What each chart is about."""
+
+
+def _picture(spec: dict[str, Any], kind: str) -> bytes:
+    """Draw a specification without a browser."""
+    import vl_convert
+
+    if kind == "png":
+        return bytes(vl_convert.vegalite_to_png(spec, scale=PIXELS))
+    return str(vl_convert.vegalite_to_svg(spec)).encode()
+
+
 def save_charts(folder: Path, drawn: Mapping[str, Chart]) -> None:
     """Write every chart into a folder as PNG and SVG, each through a sibling that is renamed when it is whole."""
     folder.mkdir(exist_ok=True)
     for name, chart in drawn.items():
         for kind in FORMATS:
             beside = folder / f".{name}.new.{kind}"
-            chart.save(str(beside), scale_factor=PIXELS if kind == "png" else 1)
+            looks = {**chart.to_dict(), "config": config(LIGHT)}
+            beside.write_bytes(_picture(looks, kind))
             beside.replace(folder / f"{name}.{kind}")

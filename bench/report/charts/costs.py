@@ -2,39 +2,90 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from bench.analysis.cost import cost_of
 from bench.analysis.scores import METRICS, Row
 from bench.config.tables import CostConfig
-from bench.report.charts.drawing import Chart, Points, inline, sized
+from bench.report.charts.drawing import HEIGHT, WIDTH, Chart, Points, colour, drawable, inline, names_of, sized
+from bench.report.charts.names import Spot, place_names
+from bench.report.tables.layout import shortened_name
 from bench.report.text import cell_text, heading
 
 SMALLEST = 0.01
 """What a cost is drawn at that a logarithmic scale could not show."""
 PANEL = 190
-NEAR_POINTS, NEAR_RATIO = 4.0, 3.0
-"""How near in accuracy, and in cost, two classifiers' names would lie on each other."""
+LONGEST_NAME = 28
+LEADER = 12.0
+"""Pixels between a point and its name above which a line joins the two."""
 
 
-def tradeoff(rows: Sequence[Row]) -> Chart:
+def tradeoff(rows: Sequence[Row], width: int = WIDTH) -> Chart:
     """Draw accuracy against the time for one message."""
     taken = [(row, row.cell.latency_ms.p50) for row in rows if row.cell.latency_ms]
-    return _against(taken, "milliseconds for one message (p50)", "Accuracy against latency")
+    return _against(_Axis(taken, "ms per message (p50), log scale", width), names_of(rows), "Accuracy against latency")
 
 
-def cost_tradeoff(rows: Sequence[Row], prices: CostConfig) -> Chart:
+def cost_tradeoff(rows: Sequence[Row], prices: CostConfig, width: int = WIDTH) -> Chart:
     """Draw accuracy against what a million messages cost, training and labelling included where prices are known."""
     costs = [(row, cost) for row in rows if (cost := cost_of(row.cell, prices))]
     if prices.are_set:
-        taken = [(row, cost.total(1e6)) for row, cost in costs]
-        return _against(taken, f"{prices.currency} for a million messages, training included", "Accuracy against cost")
-    taken = [(row, cost.hours_per_million) for row, cost in costs]
-    return _against(taken, "machine hours for a million messages", "Accuracy against cost")
+        unit = f"{prices.currency} per million messages, training included, log scale"
+        axis = _Axis([(row, cost.total(1e6)) for row, cost in costs], unit, width)
+    else:
+        taken = [(row, cost.hours_per_million) for row, cost in costs]
+        axis = _Axis(taken, "machine hours per million messages, log scale", width)
+    return _against(axis, names_of(rows), "Accuracy against cost")
 
 
-def _against(taken: Sequence[tuple[Row, float]], unit: str, title: str) -> Chart:
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """What accuracy is drawn over: each row's figure, its unit, and how wide that is in pixels."""
+
+    taken: Sequence[tuple[Row, float]]
+    unit: str
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """The ends of both axes, so that places in pixels are known before anything is drawn."""
+
+    left: float
+    right: float
+    bottom: float
+    top: float
+    width: int
+
+    @classmethod
+    def of(cls, points: Points, width: int) -> Scales:
+        """Return the scales that hold all points and their intervals."""
+        costs = [point["cost"] for point in points] or [1.0]
+        low = min((point["low"] for point in points), default=0.0)
+        high = max((point["high"] for point in points), default=100.0)
+        return cls(min(costs) / 2, max(costs) * 2, max(low - 4, 0.0), min(high + 4, 104.0), width)
+
+    def x(self, cost: float) -> float:
+        """Return a cost's place in pixels."""
+        return self.width * math.log(cost / self.left) / math.log(self.right / self.left)
+
+    def y(self, accuracy: float) -> float:
+        """Return an accuracy's place in pixels."""
+        return HEIGHT * (self.top - accuracy) / (self.top - self.bottom)
+
+    @property
+    def ticks(self) -> list[float]:
+        """Return the powers of ten on the cost axis, with 2 and 5 of each where there are few."""
+        powers = range(math.floor(math.log10(self.left)), math.ceil(math.log10(self.right)) + 1)
+        steps = (1,) if self.right / self.left > 1000 else (1, 2, 5)
+        values = [float(f"{step}e{power}") for power in powers for step in steps]
+        return [value for value in values if self.left <= value <= self.right]
+
+
+def _against(costs: _Axis, names: Sequence[str], title: str) -> Chart:
     """Draw accuracy over a cost; the line joins the classifiers none is better than in both."""
     import altair as alt
 
@@ -46,26 +97,58 @@ def _against(taken: Sequence[tuple[Row, float]], unit: str, title: str) -> Chart
             "low": 100 * row.scores.accuracy_interval.low,
             "high": 100 * row.scores.accuracy_interval.high,
         }
-        for row, cost in taken
+        for row, cost in costs.taken
         if row.scores
     ]
-    places = [(point["cost"], point["accuracy"]) for point in points]
-    for point, is_best, is_below in zip(points, pareto(places), below(places), strict=True):
-        point["front"], point["below"] = is_best, is_below
-    base = alt.Chart(inline(points)).encode(x=alt.X("cost:Q", title=unit, scale=alt.Scale(type="log")))
-    y = alt.Y("accuracy:Q", title="accuracy %", scale=alt.Scale(zero=False))
-    color = alt.Color("classifier:N", sort=None, legend=None)
-    front = base.transform_filter("datum.front").mark_line(strokeDash=[4, 4], color="gray").encode(y=y)
-    bars = base.mark_rule().encode(y=alt.Y("low:Q", title="accuracy %"), y2="high:Q", color=color)
-    dots = base.mark_point(filled=True, size=90).encode(
-        y=y,
-        color=color,
-        tooltip=["classifier:N", "accuracy:Q", "cost:Q"],
+    for point, is_best in zip(points, pareto([(p["cost"], p["accuracy"]) for p in points]), strict=True):
+        point["front"] = is_best
+    scales = Scales.of(points, costs.width)
+    axis = alt.Axis(values=scales.ticks, format="~g", grid=False)
+    scale = alt.Scale(type="log", domain=[scales.left, scales.right], nice=False)
+    x = alt.X("cost:Q", title=drawable(costs.unit), scale=scale, axis=axis)
+    y_scale = alt.Scale(domain=[scales.bottom, scales.top], nice=False)
+    y = alt.Y("accuracy:Q", title="accuracy %", scale=y_scale)
+    color = colour(names, legend=False)
+    base = alt.Chart(inline(points)).encode(x=x)
+    front = base.transform_filter("datum.front").mark_line(strokeDash=[4, 4], color="#8a93a3").encode(y=y)
+    bars = base.mark_rule(strokeWidth=1.5, opacity=0.55).encode(
+        y=alt.Y("low:Q", title="accuracy %", scale=y_scale), y2="high:Q", color=color
     )
-    names = {"y": y, "text": "classifier:N", "color": color}
-    above = base.transform_filter("!datum.below").mark_text(align="left", dx=8, dy=-6).encode(**names)
-    under = base.transform_filter("datum.below").mark_text(align="left", dx=8, dy=10).encode(**names)
-    return sized(front + bars + dots + above + under, title)
+    tooltip = ["classifier:N", alt.Tooltip("accuracy:Q", format=".1f"), alt.Tooltip("cost:Q", format=".3g")]
+    dots = base.mark_point(filled=True, size=90, opacity=1).encode(y=y, color=color, tooltip=tooltip)
+    return sized(front + bars + dots + _names(points, scales), title).properties(width=costs.width)
+
+
+def _names(points: Points, scales: Scales) -> Chart:
+    """Draw the points' names beside them, and a line to those that found no place there."""
+    import altair as alt
+
+    spots = [
+        Spot(
+            scales.x(p["cost"]),
+            scales.y(p["accuracy"]),
+            shortened_name(p["classifier"], LONGEST_NAME),
+            scales.y(p["high"]),
+            scales.y(p["low"]),
+            bool(p["front"]),
+        )
+        for p in points
+    ]
+    places: Points = []
+    for spot, box in zip(spots, place_names(spots, scales.width, HEIGHT), strict=True):
+        x, y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
+        edge = min(max(spot.x, box.left), box.right), min(max(spot.y, box.top), box.bottom)
+        far = math.dist((spot.x, spot.y), edge) > LEADER
+        ends = {"x2": edge[0], "y2": edge[1]}
+        places.append({"name": spot.name, "x": x, "y": y, "x1": spot.x, "y1": spot.y, **ends, "far": far})
+
+    def at(kind: Any, field: str) -> Any:
+        return kind(f"{field}:Q", scale=None, axis=None)
+
+    base = alt.Chart(inline(places))
+    texts = base.mark_text(baseline="middle").encode(x=at(alt.X, "x"), y=at(alt.Y, "y"), text="name:N")
+    leaders = base.transform_filter("datum.far").mark_rule(opacity=0.7)
+    return leaders.encode(x=at(alt.X, "x1"), y=at(alt.Y, "y1"), x2="x2:Q", y2="y2:Q") + texts
 
 
 BARS = ("p50", "predict", "fit", "memory", "disk")
@@ -73,9 +156,10 @@ BARS = ("p50", "predict", "fit", "memory", "disk")
 
 
 def bars(rows: Sequence[Row]) -> Chart:
-    """Draw speed, memory and size side by side, a panel a metric with a scale of its own."""
+    """Draw speed, memory and size side by side, a panel per metric with its own scale."""
     import altair as alt
 
+    names = names_of(rows)
     panels = []
     for metric in (m for m in METRICS if m.name in BARS):
         points: Points = [
@@ -86,26 +170,16 @@ def bars(rows: Sequence[Row]) -> Chart:
         if not points:
             continue
         axis = alt.Axis(labels=False, ticks=False, grid=False)
+        most = 1.45 * max(point["value"] for point in points)
         base = alt.Chart(inline(points)).encode(
-            y=alt.Y("classifier:N", sort=None, title=None),
-            x=alt.X("value:Q", title=heading(metric), axis=axis),
+            y=alt.Y("classifier:N", sort=list(map(drawable, names)), title=None),
+            x=alt.X("value:Q", title=heading(metric), axis=axis, scale=alt.Scale(domain=[0, most or 1], nice=False)),
         )
         words = base.mark_text(align="left", dx=3).encode(text="text:N")
-        drawn = base.mark_bar().encode(color=alt.Color("classifier:N", sort=None, legend=None)) + words
+        drawn = base.mark_bar().encode(color=colour(names, legend=False)) + words
         panels.append(drawn.properties(width=PANEL, height=alt.Step(22)))
     chart: Any = alt.concat(*panels, columns=2)
     return chart.properties(title="Speed, memory and size")
-
-
-def below(points: Sequence[tuple[float, float]]) -> list[bool]:
-    """Tell of every (cost, quality) whether a better one is so near that its name must stand under it."""
-
-    def hides(i: int, j: int) -> bool:
-        (cost, quality), (other, better) = points[i], points[j]
-        near = abs(better - quality) < NEAR_POINTS and max(cost, other) < NEAR_RATIO * min(cost, other)
-        return near and (better, j) > (quality, i)
-
-    return [any(hides(i, j) for j in range(len(points))) for i in range(len(points))]
 
 
 def pareto(points: Sequence[tuple[float, float]]) -> list[bool]:

@@ -8,13 +8,17 @@ from typing import Any
 from bench.analysis.cascade import points, turned_away
 from bench.analysis.learning_curve import Group, curves, flat_lines
 from bench.analysis.scores import UNPARSED, Row
-from bench.report.charts.drawing import Chart, Points, inline, sized
+from bench.report.charts.drawing import Chart, Points, colour, dash, drawable, inline, names_of, sized
 
 MAX_MATRIX = 20
+MANY = 5
+"""Labels above which two matrices stand side by side, not four."""
+LABEL_PIXELS = 140
+"""What a label's name may take beside a matrix."""
 
 
 def learning_curve(found: Sequence[Group]) -> Chart:
-    """Draw accuracy over training messages a label, with the spread over seeds, beside flat lines."""
+    """Draw accuracy over training examples per label, with the spread over seeds, beside flat lines."""
     import altair as alt
 
     learners = curves(found)
@@ -30,10 +34,11 @@ def learning_curve(found: Sequence[Group]) -> Chart:
         for group in own
     ]
     flat: Points = [{"classifier": group.row, "accuracy": 100 * group.mean} for group in flat_lines(found)]
-    color = alt.Color("classifier:N", sort=[*learners, *(line["classifier"] for line in flat)], title=None)
-    x = alt.X("messages:Q", title="training messages a label", scale=alt.Scale(type="log", base=2))
+    names = list(dict.fromkeys(group.row for group in found))
+    color = colour(names)
+    x = alt.X("messages:Q", title="training examples per label, log scale", scale=alt.Scale(type="log", base=2))
     y = alt.Y("accuracy:Q", title="accuracy %", scale=alt.Scale(zero=False))
-    lines = alt.Chart(inline(points)).mark_line(point=True).encode(x=x, y=y, color=color)
+    lines = alt.Chart(inline(points)).mark_line(point=True).encode(x=x, y=y, color=color, strokeDash=dash(names))
     bars = alt.Chart(inline(points)).mark_rule().encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=color)
     rules = alt.Chart(inline(flat)).mark_rule(strokeDash=[6, 4]).encode(y=y, color=color)
     return sized(lines + bars + (rules if flat else alt.layer()), "Learning curve")
@@ -45,6 +50,8 @@ def confusion(rows: Sequence[Row]) -> Chart:
 
     points: Points = []
     order = _confused(rows)
+    is_parsed = not any(line[-1] for row in rows if row.scores for line in row.scores.confusion)
+    columns = [] if is_parsed else [UNPARSED]
     for row in rows:
         assert row.scores is not None
         names = [*row.scores.labels, UNPARSED]
@@ -52,27 +59,32 @@ def confusion(rows: Sequence[Row]) -> Chart:
             points += [
                 {"classifier": row.cell.classifier, "gold": gold, "answer": answer, "messages": n}
                 for answer, n in zip(names, line, strict=True)
-                if gold in order and (answer in order or answer == UNPARSED)
+                if n and gold in order and (answer in order or answer == UNPARSED)
             ]
-    x = alt.X("answer:N", sort=[*order, UNPARSED], axis=alt.Axis(labelAngle=-40))
-    y = alt.Y("gold:N", sort=order)
+    drawn = list(map(drawable, order))
+    x_scale, y_scale = alt.Scale(domain=[*drawn, *columns]), alt.Scale(domain=drawn)
+    x = alt.X("answer:N", scale=x_scale, axis=alt.Axis(labelAngle=-40, labelLimit=LABEL_PIXELS))
+    y = alt.Y("gold:N", scale=y_scale, axis=alt.Axis(labelLimit=LABEL_PIXELS))
     base = alt.Chart().encode(x=x, y=y)
+    dark = max((point["messages"] for point in points), default=0) / 2
     cells = base.mark_rect().encode(
         color=alt.Color("messages:Q", scale=alt.Scale(scheme="blues"), legend=None),
         tooltip=["classifier:N", "gold:N", "answer:N", "messages:Q"],
     )
     numbers = base.mark_text(fontSize=10).encode(
-        text="messages:Q", color=alt.condition("datum.messages > 40", alt.value("white"), alt.value("black"))
+        text="messages:Q", color=alt.condition(f"datum.messages > {dark}", alt.value("white"), alt.value("black"))
     )
     side = max(120, min(26 * len(order), 520))
     layered = alt.layer(cells, numbers, data=inline(points)).properties(width=side + 30, height=side)
-    kinds = [row.cell.classifier for row in rows]
-    faceted: Any = layered.facet(facet=alt.Facet("classifier:N", sort=kinds, title=None), columns=3)
+    kinds = list(map(drawable, names_of(rows)))
+    faceted: Any = layered.facet(
+        facet=alt.Facet("classifier:N", sort=kinds, title=None), columns=4 if len(order) <= MANY else 2
+    )
     return faceted.properties(title="Confusion: gold label (row) against answer (column)")
 
 
 def _confused(rows: Sequence[Row]) -> list[str]:
-    """Give the labels to draw, in the task's order: all, or the ones with most errors over all classifiers."""
+    """Return the labels to draw, in the task's order: all, or the ones with most errors over all classifiers."""
     scores = [row.scores for row in rows if row.scores]
     labels = list(scores[0].labels)
     if len(labels) <= MAX_MATRIX:
@@ -96,9 +108,10 @@ def reliability(rows: Sequence[Row]) -> Chart:
         for b in row.scores.probability.bins
     ]
     scale = alt.Scale(domain=[0, 1])
-    x, y = alt.X("confidence:Q", scale=scale), alt.Y("right:Q", title="share right", scale=scale)
-    color = alt.Color("classifier:N", sort=None, title=None)
-    lines = alt.Chart(inline(points)).mark_line().encode(x=x, y=y, color=color)
+    x = alt.X("confidence:Q", title="confidence (probability of the answer)", scale=scale)
+    y = alt.Y("right:Q", title="share of messages right", scale=scale)
+    color = colour(names_of(rows))
+    lines = alt.Chart(inline(points)).mark_line().encode(x=x, y=y, color=color, strokeDash=dash(names_of(rows)))
     dots = (
         alt.Chart(inline(points))
         .mark_circle()
@@ -111,7 +124,7 @@ def reliability(rows: Sequence[Row]) -> Chart:
         )
     )
     diagonal: Points = [{"confidence": 0, "right": 0}, {"confidence": 1, "right": 1}]
-    ideal = alt.Chart(inline(diagonal)).mark_line(strokeDash=[4, 4], color="gray").encode(x=x, y=y)
+    ideal = alt.Chart(inline(diagonal)).mark_line(strokeDash=[4, 4], color="#8a93a3").encode(x=x, y=y)
     return sized(ideal + lines + dots, "Reliability: does 80 % sure mean 80 % right?")
 
 
@@ -129,16 +142,17 @@ def coverage(rows: Sequence[Row]) -> Chart:
         alt.Chart(inline(points))
         .mark_line()
         .encode(
-            x=alt.X("answered:Q", title="messages answered %, surest first"),
-            y=alt.Y("accuracy:Q", title="accuracy of these %", scale=alt.Scale(zero=False)),
-            color=alt.Color("classifier:N", sort=None, title=None),
+            x=alt.X("answered:Q", title="coverage: % of messages answered, surest first"),
+            y=alt.Y("accuracy:Q", title="accuracy on these %", scale=alt.Scale(zero=False)),
+            color=colour(names_of(rows)),
+            strokeDash=dash(names_of(rows)),
         )
     )
-    return sized(chart, "How much can be answered at which accuracy")
+    return sized(chart, "Coverage: how much can be answered at which accuracy")
 
 
 def cascade(rows: Sequence[Row]) -> Chart:
-    """Draw each cascade's accuracy over the share passed on to its second classifier; the dot is the chosen bound."""
+    """Draw each cascade's accuracy over the share passed on to its second classifier; the dot is the threshold."""
     import altair as alt
 
     by_name = {row.cell.classifier: row for row in rows}
@@ -158,9 +172,9 @@ def cascade(rows: Sequence[Row]) -> Chart:
         chosen.append(
             {"cascade": name, "passed": 100 * float(metadata["passed on"]), "accuracy": 100 * row.scores.accuracy}
         )
-    x = alt.X("passed:Q", title="messages passed on to the second %")
+    x = alt.X("passed:Q", title="% of messages passed on to the second classifier")
     y = alt.Y("accuracy:Q", title="accuracy %", scale=alt.Scale(zero=False))
-    color = alt.Color("cascade:N", sort=None, title=None)
+    color = colour(list(dict.fromkeys(point["cascade"] for point in chosen)), "cascade")
     curve = alt.Chart(inline(lines)).mark_line().encode(x=x, y=y, color=color)
     dots = alt.Chart(inline(chosen)).mark_point(filled=True, size=120).encode(x=x, y=y, color=color)
     return sized(curve + dots, "Cascades: accuracy against what the second classifier costs")
@@ -186,4 +200,4 @@ def retry(rows: Sequence[Row]) -> Chart:
             tooltip=["classifier:N", "first valid:N", "messages:Q"],
         )
     )
-    return sized(chart, "Retry: when the first valid answer came").properties(height=alt.Step(34))
+    return sized(chart, "Retries: when the first valid answer came").properties(height=alt.Step(34))

@@ -1,4 +1,4 @@
-"""The report as one HTML file that needs no network: tables, charts and every message to look at.
+"""The report as one HTML file that needs no network: verdict, tables, charts and every message to look at.
 
 Messages, labels and model answers are other people's text. They reach the page only as JSON in which no
 `<` is left, and are put on it as text, never as HTML.
@@ -10,44 +10,95 @@ import json
 import random
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from bench.analysis.compare import Disagreement, answers_by_message
 from bench.analysis.scores import Row, full_data_rows
-from bench.records.types import RunRecord
 from bench.report.build import Report
+from bench.report.charts import TOPICS
+from bench.report.charts.drawing import DARK, LIGHT, config
+from bench.report.tables.layout import fits
+from bench.report.tables.table import Table, Topic
 from bench.robustness.suites import challenge_answers
 
 HERE = Path(__file__).parent
 MAX_MESSAGES = 5000
+FOLDED_ROWS = 20
+"""Rows above which a table is folded on the page."""
+COLUMN_SIGNS = 82
+"""Signs that one of the page's two columns holds; a wider table takes both."""
 UNSAFE = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 """What could end a script or a line of it, and halves of surrogate pairs, which no file can hold."""
 
 
-def page(report: Report, drawn: Mapping[str, Any]) -> str:
-    """Give the whole page as text, the charts drawn by the reader's browser."""
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the page: its anchor, heading, charts by name, and tables."""
+
+    anchor: str
+    heading: str
+    charts: tuple[str, ...]
+    tables: tuple[Table, ...]
+
+
+def page(report: Report, drawn: Mapping[str, Any], narrow: Mapping[str, Any] | None = None) -> str:
+    """Return the whole page as text, the charts drawn by the reader's browser.
+
+    Args:
+        report: what to say.
+        drawn: the charts by name.
+        narrow: those of them that look otherwise on a phone.
+    """
     from jinja2 import Environment, FileSystemLoader
 
     environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["embedded"] = embedded
+    environment.tests["wide"] = _is_wide
     shown = full_data_rows(report.rows)
     messages, left_out = viewed_messages(shown)
     contrived = challenge_messages(report, shown)
+    charts = {name: {"wide": chart.to_dict(), "narrow": None} for name, chart in drawn.items()}
+    for name, chart in (narrow or {}).items():
+        charts[name]["narrow"] = chart.to_dict()
     return environment.get_template("page.html").render(
         report=report,
-        charts={name: chart.to_dict() for name, chart in drawn.items()},
+        sections=list(sections(report, drawn)),
+        summary=report.of(Topic.SUMMARY),
+        counts=[table for table in report.of(Topic.DIFFERENCES) if table.is_main],
+        recommended=_recommended(report, shown),
+        folded_rows=FOLDED_ROWS,
+        charts=charts,
+        looks={"light": config(LIGHT), "dark": config(DARK)},
         vega=_vega(),
-        data=_viewer_data(report.run, shown, [*messages, *contrived]),
+        data=_viewer_data(report, shown, [*messages, *contrived]),
         left_out=left_out,
         held=len(messages),
     )
 
 
+def sections(report: Report, drawn: Mapping[str, Any]) -> list[Section]:
+    """Return the parts of the page below results and disagreements, those that have anything to show."""
+    found = []
+    for topic in Topic:
+        if topic is Topic.SUMMARY:
+            continue
+        charts = tuple(name for name in drawn if TOPICS.get(name, Topic.QUALITY) is topic)
+        tables = tuple(t for t in report.of(topic) if not (t.is_main and topic is Topic.DIFFERENCES))
+        if charts or tables:
+            anchor = f"section-{topic.name.lower()}"
+            found.append(Section(anchor, topic.value, charts, tables))
+    return found
+
+
+def _is_wide(table: Table) -> bool:
+    return not fits(table, COLUMN_SIGNS)
+
+
 def embedded(value: object) -> Any:
-    """Give a value as JSON that cannot end the script it stands in, whatever texts it holds."""
+    """Return a value as JSON that cannot end the script it stands in, whatever texts it holds."""
     from markupsafe import Markup
 
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
@@ -56,7 +107,7 @@ def embedded(value: object) -> Any:
 
 
 def viewed_messages(rows: Sequence[Row]) -> tuple[list[Disagreement], int]:
-    """Give the messages the page holds and how many it leaves out.
+    """Return the messages the page holds and how many it leaves out.
 
     All of them up to 5,000; above that every disagreement that fits, and a seeded draw of the rest.
     """
@@ -65,14 +116,14 @@ def viewed_messages(rows: Sequence[Row]) -> tuple[list[Disagreement], int]:
         return messages, 0
     differ = [message for message in messages if message.differs]
     agree = [message for message in messages if not message.differs]
-    chance = random.Random(0)
-    kept = differ if len(differ) <= MAX_MESSAGES else chance.sample(differ, MAX_MESSAGES)
-    kept = kept + chance.sample(agree, min(len(agree), MAX_MESSAGES - len(kept)))
+    rng = random.Random(0)
+    kept = differ if len(differ) <= MAX_MESSAGES else rng.sample(differ, MAX_MESSAGES)
+    kept = kept + rng.sample(agree, min(len(agree), MAX_MESSAGES - len(kept)))
     return kept, len(messages) - len(kept)
 
 
 def challenge_messages(report: Report, rows: Sequence[Row]) -> list[Disagreement]:
-    """Give the challenge messages, where all the classifiers shown were put under stress."""
+    """Return the challenge messages, where all the classifiers shown were put under stress."""
     scored = [row for row in rows if row.scores]
     if any(row.cell.classifier not in report.stress for row in scored):
         return []  # a row made of others, such as a cascade, cannot be asked either
@@ -81,13 +132,14 @@ def challenge_messages(report: Report, rows: Sequence[Row]) -> list[Disagreement
     )
 
 
-def _viewer_data(run: RunRecord, rows: Sequence[Row], messages: Sequence[Disagreement]) -> dict[str, Any]:
-    """Give what the viewer works on; short keys, because there are thousands of them."""
+def _viewer_data(report: Report, rows: Sequence[Row], messages: Sequence[Disagreement]) -> dict[str, Any]:
+    """Return what the viewer works on; short keys, because there are thousands of them."""
     scored = [row for row in rows if row.scores]
     return {
-        "run": run.name,
-        "labels": list(run.as_task().label_names),
+        "run": report.run.name,
+        "labels": list(report.run.as_task().label_names),
         "classifiers": [row.cell.classifier for row in scored],
+        "pair": _pair(report, scored),
         "prompts": {row.cell.classifier: row.cell.prompt or None for row in scored},
         "messages": [
             {
@@ -100,6 +152,22 @@ def _viewer_data(run: RunRecord, rows: Sequence[Row], messages: Sequence[Disagre
             for one in messages
         ],
     }
+
+
+def _recommended(report: Report, shown: Sequence[Row]) -> int | None:
+    """Return the recommended row's place in the summary, None where there is none."""
+    names = [row.cell.classifier for row in shown]
+    name = report.verdict.classifier if report.verdict else None
+    return names.index(name) if name in names else None
+
+
+def _pair(report: Report, scored: Sequence[Row]) -> list[str]:
+    """Return the two classifiers to look at first: the recommended one, and the config's last that is no cascade."""
+    names = [row.cell.classifier for row in scored if row.cell.backend != "cascade"]
+    names = names or [row.cell.classifier for row in scored]
+    first = report.verdict.classifier if report.verdict else None
+    others = [name for name in names if name != first]
+    return [first or (others[0] if others else ""), others[-1] if others else (first or "")]
 
 
 def _answer(message: Disagreement, classifier: str) -> dict[str, Any]:
@@ -115,7 +183,7 @@ def _answer(message: Disagreement, classifier: str) -> dict[str, Any]:
 
 @cache
 def _vega() -> Any:
-    """Give Vega, Vega-Lite and the embedder as one script, from the wheel that carries them."""
+    """Return Vega, Vega-Lite and the embedder as one script, from the wheel that carries them."""
     from markupsafe import Markup
     from vl_convert import javascript_bundle
 

@@ -1,9 +1,10 @@
 "use strict";
-// Texts of other people are only ever put on the page as text nodes.
+// Texts of other people are only ever put on the page as text nodes, and never become an element's id.
 (() => {
   const byId = (id) => document.getElementById(id);
-  const data = JSON.parse(byId("data").textContent);
-  const STEP = 100;
+  const read = (id) => JSON.parse(byId(id).textContent);
+  const data = read("data");
+  const STEP = 50;
 
   const element = (tag, className, text) => {
     const made = document.createElement(tag);
@@ -12,18 +13,36 @@
     return made;
   };
 
-  // charts
-  for (const [name, spec] of Object.entries(JSON.parse(byId("specs").textContent))) {
-    window.vegaEmbed(`#chart-${name}`, spec, { actions: false, renderer: "svg" }).then(() => {
-      byId(`chart-${name}`).dataset.drawn = "yes";
-    });
-  }
+  // charts: in the reader's light or dark, and at the width of a phone on a phone
+  const specs = read("specs");
+  const looks = read("looks");
+  const MARGIN = 90;
+  const dark = window.matchMedia("(prefers-color-scheme: dark)");
+  const fitted = (spec, room) => {
+    if (room >= 500) return spec.wide;
+    if (typeof spec.wide.width !== "number") return { ...spec.wide, columns: 1 };
+    return spec.narrow || { ...spec.wide, width: Math.max(room - MARGIN, 200) };
+  };
+  const draw = () => {
+    for (const [name, spec] of Object.entries(specs)) {
+      const box = byId(`chart-${name}`);
+      if (!box) continue;
+      delete box.dataset.drawn;
+      const look = { ...fitted(spec, box.clientWidth), config: looks[dark.matches ? "dark" : "light"] };
+      window.vegaEmbed(box, look, { actions: false, renderer: "svg" }).then(() => { box.dataset.drawn = "yes"; });
+    }
+  };
+  const narrow = window.matchMedia("(max-width: 640px)");
+  for (const query of [dark, narrow]) query.addEventListener("change", draw);
+  draw();
 
-  // tables sort by a click on a column's head: figures by value, the rest by text
-  const figure = (text) => {
-    const found = text.replace(/,/g, "").match(/-?[\d.]+/);
-    const unit = { kB: 1e3, MB: 1e6, GB: 1e9, k: 1e3, M: 1e6, B: 1e9 }[(text.match(/[kMGB]+$/) || [""])[0]] || 1;
-    return found ? Number(found[0]) * unit : NaN;
+  // tables sort by a click on a column's head: figures by value, words by the alphabet
+  const UNITS = { kB: 1e3, MB: 1e6, GB: 1e9, k: 1e3, M: 1e6 };
+  const figure = (text, billion) => {
+    const found = text.replace(/,/g, "").match(/[-+]?[\d.]+/);
+    if (!found) return NaN;
+    const unit = (text.match(/[kMGB]+$/) || [""])[0];
+    return Number(found[0]) * (unit === "B" ? billion : UNITS[unit] || 1) * (text.startsWith("<") ? 0.5 : 1);
   };
   const sortBy = (head) => {
     const table = head.closest("table");
@@ -31,13 +50,15 @@
     const up = head.getAttribute("aria-sort") === "descending";
     for (const other of head.parentNode.children) other.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", up ? "ascending" : "descending");
-    const key = (row) => row.children[column].textContent;
     const body = table.tBodies[0];
+    const text = (row) => row.children[column].textContent;
+    // B is bytes beside kB, MB and GB, and billions elsewhere
+    const billion = [...body.rows].some((row) => /[kMG]B$/.test(text(row))) ? 1 : 1e9;
+    const value = (row) => (head.classList.contains("text") ? NaN : figure(text(row), billion));
     const rows = [...body.rows].sort((a, b) => {
-      const [x, y] = [figure(key(a)), figure(key(b))];
-      if (Number.isNaN(x) || Number.isNaN(y)) {
-        return Number.isNaN(x) && Number.isNaN(y) ? key(a).localeCompare(key(b)) * (up ? 1 : -1) : Number.isNaN(x) - Number.isNaN(y);
-      }
+      const [x, y] = [value(a), value(b)];
+      if (Number.isNaN(x) && Number.isNaN(y)) return text(a).localeCompare(text(b)) * (up ? 1 : -1);
+      if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) - Number.isNaN(y);
       return up ? x - y : y - x;
     });
     body.append(...rows);
@@ -48,20 +69,22 @@
   }
 
   // the viewer
-  const fill = (id, names, chosen) => {
+  const fill = (id, names) => {
     for (const name of names) {
       const option = element("option", "", name);
       option.value = name;
       byId(id).append(option);
     }
-    if (chosen) byId(id).value = chosen;
   };
-  fill("first", data.classifiers, data.classifiers[data.classifiers.length > 1 ? data.classifiers.length - 2 : 0]);
-  fill("second", data.classifiers, data.classifiers[data.classifiers.length - 1]);
+  fill("first", data.classifiers);
+  fill("second", data.classifiers);
   fill("gold", data.labels);
   const kinds = [...new Set(data.messages.map((message) => message.kind).filter(Boolean))].sort();
   fill("kind", kinds);
   byId("kinds").hidden = !kinds.length;
+  const USUAL = {
+    show: data.classifiers.length > 1 ? "pair" : "all", first: data.pair[0], second: data.pair[1], gold: "", kind: "", q: "",
+  };
 
   const key = (answer) => JSON.stringify([answer.valid, answer.labels]);
   for (const message of data.messages) {
@@ -69,6 +92,7 @@
     message.found = [message.id, message.text, ...raw].join("\n").toLowerCase();
     message.differ = new Set(message.answers.map(key)).size > 1;
   }
+  const messages = new Map(data.messages.map((message) => [message.id, message]));
 
   const tests = {
     all: () => true,
@@ -79,24 +103,28 @@
     both: (m, a, b) => a.right && b.right,
     neither: (m, a, b) => !a.right && !b.right,
     none: (m) => m.answers.every((answer) => !answer.right),
-    invalid: (m) => m.answers.some((answer) => !answer.valid),
+    failed: (m) => m.answers.some((answer) => !answer.valid),
     retried: (m) => m.answers.some((answer) => answer.attempts.length > 1),
   };
 
   let chosen = [];
   let shown = 0;
 
-  const choose = () => {
-    const [first, second] = ["first", "second"].map((id) => data.classifiers.indexOf(byId(id).value));
-    const words = byId("search").value.toLowerCase().trim();
-    const [who, gold, kind] = ["who", "gold", "kind"].map((id) => byId(id).value);
-    chosen = data.messages.filter((m) =>
-      (!words || m.found.includes(words)) && (!gold || m.gold.includes(gold)) && (!kind || m.kind === kind)
-      && tests[who](m, m.answers[first], m.answers[second]));
+  const list = (found) => {
+    chosen = found;
     shown = 0;
     byId("list").replaceChildren();
     byId("count").textContent = `${chosen.length} of ${data.messages.length} messages`;
     showMore();
+  };
+
+  const choose = () => {
+    const [first, second] = ["first", "second"].map((id) => data.classifiers.indexOf(byId(id).value));
+    const words = byId("q").value.toLowerCase().trim();
+    const [show, gold, kind] = ["show", "gold", "kind"].map((id) => byId(id).value);
+    list(data.messages.filter((m) =>
+      (!words || m.found.includes(words)) && (!gold || m.gold.includes(gold)) && (!kind || m.kind === kind)
+      && tests[show](m, m.answers[first], m.answers[second])));
   };
 
   const showMore = () => {
@@ -104,6 +132,37 @@
     byId("list").append(...next.map(drawn));
     shown += next.length;
     byId("more").hidden = shown >= chosen.length;
+  };
+
+  // the address holds what is shown: #ID one message, #?show=...&q=... a filtered list
+  const set = (state) => {
+    for (const [id, usual] of Object.entries(USUAL)) {
+      byId(id).value = state[id] ?? usual;
+      if (byId(id).selectedIndex === -1) byId(id).value = usual;
+    }
+  };
+  const remember = () => {
+    const state = Object.keys(USUAL).filter((id) => byId(id).value !== USUAL[id]).map((id) => [id, byId(id).value]);
+    history.replaceState(null, "", state.length ? `#?${new URLSearchParams(state)}` : "#section-messages");
+  };
+  const decoded = (text) => {
+    try { return decodeURIComponent(text); } catch { return text; }
+  };
+  const follow = () => {
+    const hash = location.hash.slice(1);
+    const id = decoded(hash);
+    if (messages.has(id)) {
+      set({ show: "all" });
+      list([messages.get(id)]);
+      open(byId("list").firstChild, messages.get(id));
+    } else if (hash.startsWith("?")) {
+      set(Object.fromEntries(new URLSearchParams(hash.slice(1))));
+      choose();
+    } else {
+      return false;
+    }
+    byId("section-messages").scrollIntoView();
+    return true;
   };
 
   const answerText = (answer) => {
@@ -115,18 +174,28 @@
     const box = element("article", "message");
     box.tabIndex = 0;
     box.append(element("div", "text", message.text));
+    const about = element("div", "gold");
+    const link = element("a", "", message.id);
+    link.href = `#${encodeURIComponent(message.id)}`;
     const kind = message.kind ? ` · ${message.kind}` : "";
-    box.append(element("div", "gold", `${message.id} · gold: ${message.gold.join(", ") || "no label"}${kind}`));
+    about.append(link, ` · gold: ${message.gold.join(", ") || "no label"}${kind}`);
     const answers = element("div", "answers");
+    const pair = [byId("first").value, byId("second").value];
     message.answers.forEach((answer, i) => {
       const mark = answer.right ? "✓" : "✗";
-      answers.append(element("span", answer.right ? "right" : "wrong", `${mark} ${data.classifiers[i]}: ${answerText(answer)}`));
+      const look = (answer.right ? "right" : "wrong") + (pair.includes(data.classifiers[i]) ? " picked" : "");
+      answers.append(element("span", look, `${mark} ${data.classifiers[i]}: ${answerText(answer)}`));
     });
-    box.append(answers);
-    const open = () => (box.querySelector(".more") ? box.querySelector(".more").remove() : box.append(details(message)));
-    box.addEventListener("click", (event) => { if (!event.target.closest(".more")) open(); });
-    box.addEventListener("keydown", (event) => { if (event.key === "Enter") open(); });
+    box.append(about, answers);
+    box.addEventListener("click", (event) => { if (!event.target.closest(".more, a")) open(box, message); });
+    box.addEventListener("keydown", (event) => { if (event.key === "Enter" && event.target === box) open(box, message); });
     return box;
+  };
+
+  const open = (box, message) => {
+    const more = box.querySelector(".more");
+    if (more) more.remove();
+    else box.append(details(message));
   };
 
   const details = (message) => {
@@ -137,10 +206,11 @@
         box.append(element("div", "", `${name}: prompt`), element("pre", "prompt", data.prompts[name].replace("⟨the message⟩", () => message.text)));
       }
       answer.attempts.forEach((attempt, j) => {
-        const how = attempt.valid ? `read as ${attempt.labels.join(", ") || "no label"}` : "not an answer";
+        const how = attempt.valid ? `read as ${attempt.labels.join(", ") || "no label"}` : "parse failure";
         box.append(element("div", "", `${name}: attempt ${j + 1}, ${how}`), element("pre", "raw", attempt.raw));
       });
     });
+    if (!box.childNodes.length) box.append(element("div", "", "no raw answers: none of the classifiers writes text"));
     return box;
   };
 
@@ -158,9 +228,12 @@
     URL.revokeObjectURL(link.href);
   };
 
-  byId("filters").addEventListener("input", choose);
+  byId("filters").addEventListener("input", () => { choose(); remember(); });
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
+  byId("reset").addEventListener("click", () => { set({}); choose(); remember(); });
   byId("more").addEventListener("click", showMore);
   byId("export").addEventListener("click", save);
-  choose();
+  window.addEventListener("hashchange", follow);
+  set({});
+  if (!follow()) choose();
 })();

@@ -40,7 +40,8 @@ def _confusion(row: Row) -> Table:
     title = f"{row.cell.classifier}: gold label (row) against answer (column)"
     if sum(map(len, labels)) <= MATRIX_WIDTH:
         body = tuple((name, *map(str, counts)) for name, counts in zip(labels, matrix, strict=True))
-        return Table(title, ("gold", *labels, UNPARSED), body, can_turn=False, topic=Topic.LABELS)
+        head = ("gold", *labels, UNPARSED)
+        return Table(title, head, body, can_turn=False, topic=Topic.LABELS, is_drawn=True)
     names = (*labels, UNPARSED)
     errors = [
         (n, labels[i], names[j])

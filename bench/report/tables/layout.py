@@ -38,6 +38,11 @@ def fit(table: Table, width: int) -> list[Fitted]:
     return list(_divided(_short_names(table, width), width))
 
 
+def fits(table: Table, width: int) -> bool:
+    """Tell whether a table can be shown as it is in so many signs, its heads and prose wrapped between words."""
+    return _widths(table, width) is not None
+
+
 def _candidates(table: Table, width: int) -> Iterator[Table]:
     """Yield the ways to show a table whole, the best first."""
     short = _short_names(table, width)

@@ -31,7 +31,7 @@ class Table:
     """A table of texts; `bold` holds (row, column) places.
 
     `can_turn` says that rows and columns may change places where the table is too wide; `is_main` that it belongs to
-    the few which a terminal shows unasked.
+    the few which a terminal shows unasked; `is_drawn` that a chart shows the same figures.
     """
 
     title: str
@@ -42,6 +42,7 @@ class Table:
     can_turn: bool = True
     topic: Topic = Topic.QUALITY
     is_main: bool = False
+    is_drawn: bool = False
 
     def columns(self) -> list[tuple[str, ...]]:
         """Return the body's cells column by column."""

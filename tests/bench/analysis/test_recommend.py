@@ -91,11 +91,3 @@ def test_the_command_reads_a_volume_and_refuses_what_is_none(capsys) -> None:
     assert main(["recommend", run, "--volume", "many"]) == 2
     assert "is no number of messages; give one such as 1e6 or 1e6/month" in capsys.readouterr().err
     assert main(["recommend", run, "--max-latency-ms", "0"]) == 1
-
-
-def test_names_of_classifiers_that_lie_close_stand_apart_in_the_chart() -> None:
-    from bench.report.charts.costs import below
-
-    near, best, far, dearer = (9.3, 94.3), (9.3, 94.7), (9.3, 82.0), (300.0, 94.0)
-    assert below([near, best, far, dearer]) == [True, False, False, False]
-    assert below([best, best]) == [True, False]

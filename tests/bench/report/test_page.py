@@ -16,6 +16,7 @@ from bench.analysis.compare import answers_by_message, rows_of
 from bench.analysis.scores import Row
 from bench.cli import main
 from bench.records.store import RunFolder
+from bench.report.charts.drawing import DARK, LIGHT
 from bench.report.page import MAX_MESSAGES, embedded, viewed_messages
 
 pytestmark = pytest.mark.slow
@@ -34,7 +35,10 @@ HOSTILE = [
 
 
 def spoil(run: Path) -> None:
-    """Put hostile texts in place of the first messages, of the LLM's raw answers and of the run's name."""
+    """Put hostile texts in place of the first messages, of the LLM's raw answers and of the task's and run's names.
+
+    And sizes that "B", bytes here and billions there, would put into the wrong order.
+    """
     for file in run.glob("*/predictions.jsonl"):
         lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
         for line, text in zip(lines, HOSTILE, strict=False):
@@ -44,8 +48,11 @@ def spoil(run: Path) -> None:
                 attempt["raw"] = text
         file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     record = json.loads((run / "run.json").read_text(encoding="utf-8"))
-    record["name"] = HOSTILE[1]
+    record["name"] = record["task"]["name"] = HOSTILE[1]
     (run / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    cell = json.loads((run / "majority" / "cell.json").read_text(encoding="utf-8"))
+    cell |= {"bytes_on_disk": 512, "n_parameters": 3}
+    (run / "majority" / "cell.json").write_text(json.dumps(cell), encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -74,12 +81,12 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def page(browser: Any, run: RunFolder) -> Iterator[Any]:
     """The page, opened from disk; whatever it logs as an error or asks of a network fails the test."""
-    opened = browser.new_page(viewport={"width": 1280, "height": 1000})
+    opened = browser.new_page(viewport={"width": 1440, "height": 900})
     faults: list[str] = []
     address = (run.path / "report.html").as_uri()
     opened.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
     opened.on("pageerror", lambda error: faults.append(str(error)))
-    opened.on("request", lambda request: faults.append(request.url) if request.url != address else None)
+    opened.on("request", lambda request: faults.append(request.url) if request.url.split("#")[0] != address else None)
     opened.goto(address)
     yield opened
     assert not opened.evaluate("window.broken"), "a message ran as a script"
@@ -96,17 +103,65 @@ def count(page: Any) -> int:
     return int(page.locator("#count").text_content().split()[0])
 
 
-def test_charts_are_drawn_and_the_verdict_stands_first(page: Any) -> None:
+def drawn(page: Any) -> None:
+    """Wait until every chart of the run is drawn."""
     page.wait_for_function("document.querySelectorAll('[data-drawn=yes]').length === 8")
     assert page.locator(".chart svg").count() == 8
-    assert page.locator("#verdict strong").text_content().startswith("Use encoder: 92.6 % right")
-    first = page.evaluate("document.querySelector('header').innerText.indexOf('Use encoder')")
-    assert 0 < first < page.evaluate("document.querySelector('header').innerText.indexOf('was run in place')")
+
+
+def place(page: Any, selector: str) -> Any:
+    return page.locator(selector).first.bounding_box()
+
+
+def test_the_first_screen_answers_the_question(page: Any) -> None:
+    drawn(page)
+    verdict, table, chart = (place(page, name) for name in ("#verdict", "#summary table", "#chart-cost svg"))
+    assert all(box["y"] + box["height"] < 900 for box in (verdict, table, chart))
+    assert page.locator("#verdict strong").text_content().startswith("Use encoder")
+    assert page.locator("#summary .picked td").first.text_content() == "encoder ¹"
+    assert chart["x"] > verdict["x"] + verdict["width"], "two columns where there is room"
+    assert place(page, "#caveats")["height"] < 30, "notes are folded into one line"
+    assert (
+        page.locator("#caveats summary")
+        .text_content()
+        .startswith("3 notes on these figures: ¹ encoder-frozen, encoder")
+    )
+    page.click("#caveats summary")
+    assert page.locator("#caveats li").count() == 3
+
+
+def test_the_parts_stand_in_the_order_of_the_contents(page: Any) -> None:
+    names = page.locator("#contents a").all_text_contents()
+    topics = ["Quality", "Speed and cost", "Differences", "Per label", "Prompts and retries", "Robustness"]
+    assert names == ["Results", "Disagreements", *topics, "What ran"]
+    targets = [a.get_attribute("href")[1:] for a in page.locator("#contents a").all()]
+    tops = [place(page, f"[id='{target}']")["y"] for target in targets]
+    assert tops == sorted(tops)
+    page.click("#contents a >> text=Robustness")
+    assert place(page, "#contents")["y"] == 0, "the contents stay in sight"
+    assert 0 <= place(page, "#section-robustness h2")["y"] < 200
+
+
+def test_names_in_the_chart_do_not_lie_on_each_other(page: Any) -> None:
+    drawn(page)
+    boxes = page.evaluate(
+        """[...document.querySelectorAll('#chart-cost .mark-text.role-mark text')].map((text) => {
+          const box = text.getBoundingClientRect();
+          return [text.textContent, box.left, box.top, box.right, box.bottom];
+        })"""
+    )
+    assert {"majority", "linear", "encoder", "encoder-then-llm"} <= {name for name, *_ in boxes}
+    for i, (name, left, top, right, bottom) in enumerate(boxes):
+        for other, left2, top2, right2, bottom2 in boxes[i + 1 :]:
+            apart = right <= left2 or right2 <= left or bottom <= top2 + 3 or bottom2 <= top + 3
+            assert apart, f"{name} lies on {other}"
 
 
 def test_filters_count_what_the_records_hold(page: Any, run: RunFolder) -> None:
     rights = right(run)
-    assert count(page) == len(rights) == 244
+    assert (page.input_value("#first"), page.input_value("#second")) == ("encoder", "llama_cpp-tuned")
+    assert count(page) == 42, "where the two differ"
+    assert len(rights) == 244
     page.select_option("#first", "linear")
     page.select_option("#second", "llama_cpp")
     expected = {
@@ -116,11 +171,11 @@ def test_filters_count_what_the_records_hold(page: Any, run: RunFolder) -> None:
         "neither": sum(not r["linear"] and not r["llama_cpp"] for r in rights),
         "none": sum(not any(r.values()) for r in rights),
         "retried": 2,
-        "invalid": 0,
+        "failed": 0,
         "all": 244,
     }
     for value, n in expected.items():
-        page.select_option("#who", value)
+        page.select_option("#show", value)
         assert count(page) == n, value
     page.select_option("#gold", "Refund Request")
     assert count(page) == 82
@@ -130,24 +185,27 @@ def test_filters_count_what_the_records_hold(page: Any, run: RunFolder) -> None:
 
 
 def test_search_finds_words_of_messages_and_raw_answers(page: Any) -> None:
-    page.fill("#search", "HYPERLINK")
+    page.select_option("#show", "all")
+    page.fill("#q", "HYPERLINK")
     assert count(page) == 1
     assert page.locator(".message .text").text_content() == HOSTILE[5]
-    page.fill("#search", "no such words at all")
+    page.fill("#q", "no such words at all")
     assert count(page) == 0
     assert page.locator(".message").count() == 0
 
 
 def test_hostile_texts_stand_on_the_page_as_they_are(page: Any) -> None:
+    page.select_option("#show", "all")
     texts = page.locator(".message .text").all_text_contents()
     assert texts[: len(HOSTILE)] == HOSTILE
-    assert page.locator("h1").text_content() == HOSTILE[1]
-    assert page.locator("#messages img, #messages b, #messages script").count() == 0
+    assert page.locator("h1").text_content() == f"{HOSTILE[1]}, 26 November 2026"
+    assert page.locator("main img, main b, main script").count() == 0
 
 
 def test_a_click_opens_the_attempts_and_another_closes_them(page: Any) -> None:
+    page.select_option("#show", "all")
     first = page.locator(".message").first
-    first.click()
+    first.locator(".text").click()
     raw = first.locator("pre.raw").all_text_contents()
     assert HOSTILE[0] in raw
     assert "llama_cpp: attempt 1" in first.inner_text()
@@ -156,15 +214,16 @@ def test_a_click_opens_the_attempts_and_another_closes_them(page: Any) -> None:
 
 
 def test_more_rows_come_on_demand(page: Any) -> None:
-    assert page.locator(".message").count() == 100
-    page.click("#more")
-    assert page.locator(".message").count() == 200
-    page.click("#more")
+    page.select_option("#show", "all")
+    for n in (50, 100, 150, 200):
+        assert page.locator(".message").count() == n
+        page.click("#more")
     assert page.locator(".message").count() == 244
     assert not page.locator("#more").is_visible()
 
 
 def test_the_filtered_rows_are_saved_and_no_cell_is_a_formula(page: Any, tmp_path: Path) -> None:
+    page.select_option("#show", "all")
     page.select_option("#kind", "hostile")
     with page.expect_download() as download:
         page.click("#export")
@@ -178,24 +237,94 @@ def test_the_filtered_rows_are_saved_and_no_cell_is_a_formula(page: Any, tmp_pat
 def test_a_columns_head_sorts_by_figures(page: Any) -> None:
     table = page.locator("table.sortable").first
     table.locator("th").nth(1).click()
-    assert table.locator("tbody tr td:first-child").all_text_contents()[0] == "encoder-then-llm"
+    assert table.locator("tbody tr td:first-child").all_text_contents()[0] == "encoder-then-llm ³"
     table.locator("th").nth(1).click()
     assert table.locator("tbody tr td:first-child").all_text_contents()[0] == "majority"
 
 
+@pytest.mark.parametrize(
+    ("column", "ends"),
+    [("disk", ("1.21 GB", "512 B")), ("parameters", ("1.8 B", "3"))],
+)
+def test_b_is_bytes_beside_megabytes_and_billions_beside_millions(
+    page: Any, column: str, ends: tuple[str, str]
+) -> None:
+    table = page.locator("details.table").filter(has=page.locator("summary", has_text="Size"))
+    heads = table.locator("th").all_text_contents()
+    place = next(i for i, head in enumerate(heads) if head.startswith(column))
+    table.locator("th").nth(place).click()
+    cells = [text for text in table.locator(f"tbody td:nth-child({place + 1})").all_text_contents() if text != "–"]
+    assert (cells[0], cells[-1]) == ends
+
+
+def test_a_message_is_opened_by_its_link(page: Any, run: RunFolder) -> None:
+    (message,) = (m for m in answers_by_message(rows_of(run)) if m.id == "inquiries.txt:39")
+    page.goto(f"{page.url.split('#')[0]}#inquiries.txt%3A39")
+    assert page.locator(".message .text").all_text_contents() == [message.text]
+    assert page.locator(".message .more").count() == 1
+    page.select_option("#show", "all")
+    link = page.locator(".message .gold a").nth(20)
+    id_ = link.text_content()
+    link.click()
+    page.wait_for_function("document.querySelectorAll('.message').length === 1")
+    assert page.locator(".message .gold a").all_text_contents() == [id_]
+
+
+def test_the_address_holds_the_filtered_view(page: Any, browser: Any) -> None:
+    page.select_option("#first", "linear")
+    page.select_option("#show", "first")
+    page.fill("#q", "refund & more")
+    other = browser.new_page()
+    other.goto(page.url)
+    for name in ("show", "first", "second", "gold", "kind", "q"):
+        assert other.input_value(f"#{name}") == page.input_value(f"#{name}")
+    assert other.locator("#count").text_content() == page.locator("#count").text_content()
+    other.close()
+    page.click("#reset")
+    assert page.url.endswith("#section-messages")
+    assert count(page) == 42
+
+
+@pytest.mark.parametrize("hash_", ["%E0%A4%A", "?show=nonsense&first=<b>", "list", "section-quality"])
+def test_an_address_that_means_nothing_shows_the_usual_view(page: Any, hash_: str) -> None:
+    page.goto(f"{page.url.split('#')[0]}#{hash_}")
+    assert count(page) == 42
+
+
+def test_the_charts_follow_light_and_dark(page: Any) -> None:
+    for scheme, paper in (("light", LIGHT.paper), ("dark", DARK.paper)):
+        page.emulate_media(color_scheme=scheme)
+        colour = f"rgb{tuple(int(paper[i : i + 2], 16) for i in (1, 3, 5))}"
+        page.wait_for_function(
+            "(colour) => [...document.querySelectorAll('.chart svg')]"
+            ".filter((svg) => getComputedStyle(svg).backgroundColor === colour).length === 8",
+            arg=colour,
+        )
+
+
+def test_paper_shows_no_controls_and_all_in_one_column(page: Any) -> None:
+    page.emulate_media(media="print")
+    assert not page.locator("#filters").is_visible()
+    assert not page.locator("#contents").is_visible()
+    assert page.locator("#verdict").is_visible()
+    assert page.locator(".message").count() == 42
+
+
 def test_a_phone_needs_no_sideways_scrolling(page: Any) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
-    page.wait_for_function("document.querySelectorAll('[data-drawn=yes]').length === 8")
+    drawn(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert place(page, "#chart-cost")["y"] > place(page, "#summary")["y"], "one column"
 
 
 @pytest.mark.parametrize(
-    ("name", "width", "scheme"), [("wide", 1280, "light"), ("dark", 1280, "dark"), ("phone", 390, "light")]
+    ("name", "width", "scheme"),
+    [("1440", 1440, "light"), ("800", 800, "light"), ("400", 400, "light"), ("dark", 1440, "dark")],
 )
 def test_the_page_is_photographed_for_people_to_look_at(page: Any, name: str, width: int, scheme: str) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     page.emulate_media(color_scheme=scheme)
-    page.wait_for_function("document.querySelectorAll('[data-drawn=yes]').length === 8")
+    drawn(page)
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
