@@ -183,10 +183,10 @@ def caveats(run: RunRecord, rows: Sequence[Row]) -> list[Caveat]:
     return [*map(Caveat, (*run.warnings, *shared)), *marked]
 
 
-def _marks(found: Sequence[Caveat]) -> dict[str, str]:
+def _marks(noted: Sequence[Caveat]) -> dict[str, str]:
     """Return each classifier's footnote signs."""
     marks: dict[str, list[str]] = {}
-    for caveat in found:
+    for caveat in noted:
         for name in caveat.classifiers:
             marks.setdefault(name, []).append(caveat.mark)
     return {name: " ".join(signs) for name, signs in marks.items()}

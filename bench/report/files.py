@@ -50,12 +50,13 @@ def write_document(path: Path, name: str, block: str) -> None:
     _write(path, replace_block(text, block, name))
 
 
-def write_disagreements(path: Path, found: Sequence[Disagreement]) -> None:
+def write_disagreements(path: Path, messages: Sequence[Disagreement]) -> None:
     """Write a line per message: id, text, gold, then each classifier's answer and whether it is right."""
-    names = list(found[0].answers) if found else []
+    names = list(messages[0].answers) if messages else []
     head = ["id", "text", "gold", *(column for name in names for column in (name, f"{name} right", f"{name} raw"))]
     lines = (
-        [one.id, one.text, label_text(one.gold), *(c for name in names for c in _cells(one, name))] for one in found
+        [message.id, message.text, label_text(message.gold), *(c for name in names for c in _cells(message, name))]
+        for message in messages
     )
     write_rows(path, head, lines)
 
@@ -71,10 +72,10 @@ def write_rows(path: Path, head: Sequence[str], rows: Iterable[Sequence[str]]) -
         raise BenchError(f"cannot write {path}: {error.strerror}") from error
 
 
-def _cells(one: Disagreement, name: str) -> tuple[str, str, str]:
-    record = one.answers[name]
+def _cells(message: Disagreement, name: str) -> tuple[str, str, str]:
+    record = message.answers[name]
     raw = " ⏎ ".join(attempt.raw for attempt in record.attempts)
-    return answer_text(record), "yes" if one.is_right(name) else "no", raw
+    return answer_text(record), "yes" if message.is_right(name) else "no", raw
 
 
 def _write(path: Path, text: str) -> None:

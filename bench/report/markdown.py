@@ -50,11 +50,11 @@ def results_block(report: Report, titles: Sequence[str] = ()) -> str:
 def _shown(report: Report, titles: Sequence[str]) -> Sequence[Table]:
     if not titles:
         return report.tables[:1]
-    found = [table for title in titles for table in report.tables if table.title.startswith(title)]
-    if not found:
+    chosen_tables = [table for title in titles for table in report.tables if table.title.startswith(title)]
+    if not chosen_tables:
         known = ", ".join(dict.fromkeys(table.title for table in report.tables))
         raise BenchError(f"no table of {report.run.name} begins with {' or '.join(titles)}; there are: {known}")
-    return found
+    return chosen_tables
 
 
 def _verdict(report: Report) -> Iterator[str]:

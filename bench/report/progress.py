@@ -124,8 +124,11 @@ def share_bar(console: Console, text: str) -> Iterator[Callable[[float], None]]:
 
 
 def _epoch_text(event: dict[str, Any]) -> str:
-    train_loss, train_accuracy, validation_loss, validation_accuracy = event["figures"]
-    text = f"epoch {event['epoch']}: train loss {train_loss:.3f}, accuracy {share(train_accuracy)} %"
-    if validation_loss is not None:
-        text += f"; validation loss {validation_loss:.3f}, accuracy {share(validation_accuracy)} %"
-    return text
+    """Say an epoch's figures; a backend may have measured some of them, or none."""
+    names = ("train loss", "train accuracy", "validation loss", "validation accuracy")
+    said = [_figure_text(name, value) for name, value in zip(names, event["figures"], strict=True) if value is not None]
+    return ": ".join([f"epoch {event['epoch']}", *([", ".join(said)] if said else [])])
+
+
+def _figure_text(name: str, value: float) -> str:
+    return f"{name} {value:.3f}" if name.endswith("loss") else f"{name} {share(value)} %"

@@ -69,11 +69,11 @@ def _draw(part: Fitted) -> RichTable:
 
 def print_disagreements(console: Console, shown: Sequence[Disagreement], n_found: int, total: int) -> None:
     """Print messages with their gold label and every answer, an LLM's raw texts included."""
-    for one in shown:
-        console.print(plain(one.text, style="bold"))
-        console.print(plain(f"  {one.id}   gold: {label_text(one.gold)}", style="cyan"))
-        for name, record in one.answers.items():
-            mark = plain("✓", style="green") if one.is_right(name) else plain("✗", style="red")
+    for message in shown:
+        console.print(plain(message.text, style="bold"))
+        console.print(plain(f"  {message.id}   gold: {label_text(message.gold)}", style="cyan"))
+        for name, record in message.answers.items():
+            mark = plain("✓", style="green") if message.is_right(name) else plain("✗", style="red")
             console.print(plain("  "), mark, plain(f" {name}: {answer_text(record)}"), sep="")
             for i, attempt in enumerate(record.attempts if len(record.attempts) > 1 or not record.valid else ()):
                 console.print(plain(f"      attempt {i + 1}: {attempt.raw!r}", style="dim"))

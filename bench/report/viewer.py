@@ -21,16 +21,16 @@ Test = Callable[[Disagreement], bool]
 
 def filters(names: Sequence[str]) -> dict[str, Test]:
     """Return what can be chosen to be shown: by disagreement, by who alone is right, by invalid or retried answers."""
-    found: dict[str, Test] = {
-        "where any two differ": lambda one: one.differs,
-        "all messages": lambda one: True,
-        "where none is right": lambda one: not any(map(one.is_right, one.answers)),
-        "with an answer that is no label": lambda one: any(not r.valid for r in one.answers.values()),
-        "with a retried answer": lambda one: any(len(r.attempts) > 1 for r in one.answers.values()),
+    by_name: dict[str, Test] = {
+        "where any two differ": lambda message: message.differs,
+        "all messages": lambda message: True,
+        "where none is right": lambda message: not any(map(message.is_right, message.answers)),
+        "with a parse failure": lambda message: any(not r.valid for r in message.answers.values()),
+        "with a retried answer": lambda message: any(len(r.attempts) > 1 for r in message.answers.values()),
     }
     for name in names:
-        found[f"where {name} is wrong"] = lambda one, name=name: not one.is_right(name)  # type: ignore[misc]
-    return found
+        by_name[f"where {name} is wrong"] = lambda message, name=name: not message.is_right(name)  # type: ignore[misc]
+    return by_name
 
 
 class Viewer(App[None]):
@@ -80,14 +80,14 @@ class Viewer(App[None]):
         """Show the messages that the filter and the search leave."""
         table = self.query_one(DataTable)
         test, words = self.filters[str(self.query_one(Select).value)], self.query_one(Input).value.casefold()
-        self.shown = [one for one in self.messages if test(one) and words in _searched(one)]
+        self.shown = [message for message in self.messages if test(message) and words in _searched(message)]
         table.clear()
-        for one in self.shown:
+        for message in self.shown:
             marks = (
-                plain(answer_text(record), style="green" if one.is_right(name) else "red")
-                for name, record in one.answers.items()
+                plain(answer_text(record), style="green" if message.is_right(name) else "red")
+                for name, record in message.answers.items()
             )
-            table.add_row(plain(one.text[:60]), plain(label_text(one.gold)), *marks)
+            table.add_row(plain(message.text[:60]), plain(label_text(message.gold)), *marks)
         self.sub_title = f"{len(self.shown)} of {len(self.messages)}"
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
@@ -96,16 +96,16 @@ class Viewer(App[None]):
             self.query_one("#text", Static).update(detail(self.shown[event.cursor_row]))
 
 
-def _searched(one: Disagreement) -> str:
-    raw = (attempt.raw for record in one.answers.values() for attempt in record.attempts)
-    return "\n".join([one.id, one.text, *raw]).casefold()
+def _searched(message: Disagreement) -> str:
+    raw = (attempt.raw for record in message.answers.values() for attempt in record.attempts)
+    return "\n".join([message.id, message.text, *raw]).casefold()
 
 
-def detail(one: Disagreement) -> Text:
+def detail(message: Disagreement) -> Text:
     """Return a message with gold label, answers and every attempt's raw text; texts are never read as markup."""
-    pieces = [plain(one.text, style="bold"), plain(f"\n{one.id}   gold: {label_text(one.gold)}\n")]
-    for name, record in one.answers.items():
-        pieces.append(plain(f"{name}: {answer_text(record)}\n", style="green" if one.is_right(name) else "red"))
+    pieces = [plain(message.text, style="bold"), plain(f"\n{message.id}   gold: {label_text(message.gold)}\n")]
+    for name, record in message.answers.items():
+        pieces.append(plain(f"{name}: {answer_text(record)}\n", style="green" if message.is_right(name) else "red"))
         attempts = enumerate(record.attempts, start=1)
         pieces += [plain(f"    attempt {i}: {attempt.raw!r}\n", style="dim") for i, attempt in attempts]
     return Text.assemble(*pieces)

@@ -34,14 +34,14 @@ def narrow_charts(report: Report) -> Iterator[tuple[str, Chart]]:
 def charts(report: Report) -> Iterator[tuple[str, Chart]]:
     """Yield the charts a run has data for, each with its name, the most important first."""
     scored = [row for row in full_data_rows(report.rows) if row.scores]
-    found = groups(report.rows)
+    trained = groups(report.rows)
     if report.is_timed and any(row.cell.latency_ms for row in scored):
         yield "tradeoff", tradeoff(scored)
     if report.is_timed and any(row.cell.throughput_per_s for row in scored):
         yield "cost", cost_tradeoff(scored, report.prices)
         yield "bars", bars(scored)
-    if curves(found):
-        yield "curve", learning_curve(found)
+    if curves(trained):
+        yield "curve", learning_curve(trained)
     if any(row.scores.confusion for row in scored if row.scores):
         yield "confusion", confusion(scored)
     if any(row.scores.probability for row in scored if row.scores):

@@ -17,11 +17,11 @@ LABEL_PIXELS = 140
 """What a label's name may take beside a matrix."""
 
 
-def learning_curve(found: Sequence[Group]) -> Chart:
+def learning_curve(trained: Sequence[Group]) -> Chart:
     """Draw accuracy over training examples per label, with the spread over seeds, beside flat lines."""
     import altair as alt
 
-    learners = curves(found)
+    learners = curves(trained)
     points: Points = [
         {
             "classifier": row,
@@ -30,11 +30,11 @@ def learning_curve(found: Sequence[Group]) -> Chart:
             "low": 100 * (group.mean - (group.sd or 0)),
             "high": 100 * (group.mean + (group.sd or 0)),
         }
-        for row, own in learners.items()
-        for group in own
+        for row, points_of_row in learners.items()
+        for group in points_of_row
     ]
-    flat: Points = [{"classifier": group.row, "accuracy": 100 * group.mean} for group in flat_lines(found)]
-    names = list(dict.fromkeys(group.row for group in found))
+    flat: Points = [{"classifier": group.row, "accuracy": 100 * group.mean} for group in flat_lines(trained)]
+    names = list(dict.fromkeys(group.row for group in trained))
     color = colour(names)
     x = alt.X("messages:Q", title="training examples per label, log scale", scale=alt.Scale(type="log", base=2))
     y = alt.Y("accuracy:Q", title="accuracy %", scale=alt.Scale(zero=False))
@@ -90,8 +90,8 @@ def _confused(rows: Sequence[Row]) -> list[str]:
     if len(labels) <= MAX_MATRIX:
         return labels
     errors = dict.fromkeys(labels, 0)
-    for one in scores:
-        for i, (name, line) in enumerate(zip(one.labels, one.confusion, strict=True)):
+    for score in scores:
+        for i, (name, line) in enumerate(zip(score.labels, score.confusion, strict=True)):
             errors[name] += sum(line) - line[i]
     worst = sorted(labels, key=lambda name: -errors[name])[:MAX_MATRIX]
     return [name for name in labels if name in worst]
@@ -157,7 +157,7 @@ def cascade(rows: Sequence[Row]) -> Chart:
 
     by_name = {row.cell.classifier: row for row in rows}
     lines: Points = []
-    chosen: Points = []
+    thresholds: Points = []
     for row in rows:
         metadata = row.cell.metadata
         if "passed on" not in metadata or row.scores is None:
@@ -169,14 +169,14 @@ def cascade(rows: Sequence[Row]) -> Chart:
             {"cascade": name, "passed": 100 * p.passed_on, "accuracy": 100 * p.accuracy}
             for p in points(first.records, rest)
         ]
-        chosen.append(
+        thresholds.append(
             {"cascade": name, "passed": 100 * float(metadata["passed on"]), "accuracy": 100 * row.scores.accuracy}
         )
     x = alt.X("passed:Q", title="% of messages passed on to the second classifier")
     y = alt.Y("accuracy:Q", title="accuracy %", scale=alt.Scale(zero=False))
-    color = colour(list(dict.fromkeys(point["cascade"] for point in chosen)), "cascade")
+    color = colour(list(dict.fromkeys(point["cascade"] for point in thresholds)), "cascade")
     curve = alt.Chart(inline(lines)).mark_line().encode(x=x, y=y, color=color)
-    dots = alt.Chart(inline(chosen)).mark_point(filled=True, size=120).encode(x=x, y=y, color=color)
+    dots = alt.Chart(inline(thresholds)).mark_point(filled=True, size=120).encode(x=x, y=y, color=color)
     return sized(curve + dots, "Cascades: accuracy against what the second classifier costs")
 
 

@@ -81,7 +81,7 @@ def page(report: Report, drawn: Mapping[str, Any], narrow: Mapping[str, Any] | N
 
 def sections(report: Report, drawn: Mapping[str, Any]) -> list[Section]:
     """Return the parts of the page below results and disagreements, those that have anything to show."""
-    found = []
+    made = []
     for topic in Topic:
         if topic is Topic.SUMMARY:
             continue
@@ -89,8 +89,8 @@ def sections(report: Report, drawn: Mapping[str, Any]) -> list[Section]:
         tables = tuple(t for t in report.of(topic) if not (t.is_main and topic is Topic.DIFFERENCES))
         if charts or tables:
             anchor = f"section-{topic.name.lower()}"
-            found.append(Section(anchor, topic.value, charts, tables))
-    return found
+            made.append(Section(anchor, topic.value, charts, tables))
+    return made
 
 
 def _is_wide(table: Table) -> bool:
@@ -143,13 +143,13 @@ def _viewer_data(report: Report, rows: Sequence[Row], messages: Sequence[Disagre
         "prompts": {row.cell.classifier: row.cell.prompt or None for row in scored},
         "messages": [
             {
-                "id": one.id,
-                "text": one.text,
-                "gold": list(one.gold),
-                "kind": one.columns.get("kind", ""),
-                "answers": [_answer(one, row.cell.classifier) for row in scored],
+                "id": message.id,
+                "text": message.text,
+                "gold": list(message.gold),
+                "kind": message.columns.get("kind", ""),
+                "answers": [_answer(message, row.cell.classifier) for row in scored],
             }
-            for one in messages
+            for message in messages
         ],
     }
 

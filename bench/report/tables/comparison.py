@@ -12,14 +12,14 @@ from bench.report.tables.table import Table, Topic
 from bench.report.text import DASH, label_text, shortened, signed, with_interval
 
 
-def slice_table(found: Slice) -> Table:
+def slice_table(division: Slice) -> Table:
     """Return accuracy by the values of one property."""
-    names = list(found.parts[0].accuracy)
+    names = list(division.parts[0].accuracy)
     body = tuple(
         (part.value or DASH, str(part.n), *(with_interval(*part.accuracy[name]) for name in names))
-        for part in found.parts
+        for part in division.parts
     )
-    return Table(f"Accuracy % by {found.name}", (found.name, "messages", *names), body, topic=Topic.LABELS)
+    return Table(f"Accuracy % by {division.name}", (division.name, "messages", *names), body, topic=Topic.LABELS)
 
 
 def rejection_table(rows: Sequence[Row], other: str) -> Table:
@@ -28,9 +28,9 @@ def rejection_table(rows: Sequence[Row], other: str) -> Table:
     def shown(part: Share) -> str:
         return with_interval(part.value, part.interval) if part.value is not None and part.interval else DASH
 
-    found = [(row.cell.classifier, rejection(row.records, other)) for row in rows if row.scores]
-    body = tuple((name, *map(shown, (one.in_scope_accuracy, one.recall, one.precision))) for name, one in found)
-    n = found[0][1].recall.n if found else 0
+    by_name = {row.cell.classifier: rejection(row.records, other) for row in rows if row.scores}
+    body = tuple((name, *map(shown, (r.in_scope_accuracy, r.recall, r.precision))) for name, r in by_name.items())
+    n = max((r.recall.n for r in by_name.values()), default=0)
     meaning = "recall: the share of them that is rejected; precision: their share of all rejected messages."
     note = f"{n} test messages are out-of-scope ('{other}'); {meaning} Brackets are 95 % Wilson intervals."
     head = ("classifier", "in-scope accuracy %", "rejection recall %", "rejection precision %")
@@ -40,20 +40,20 @@ def rejection_table(rows: Sequence[Row], other: str) -> Table:
 MAX_SUSPECTS = 10
 
 
-def suspects_table(found: Sequence[Suspect]) -> Table:
+def suspects_table(suspects: Sequence[Suspect]) -> Table:
     """Return the test messages whose label is to be checked first."""
     body = tuple(
         (
-            one.id,
-            shortened(one.text, LONG),
-            label_text(one.gold),
-            label_text(one.answer),
-            f"{one.n_agreeing} of {one.n_classifiers}",
+            suspect.id,
+            shortened(suspect.text, LONG),
+            label_text(suspect.gold),
+            label_text(suspect.answer),
+            f"{suspect.n_agreeing} of {suspect.n_classifiers}",
         )
-        for one in found[:MAX_SUSPECTS]
+        for suspect in suspects[:MAX_SUSPECTS]
     )
     head = ("message", "text", "gold", "answer", "agree")
-    messages = "1 test message" if len(found) == 1 else f"{len(found):,} test messages"
+    messages = "1 test message" if len(suspects) == 1 else f"{len(suspects):,} test messages"
     note = f"{messages} on which classifiers agree on another label than the gold one, which none of them gives."
     return Table("Check these labels first", head, body, notes=(note,), can_turn=False, topic=Topic.DIFFERENCES)
 

@@ -12,28 +12,28 @@ from bench.report.text import DASH, brackets, share
 CURVE = "Learning curve"
 
 
-def curve_tables(found: Sequence[Group]) -> Iterator[Table]:
+def curve_tables(trained: Sequence[Group]) -> Iterator[Table]:
     """Return the learning curve where there is one."""
-    if learners := curves(found):
-        yield _curve(learners, flat_lines(found))
+    if learners := curves(trained):
+        yield _curve(learners, flat_lines(trained))
 
 
-def seed_tables(found: Sequence[Group]) -> Iterator[Table]:
+def seed_tables(trained: Sequence[Group]) -> Iterator[Table]:
     """Return the spread over seeds where rows have several."""
-    if several := [group for group in found if group.train_per_label is None and len(group.accuracies) > 1]:
+    if several := [group for group in trained if group.train_per_label is None and len(group.accuracies) > 1]:
         yield _seeds(several)
 
 
 def _curve(learners: dict[str, list[Group]], flat: Sequence[Group]) -> Table:
     """Return a line per number of training examples per label, and a column per row of the config."""
-    sizes = sorted({group.per_label for own in learners.values() for group in own})
+    sizes = sorted({group.per_label for points in learners.values() for group in points})
     head = ("examples per label", *learners, *(group.row for group in flat))
-    by_size = {row: {group.per_label: group for group in own} for row, own in learners.items()}
+    by_size = {row: {group.per_label: group for group in points} for row, points in learners.items()}
     body = tuple(
         (_size_text(size), *(_mean(by_size[row].get(size)) for row in learners), *(_mean(group) for group in flat))
         for size in sizes
     )
-    seeds = max(len(group.accuracies) for own in learners.values() for group in own)
+    seeds = max(len(group.accuracies) for points in learners.values() for group in points)
     several = f"mean accuracy in % ± standard deviation over up to {seeds} seeds, each with its own draw of messages."
     notes = [several if seeds > 1 else "accuracy in % of one seed."]
     notes += [
@@ -55,35 +55,35 @@ def _mean(group: Group | None) -> str:
     return share(group.mean) + (f" ± {share(group.sd)}" if group.sd is not None else "")
 
 
-def crossing_text(found: Crossing) -> str:
+def crossing_text(where: Crossing) -> str:
     """Say in one sentence whether and where a curve passes a rival."""
-    rival = f"{found.rival} ({share(found.rival_accuracy)} %)"
-    if found.at is None:
-        text = f"{found.learner} does not pass {rival} with up to {_messages(found.last)}"
-    elif found.at <= found.first:
-        text = f"{found.learner} is ahead of {rival} from {_messages(found.first)} on"
+    rival = f"{where.rival} ({share(where.rival_accuracy)} %)"
+    if where.at is None:
+        text = f"{where.learner} does not pass {rival} with up to {_messages(where.last)}"
+    elif where.at <= where.first:
+        text = f"{where.learner} is ahead of {rival} from {_messages(where.first)} on"
     else:
-        text = f"{found.learner} passes {rival} at about {found.at:.0f} examples per label {_bounds(found)}"
-    if found.before is None:
+        text = f"{where.learner} passes {rival} at about {where.at:.0f} examples per label {_bounds(where)}"
+    if where.before is None:
         return f"{text}."
-    half = (found.before.interval.high - found.before.interval.low) / 2
-    behind = f"{share(-found.before.difference)} ± {share(half)} points"
-    return f"{text}; at {_size_text(found.before.per_label)} it is behind by {behind}."
+    half = (where.before.interval.high - where.before.interval.low) / 2
+    behind = f"{share(-where.before.difference)} ± {share(half)} points"
+    return f"{text}; at {_size_text(where.before.per_label)} it is behind by {behind}."
 
 
 def _messages(size: float) -> str:
     return f"{_size_text(size)} {'example' if size == 1 else 'examples'} per label"
 
 
-def _bounds(found: Crossing) -> str:
+def _bounds(where: Crossing) -> str:
     low, high = (
-        f"more than {_size_text(found.last)}" if math.isinf(bound) else f"{bound:.0f}"
-        for bound in (found.interval.low, found.interval.high)
+        f"more than {_size_text(where.last)}" if math.isinf(bound) else f"{bound:.0f}"
+        for bound in (where.interval.low, where.interval.high)
     )
     return f"[{low}, {high}]"
 
 
-def _seeds(found: Sequence[Group]) -> Table:
+def _seeds(several: Sequence[Group]) -> Table:
     body = tuple(
         (
             group.row,
@@ -92,7 +92,7 @@ def _seeds(found: Sequence[Group]) -> Table:
             share(group.sd),
             brackets(group.interval) if group.interval else DASH,
         )
-        for group in found
+        for group in several
     )
     head = ("classifier", "seeds", "mean accuracy %", "sd", "95 % interval of the mean")
     notes = ("the interval (Student's t) is of the mean over seeds on these test messages.",)

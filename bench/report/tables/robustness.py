@@ -16,13 +16,13 @@ LONG = 90
 
 def stress_tables(records: Mapping[str, Sequence[StressRecord]]) -> Iterator[Table]:
     """Yield the tables of all classifiers side by side: challenge, perturbed messages, attacks, the worst flips."""
-    found = {name: outcomes(own) for name, own in records.items()}
-    if any(one.suite == "challenge" for own in found.values() for one in own):
-        yield _challenge(found)
-    if any(one.suite == "spoiled" for own in found.values() for one in own):
-        yield _spoiled(found)
-    if any(one.suite == "injection" for own in found.values() for one in own):
-        yield _attacks(found)
+    by_classifier = {name: outcomes(results) for name, results in records.items()}
+    if any(outcome.suite == "challenge" for results in by_classifier.values() for outcome in results):
+        yield _challenge(by_classifier)
+    if any(outcome.suite == "spoiled" for results in by_classifier.values() for outcome in results):
+        yield _spoiled(by_classifier)
+    if any(outcome.suite == "injection" for results in by_classifier.values() for outcome in results):
+        yield _attacks(by_classifier)
         yield _flips(records)
 
 
@@ -32,69 +32,83 @@ def _accuracy(right: int, n: int) -> str:
     return with_interval(right / n, wilson_interval(right, n))
 
 
-def _of(own: Sequence[Outcome], suite: str, form: str | None = None) -> list[Outcome]:
-    return [one for one in own if one.suite == suite and form in (None, one.form)]
+def _of(results: Sequence[Outcome], suite: str, form: str | None = None) -> list[Outcome]:
+    return [outcome for outcome in results if outcome.suite == suite and form in (None, outcome.form)]
 
 
-def _forms(found: Mapping[str, Sequence[Outcome]], suite: str) -> list[str]:
-    return list(dict.fromkeys(one.form for own in found.values() for one in own if one.suite == suite))
+def _forms(by_classifier: Mapping[str, Sequence[Outcome]], suite: str) -> list[str]:
+    return list(
+        dict.fromkeys(
+            outcome.form for results in by_classifier.values() for outcome in results if outcome.suite == suite
+        )
+    )
 
 
-def _challenge(found: Mapping[str, Sequence[Outcome]]) -> Table:
-    body = [("all", *(_sum(_of(own, "challenge")) for own in found.values()))]
+def _challenge(by_classifier: Mapping[str, Sequence[Outcome]]) -> Table:
+    body = [("all", *(_sum(_of(results, "challenge")) for results in by_classifier.values()))]
     body += [
-        (kind, *(_sum(_of(own, "challenge", kind)) for own in found.values())) for kind in _forms(found, "challenge")
+        (kind, *(_sum(_of(results, "challenge", kind)) for results in by_classifier.values()))
+        for kind in _forms(by_classifier, "challenge")
     ]
     notes = ("messages written to confuse a classifier, never trained on; brackets are 95 % Wilson intervals.",)
-    return Table("Challenge: accuracy % by kind", ("kind", *found), tuple(body), notes=notes, topic=Topic.ROBUSTNESS)
+    return Table(
+        "Challenge: accuracy % by kind", ("kind", *by_classifier), tuple(body), notes=notes, topic=Topic.ROBUSTNESS
+    )
 
 
-def _sum(own: Sequence[Outcome]) -> str:
-    return _accuracy(sum(one.right for one in own), sum(one.n for one in own))
+def _sum(results: Sequence[Outcome]) -> str:
+    return _accuracy(sum(outcome.right for outcome in results), sum(outcome.n for outcome in results))
 
 
-def _spoiled(found: Mapping[str, Sequence[Outcome]]) -> Table:
+def _spoiled(by_classifier: Mapping[str, Sequence[Outcome]]) -> Table:
     """Return accuracy on the clean messages and at each severity."""
     body = []
-    for form in _forms(found, "spoiled"):
+    for form in _forms(by_classifier, "spoiled"):
         cells = []
-        for own in found.values():
-            by_strength = {one.strength: one for one in _of(own, "spoiled", form)}
+        for results in by_classifier.values():
+            by_strength = {outcome.strength: outcome for outcome in _of(results, "spoiled", form)}
             if set(by_strength) != set(STRENGTHS):  # broken off before it was asked
                 cells.append(DASH)
                 continue
             some, after = by_strength[STRENGTHS[0]], [by_strength[strength] for strength in STRENGTHS]
-            cells.append(" → ".join([_short(some.clean_right, some.n), *(_short(one.right, one.n) for one in after)]))
+            cells.append(
+                " → ".join([_short(some.clean_right, some.n), *(_short(outcome.right, outcome.n) for outcome in after)])
+            )
         body.append((form, *cells))
-    n = max(one.n for own in found.values() for one in own if one.suite == "spoiled")
+    n = max(outcome.n for results in by_classifier.values() for outcome in results if outcome.suite == "spoiled")
     widest = wilson_interval(n // 2, n)
     notes = (
         f"accuracy % on the {n} clean messages → at severity 1 → 2 → 3; 95 % intervals are up to "
         f"{share(widest.high - widest.low)} points wide.",
     )
     title = "Perturbed messages: accuracy % by severity"
-    return Table(title, ("perturbation", *found), tuple(body), notes=notes, can_turn=False, topic=Topic.ROBUSTNESS)
+    return Table(
+        title, ("perturbation", *by_classifier), tuple(body), notes=notes, can_turn=False, topic=Topic.ROBUSTNESS
+    )
 
 
 def _short(right: int, n: int) -> str:
     return f"{100 * right / n:.0f}"
 
 
-def _attacks(found: Mapping[str, Sequence[Outcome]]) -> Table:
-    def success(own: Sequence[Outcome]) -> str:
-        return _accuracy(sum(one.flipped for one in own), sum(one.n for one in own))
+def _attacks(by_classifier: Mapping[str, Sequence[Outcome]]) -> Table:
+    def success(results: Sequence[Outcome]) -> str:
+        return _accuracy(sum(outcome.flipped for outcome in results), sum(outcome.n for outcome in results))
 
-    body = [("all", *(success(_of(own, "injection")) for own in found.values()))]
-    forms = _forms(found, "injection")
-    flips = {form: sum(one.flipped for own in found.values() for one in _of(own, "injection", form)) for form in forms}
+    body = [("all", *(success(_of(results, "injection")) for results in by_classifier.values()))]
+    forms = _forms(by_classifier, "injection")
+    flips = {
+        form: sum(outcome.flipped for results in by_classifier.values() for outcome in _of(results, "injection", form))
+        for form in forms
+    }
     for form in sorted(forms, key=lambda form: -flips[form]):
-        body.append((form, *(success(_of(own, "injection", form)) for own in found.values())))
+        body.append((form, *(success(_of(results, "injection", form)) for results in by_classifier.values())))
     notes = (
         "share of answers that become the attacker's label: lower is better; the most successful attack first; "
         "brackets are 95 % Wilson intervals.",
     )
     title = "Prompt injection: attack success %"
-    return Table(title, ("attack", *found), tuple(body), notes=notes, topic=Topic.ROBUSTNESS)
+    return Table(title, ("attack", *by_classifier), tuple(body), notes=notes, topic=Topic.ROBUSTNESS)
 
 
 def _flips(records: Mapping[str, Sequence[StressRecord]]) -> Table:
@@ -107,8 +121,8 @@ def _flips(records: Mapping[str, Sequence[StressRecord]]) -> Table:
             record.question.target,
             _cut(record.question.text),
         )
-        for name, own in records.items()
-        for record in [r for r in own if r.is_flipped and r.question.clean][:WORST]
+        for name, results in records.items()
+        for record in [r for r in results if r.is_flipped and r.question.clean][:WORST]
     ]
     head = ("classifier", "attack", "gold", "answer", "text")
     return Table("Flipped by an attack", head, tuple(body), can_turn=False, topic=Topic.ROBUSTNESS)

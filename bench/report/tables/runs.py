@@ -15,23 +15,23 @@ from bench.report.tables.table import Table
 from bench.report.text import DASH, number, share, shortened, signed, with_interval
 
 
-def changes_table(old: RunRecord, new: RunRecord, found: Sequence[Change]) -> Table:
+def changes_table(old: RunRecord, new: RunRecord, changes: Sequence[Change]) -> Table:
     """Return a line per classifier that both runs have."""
     head = ("classifier", "before %", "after %", "difference points", "95 % interval", "Holm p", "verdict")
     body = tuple(
         (
-            one.classifier,
-            share(one.old_accuracy),
-            share(one.new_accuracy),
-            f"{100 * one.pair.difference:+.1f}",
-            signed(one.pair.interval),
-            p_text(one.pair.holm_p_value),
-            "worse" if one.is_regression else "better" if one.is_improvement else "unclear",
+            change.classifier,
+            share(change.old_accuracy),
+            share(change.new_accuracy),
+            f"{100 * change.pair.difference:+.1f}",
+            signed(change.pair.interval),
+            p_text(change.pair.holm_p_value),
+            "worse" if change.is_regression else "better" if change.is_improvement else "unclear",
         )
-        for one in found
+        for change in changes
     )
-    notes = ["unclear: the difference may be chance."] if any(not _is_clear(one) for one in found) else []
-    notes += [f"n = {min(one.pair.n for one in found)} test messages that both runs have."]
+    notes = ["unclear: the difference may be chance."] if any(not _is_clear(change) for change in changes) else []
+    notes += [f"n = {min(change.pair.n for change in changes)} test messages that both runs have."]
     notes += [f"the runs differ in {what}: what changed may be that." for what in _differences(old, new)]
     return Table(f"{new.name} against {old.name}", head, body, notes=tuple(notes))
 
@@ -70,10 +70,10 @@ def cascade_table(rows: Sequence[Row]) -> Table:
 CURVE_LINES = 11
 
 
-def cascade_curve_table(found: Sequence[Point], row: Row) -> Table:
+def cascade_curve_table(thresholds: Sequence[Point], row: Row) -> Table:
     """Return the curve on the test messages at even shares passed on; the chosen threshold is in the row above."""
     wanted = [i / (CURVE_LINES - 1) for i in range(CURVE_LINES)]
-    shown = dict.fromkeys(min(found, key=lambda point: abs(point.passed_on - part)) for part in wanted)
+    shown = dict.fromkeys(min(thresholds, key=lambda point: abs(point.passed_on - part)) for part in wanted)
     body = tuple((share(point.passed_on), f"{point.bound:.3f}", share(point.accuracy)) for point in shown)
     notes = (f"{share(float(row.cell.metadata['passed on']))} % are passed on at the chosen threshold.",)
     return Table("What each threshold would have given", ("passed on %", "threshold", "accuracy %"), body, notes=notes)
@@ -85,16 +85,16 @@ LONG = 100
 
 def issue_line(issue: LabelIssue) -> tuple[str, ...]:
     """Return a likely wrong label as texts, in the order of `ISSUE_HEAD`."""
-    one = issue.message
+    message = issue.message
     given, other = f"{issue.given_probability:.3f}", f"{issue.suggested_probability:.3f}"
-    return one.id, one.text, ", ".join(one.labels), issue.suggested, given, other
+    return message.id, message.text, ", ".join(message.labels), issue.suggested, given, other
 
 
-def issues_table(found: Sequence[LabelIssue], limit: int, n: int) -> Table:
+def issues_table(issues: Sequence[LabelIssue], limit: int, n: int) -> Table:
     """Return the labels to check first."""
-    lines = [issue_line(issue) for issue in found[: limit or None]]
+    lines = [issue_line(issue) for issue in issues[: limit or None]]
     body = tuple((id_, shortened(text, LONG), *rest) for id_, text, *rest in lines)
-    note = f"{len(found)} of {n} labels are likely wrong; {len(body)} shown (cleanlab, confident learning)."
+    note = f"{len(issues)} of {n} labels are likely wrong; {len(body)} shown (cleanlab, confident learning)."
     return Table("Check these labels first", ISSUE_HEAD, body, notes=(note,), can_turn=False)
 
 
