@@ -6,12 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from bench.analysis.compare import Pair, suspects
-from bench.analysis.disagreement_counts import disagreement_counts
-from bench.analysis.learning_curve import groups
-from bench.analysis.recommend import Limits, Verdict, recommend
-from bench.analysis.scores import Row, full_data_rows
-from bench.analysis.slices import slices
+from bench.analysis.compare import Pair
+from bench.analysis.findings import Findings, findings
+from bench.analysis.recommend import Verdict
+from bench.analysis.scores import Row
 from bench.config.tables import CostConfig
 from bench.records.types import RunRecord
 from bench.report.tables.comparison import pairs_table, rejection_table, shown_pairs, slice_table, suspects_table
@@ -60,21 +58,30 @@ class Report:
 
     run: RunRecord
     rows: Sequence[Row]
-    pairs: Sequence[Pair]
+    findings: Findings
     caveats: tuple[Caveat, ...]
-    verdict: Verdict | None
     tables: tuple[Table, ...]
     stress: Stress = field(default_factory=dict)
 
     @property
+    def pairs(self) -> Sequence[Pair]:
+        """Return the paired comparisons."""
+        return self.findings.pairs
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Return what to use; None where nothing was compared."""
+        return self.findings.verdict
+
+    @property
     def prices(self) -> CostConfig:
         """Return the prices in the run's config."""
-        return _prices(self.run)
+        return self.findings.prices
 
     @property
     def is_timed(self) -> bool:
         """Tell whether times mean something: not where classifiers ran at the same time."""
-        return _jobs(self.run) == 1
+        return self.findings.is_timed
 
     @property
     def title(self) -> str:
@@ -99,56 +106,43 @@ class Report:
 
 
 def make_report(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair], stress: Stress | None = None) -> Report:
-    """Work out a report; `pairs` compare the rows that were trained on the whole training part."""
+    """Make a report; `pairs` compare the rows that were trained on the whole training part."""
     stress = stress or {}
-    made = (*tables(run, rows, pairs), *stress_tables(stress))
-    return Report(run, rows, pairs, tuple(caveats(run, rows)), verdict_of(run, rows, pairs), made, stress)
+    worked_out = findings(run, rows, pairs)
+    noted = caveats(run, rows)
+    made = (*tables(run, worked_out, noted), *stress_tables(stress))
+    return Report(run, rows, worked_out, tuple(noted), made, stress)
 
 
-def tables(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Iterator[Table]:
+def tables(run: RunRecord, worked_out: Findings, noted: Sequence[Caveat]) -> Iterator[Table]:
     """Yield a run's tables, the most important first; points of a learning curve stand in its table alone."""
-    trained = groups(rows)
-    marks = _marks(caveats(run, rows))
-    rows = full_data_rows(rows)
-    is_timed = _jobs(run) == 1
-    yield from curve_tables(trained)
-    yield summary_table(rows, marks, is_timed=is_timed)
+    rows = worked_out.rows
+    yield from curve_tables(worked_out.trained, worked_out.crossings)
+    yield summary_table(rows, _marks(noted), is_timed=worked_out.is_timed)
     yield quality_table(rows, takes_several=run.as_task().takes_several)
-    if other := str(run.config.get("data", {}).get("oos_label", "")):
-        yield rejection_table(rows, other)
-    yield from seed_tables(trained)
-    if is_timed:
-        yield time_table(rows)
-    yield size_table(rows)
-    if is_timed:
-        yield cost_table(rows, _prices(run))
-    if sum(row.scores is not None for row in rows) > 1:
-        yield disagreement_table(disagreement_counts(rows))
-    if pairs:
-        yield pairs_table(*shown_pairs(rows, pairs))
+    if worked_out.rejections:
+        yield rejection_table(worked_out.rejections, worked_out.oos_label)
+    yield from seed_tables(worked_out.trained)
+    yield from _cost_tables(worked_out)
+    if len(worked_out.counts.classifiers) > 1:
+        yield disagreement_table(worked_out.counts)
+    if worked_out.pairs:
+        yield pairs_table(*shown_pairs(rows, worked_out.pairs))
     if with_probabilities := [row for row in rows if row.scores and row.scores.probability]:
         yield probability_table(with_probabilities)
-    yield from map(slice_table, slices(rows))
-    if doubtful := suspects(rows):
-        yield suspects_table(doubtful)
+    yield from map(slice_table, worked_out.slices)
+    if worked_out.suspects:
+        yield suspects_table(worked_out.suspects)
     yield from label_tables(rows)
     yield from llm_tables(rows)
 
 
-def verdict_of(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Verdict | None:
-    """Return the verdict without limits, at the config's prices; None where nothing was compared."""
-    if not pairs or _jobs(run) > 1:
-        return None
-    return recommend(full_data_rows(rows), pairs, Limits(), _prices(run))
-
-
-def _jobs(run: RunRecord) -> int:
-    """Return how many cells ran at a time; records of before that was possible do not say."""
-    return int(run.config.get("jobs", 1))
-
-
-def _prices(run: RunRecord) -> CostConfig:
-    return CostConfig.model_validate(run.config.get("cost", {}))
+def _cost_tables(worked_out: Findings) -> Iterator[Table]:
+    if worked_out.is_timed:
+        yield time_table(worked_out.rows)
+    yield size_table(worked_out.rows)
+    if worked_out.is_timed:
+        yield cost_table(worked_out)
 
 
 def _started(run: RunRecord) -> datetime | None:
@@ -174,7 +168,7 @@ def caveats(run: RunRecord, rows: Sequence[Row]) -> list[Caveat]:
             about.setdefault(note, []).append(name)
         if row.cell.status != "ok":
             about.setdefault(f"{row.cell.status}: {row.cell.cause}", []).append(row.cell.classifier)
-    jobs = _jobs(run)
+    jobs = int(run.config.get("jobs", 1))
     shared = [f"{jobs} classifiers ran at a time: their times are left out"] if jobs > 1 else []
     marked = [
         Caveat(text, tuple(dict.fromkeys(names)), str(i).translate(SUPERSCRIPTS))

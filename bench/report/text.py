@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.analysis.label_scores import Interval
+from bench.analysis.out_of_scope import Share
 from bench.analysis.scores import METRICS, Metric, Row
 from bench.report.sanitize import one_line
 
@@ -50,6 +51,11 @@ def number(value: float | None) -> str:
 def with_interval(value: float, interval: Interval) -> str:
     """Return a share as a percentage, its interval behind it in brackets."""
     return f"{share(value)} {brackets(interval)}"
+
+
+def counted(part: Share) -> str:
+    """Return a share of counted messages with its interval; a dash of none."""
+    return DASH if part.value is None or part.interval is None else with_interval(part.value, part.interval)
 
 
 def brackets(interval: Interval) -> str:

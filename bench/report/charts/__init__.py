@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.analysis.learning_curve import curves, groups
-from bench.analysis.scores import full_data_rows
+from bench.analysis.learning_curve import curves
 from bench.report.build import Report
 from bench.report.charts.costs import bars, cost_tradeoff, tradeoff
 from bench.report.charts.drawing import LIGHT, Chart, config
@@ -24,21 +23,21 @@ NARROW = 300
 
 def narrow_charts(report: Report) -> Iterator[tuple[str, Chart]]:
     """Yield those charts for a phone in which names stand at places worked out for a width."""
-    scored = [row for row in full_data_rows(report.rows) if row.scores]
+    scored = [row for row in report.findings.rows if row.scores]
     if report.is_timed and any(row.cell.latency_ms for row in scored):
         yield "tradeoff", tradeoff(scored, NARROW)
     if report.is_timed and any(row.cell.throughput_per_s for row in scored):
-        yield "cost", cost_tradeoff(scored, report.prices, NARROW)
+        yield "cost", cost_tradeoff(report.findings, NARROW)
 
 
 def charts(report: Report) -> Iterator[tuple[str, Chart]]:
     """Yield the charts a run has data for, each with its name, the most important first."""
-    scored = [row for row in full_data_rows(report.rows) if row.scores]
-    trained = groups(report.rows)
+    scored = [row for row in report.findings.rows if row.scores]
+    trained = report.findings.trained
     if report.is_timed and any(row.cell.latency_ms for row in scored):
         yield "tradeoff", tradeoff(scored)
     if report.is_timed and any(row.cell.throughput_per_s for row in scored):
-        yield "cost", cost_tradeoff(scored, report.prices)
+        yield "cost", cost_tradeoff(report.findings)
         yield "bars", bars(scored)
     if curves(trained):
         yield "curve", learning_curve(trained)
@@ -47,8 +46,8 @@ def charts(report: Report) -> Iterator[tuple[str, Chart]]:
     if any(row.scores.probability for row in scored if row.scores):
         yield "reliability", reliability(scored)
         yield "coverage", coverage(scored)
-    if any("passed on" in row.cell.metadata for row in scored):
-        yield "cascade", cascade(scored)
+    if report.findings.cascades:
+        yield "cascade", cascade(report.findings.cascades)
     if any(row.cell.max_attempts > 1 for row in scored):
         yield "retry", retry(scored)
 

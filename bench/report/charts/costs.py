@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.analysis.cost import cost_of
+from bench.analysis.cost import pareto
+from bench.analysis.findings import Findings
 from bench.analysis.scores import METRICS, Row
-from bench.config.tables import CostConfig
 from bench.report.charts.drawing import HEIGHT, WIDTH, Chart, Points, colour, drawable, inline, names_of, sized
 from bench.report.charts.names import Spot, place_names
 from bench.report.tables.layout import shortened_name
@@ -29,9 +29,10 @@ def tradeoff(rows: Sequence[Row], width: int = WIDTH) -> Chart:
     return _against(_Axis(taken, "ms per message (p50), log scale", width), names_of(rows), "Accuracy against latency")
 
 
-def cost_tradeoff(rows: Sequence[Row], prices: CostConfig, width: int = WIDTH) -> Chart:
+def cost_tradeoff(worked_out: Findings, width: int = WIDTH) -> Chart:
     """Draw accuracy against what a million messages cost, training and labelling included where prices are known."""
-    costs = [(row, cost) for row in rows if (cost := cost_of(row.cell, prices))]
+    rows, prices = [row for row in worked_out.rows if row.scores], worked_out.prices
+    costs = [(row, cost) for row in rows if (cost := worked_out.costs[row.cell.classifier])]
     if prices.are_set:
         unit = f"{prices.currency} per million messages, training included, log scale"
         axis = _Axis([(row, cost.total(1e6)) for row, cost in costs], unit, width)
@@ -180,12 +181,3 @@ def bars(rows: Sequence[Row]) -> Chart:
         panels.append(drawn.properties(width=PANEL, height=alt.Step(22)))
     chart: Any = alt.concat(*panels, columns=2)
     return chart.properties(title="Speed, memory and size")
-
-
-def pareto(points: Sequence[tuple[float, float]]) -> list[bool]:
-    """Tell of every (cost, quality) whether no other costs at most as much and is at least as good, one strictly."""
-
-    def beats(a: tuple[float, float], b: tuple[float, float]) -> bool:
-        return a[0] <= b[0] and a[1] >= b[1] and a != b
-
-    return [not any(beats(other, point) for other in points) for point in points]

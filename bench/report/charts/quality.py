@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bench.analysis.cascade import points, turned_away
+from bench.analysis.findings import CascadeCurve
 from bench.analysis.learning_curve import Group, curves, flat_lines
 from bench.analysis.scores import UNPARSED, Row
 from bench.report.charts.drawing import Chart, Points, colour, dash, drawable, inline, names_of, sized
@@ -151,33 +151,25 @@ def coverage(rows: Sequence[Row]) -> Chart:
     return sized(chart, "Coverage: how much can be answered at which accuracy")
 
 
-def cascade(rows: Sequence[Row]) -> Chart:
+def cascade(curves: Sequence[CascadeCurve]) -> Chart:
     """Draw each cascade's accuracy over the share passed on to its second classifier; the dot is the threshold."""
     import altair as alt
 
-    by_name = {row.cell.classifier: row for row in rows}
-    lines: Points = []
-    thresholds: Points = []
-    for row in rows:
-        metadata = row.cell.metadata
-        if "passed on" not in metadata or row.scores is None:
-            continue
-        name = row.cell.classifier
-        first, second = by_name[str(metadata["first"])], by_name.get(str(metadata["second"]))
-        rest = second.records if second else turned_away(first.records, str(metadata["second"]))
-        lines += [
-            {"cascade": name, "passed": 100 * p.passed_on, "accuracy": 100 * p.accuracy}
-            for p in points(first.records, rest)
-        ]
-        thresholds.append(
-            {"cascade": name, "passed": 100 * float(metadata["passed on"]), "accuracy": 100 * row.scores.accuracy}
-        )
+    lines: Points = [
+        {"cascade": curve.classifier, "passed": 100 * p.passed_on, "accuracy": 100 * p.accuracy}
+        for curve in curves
+        for p in curve.points
+    ]
+    thresholds: Points = [
+        {"cascade": curve.classifier, "passed": 100 * curve.passed_on, "accuracy": 100 * curve.accuracy}
+        for curve in curves
+    ]
     x = alt.X("passed:Q", title="% of messages passed on to the second classifier")
     y = alt.Y("accuracy:Q", title="accuracy %", scale=alt.Scale(zero=False))
-    color = colour(list(dict.fromkeys(point["cascade"] for point in thresholds)), "cascade")
-    curve = alt.Chart(inline(lines)).mark_line().encode(x=x, y=y, color=color)
+    color = colour([curve.classifier for curve in curves], "cascade")
+    drawn = alt.Chart(inline(lines)).mark_line().encode(x=x, y=y, color=color)
     dots = alt.Chart(inline(thresholds)).mark_point(filled=True, size=120).encode(x=x, y=y, color=color)
-    return sized(curve + dots, "Cascades: accuracy against what the second classifier costs")
+    return sized(drawn + dots, "Cascades: accuracy against what the second classifier costs")
 
 
 def retry(rows: Sequence[Row]) -> Chart:

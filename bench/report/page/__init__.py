@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.analysis.compare import Disagreement, answers_by_message
-from bench.analysis.scores import Row, full_data_rows
+from bench.analysis.scores import Row
 from bench.report.build import Report
 from bench.report.charts import TOPICS
 from bench.report.charts.drawing import DARK, LIGHT, config
@@ -57,7 +57,7 @@ def page(report: Report, drawn: Mapping[str, Any], narrow: Mapping[str, Any] | N
     environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["embedded"] = embedded
     environment.tests["wide"] = _is_wide
-    shown = full_data_rows(report.rows)
+    shown = report.findings.rows
     messages, left_out = viewed_messages(shown)
     contrived = challenge_messages(report, shown)
     charts = {name: {"wide": chart.to_dict(), "narrow": None} for name, chart in drawn.items()}

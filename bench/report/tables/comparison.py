@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bench.analysis.compare import Pair, Suspect
-from bench.analysis.out_of_scope import Share, rejection
+from bench.analysis.out_of_scope import Rejection
 from bench.analysis.scores import Row
 from bench.analysis.slices import Slice
 from bench.report.tables.table import Table, Topic
-from bench.report.text import DASH, label_text, shortened, signed, with_interval
+from bench.report.text import DASH, counted, label_text, shortened, signed, with_interval
 
 
 def slice_table(division: Slice) -> Table:
@@ -22,14 +22,9 @@ def slice_table(division: Slice) -> Table:
     return Table(f"Accuracy % by {division.name}", (division.name, "messages", *names), body, topic=Topic.LABELS)
 
 
-def rejection_table(rows: Sequence[Row], other: str) -> Table:
+def rejection_table(by_name: Mapping[str, Rejection], other: str) -> Table:
     """Return accuracy on in-scope messages, and recall and precision at rejecting out-of-scope ones."""
-
-    def shown(part: Share) -> str:
-        return with_interval(part.value, part.interval) if part.value is not None and part.interval else DASH
-
-    by_name = {row.cell.classifier: rejection(row.records, other) for row in rows if row.scores}
-    body = tuple((name, *map(shown, (r.in_scope_accuracy, r.recall, r.precision))) for name, r in by_name.items())
+    body = tuple((name, *map(counted, (r.in_scope_accuracy, r.recall, r.precision))) for name, r in by_name.items())
     n = max((r.recall.n for r in by_name.values()), default=0)
     meaning = "recall: the share of them that is rejected; precision: their share of all rejected messages."
     note = f"{n} test messages are out-of-scope ('{other}'); {meaning} Brackets are 95 % Wilson intervals."

@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from bench.analysis.learning_curve import Crossing, Group, crossing, curves, flat_lines
+from bench.analysis.learning_curve import Crossing, Group, curves, flat_lines
 from bench.report.tables.table import Table, Topic
 from bench.report.text import DASH, brackets, share
 
 CURVE = "Learning curve"
 
 
-def curve_tables(trained: Sequence[Group]) -> Iterator[Table]:
+def curve_tables(trained: Sequence[Group], crossings: Sequence[Crossing]) -> Iterator[Table]:
     """Return the learning curve where there is one."""
     if learners := curves(trained):
-        yield _curve(learners, flat_lines(trained))
+        yield _curve(learners, flat_lines(trained), crossings)
 
 
 def seed_tables(trained: Sequence[Group]) -> Iterator[Table]:
@@ -24,7 +24,7 @@ def seed_tables(trained: Sequence[Group]) -> Iterator[Table]:
         yield _seeds(several)
 
 
-def _curve(learners: dict[str, list[Group]], flat: Sequence[Group]) -> Table:
+def _curve(learners: dict[str, list[Group]], flat: Sequence[Group], crossings: Sequence[Crossing]) -> Table:
     """Return a line per number of training examples per label, and a column per row of the config."""
     sizes = sorted({group.per_label for points in learners.values() for group in points})
     head = ("examples per label", *learners, *(group.row for group in flat))
@@ -36,12 +36,7 @@ def _curve(learners: dict[str, list[Group]], flat: Sequence[Group]) -> Table:
     seeds = max(len(group.accuracies) for points in learners.values() for group in points)
     several = f"mean accuracy in % ± standard deviation over up to {seeds} seeds, each with its own draw of messages."
     notes = [several if seeds > 1 else "accuracy in % of one seed."]
-    notes += [
-        crossing_text(crossing(curve, rival))
-        for curve in learners.values()
-        for rival in flat
-        if len(curve) > 1 and all(len(group.hits) == len(rival.hits) for group in curve)
-    ]
+    notes += map(crossing_text, crossings)
     return Table(CURVE, head, body, notes=tuple(notes), can_turn=False, topic=Topic.CURVE, is_main=True)
 
 

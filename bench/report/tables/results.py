@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from bench.analysis.cost import Cost, cost_of, machine_gb
+from bench.analysis.cost import Cost
 from bench.analysis.disagreement_counts import DisagreementCounts
+from bench.analysis.findings import Findings
 from bench.analysis.scores import Row
 from bench.config.tables import CostConfig
 from bench.report.tables.table import Table, Topic
@@ -126,15 +127,16 @@ def figures(rows: Sequence[Row], names: tuple[str, ...], plain: tuple[str, ...] 
     return ("classifier", *map(heading, metrics)), body, frozenset(places)
 
 
-def cost_table(rows: Sequence[Row], prices: CostConfig) -> Table:
+def cost_table(worked_out: Findings) -> Table:
     """Return what a million messages take: time, memory, labels, and energy and money where they are known."""
-    costs = [cost_of(row.cell, prices) for row in rows]
+    rows, prices = worked_out.rows, worked_out.prices
+    costs = [worked_out.costs[row.cell.classifier] for row in rows]
     shown = [(heading, name) for heading, name in _cost_columns(prices) if any(_figure(cost, name) for cost in costs)]
     body = tuple(
         (
             row.cell.classifier,
             number(cost.hours_per_million if cost else None),
-            f"{memory:g}" if (memory := machine_gb(row.cell)) else DASH,
+            f"{memory:g}" if (memory := worked_out.machine_gb[row.cell.classifier]) else DASH,
             labels_text(row.cell.n_labelled),
             *(money(_figure(cost, name)) for _, name in shown),
         )

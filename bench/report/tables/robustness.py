@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from bench.analysis.scores import wilson_interval
+from bench.analysis.out_of_scope import Share
 from bench.report.tables.table import Table, Topic
-from bench.report.text import DASH, label_text, share, with_interval
+from bench.report.text import DASH, counted, label_text, share
 from bench.robustness.perturbations import STRENGTHS
 from bench.robustness.suites import Outcome, StressRecord, outcomes
 
@@ -24,12 +24,6 @@ def stress_tables(records: Mapping[str, Sequence[StressRecord]]) -> Iterator[Tab
     if any(outcome.suite == "injection" for results in by_classifier.values() for outcome in results):
         yield _attacks(by_classifier)
         yield _flips(records)
-
-
-def _accuracy(right: int, n: int) -> str:
-    if not n:
-        return DASH
-    return with_interval(right / n, wilson_interval(right, n))
 
 
 def _of(results: Sequence[Outcome], suite: str, form: str | None = None) -> list[Outcome]:
@@ -57,7 +51,7 @@ def _challenge(by_classifier: Mapping[str, Sequence[Outcome]]) -> Table:
 
 
 def _sum(results: Sequence[Outcome]) -> str:
-    return _accuracy(sum(outcome.right for outcome in results), sum(outcome.n for outcome in results))
+    return counted(Share(sum(outcome.right for outcome in results), sum(outcome.n for outcome in results)))
 
 
 def _spoiled(by_classifier: Mapping[str, Sequence[Outcome]]) -> Table:
@@ -76,10 +70,10 @@ def _spoiled(by_classifier: Mapping[str, Sequence[Outcome]]) -> Table:
             )
         body.append((form, *cells))
     n = max(outcome.n for results in by_classifier.values() for outcome in results if outcome.suite == "spoiled")
-    widest = wilson_interval(n // 2, n)
+    widest = Share(n // 2, n).interval
+    width = share(widest.high - widest.low) if widest else DASH
     notes = (
-        f"accuracy % on the {n} clean messages → at severity 1 → 2 → 3; 95 % intervals are up to "
-        f"{share(widest.high - widest.low)} points wide.",
+        f"accuracy % on the {n} clean messages → at severity 1 → 2 → 3; 95 % intervals are up to {width} points wide.",
     )
     title = "Perturbed messages: accuracy % by severity"
     return Table(
@@ -93,7 +87,7 @@ def _short(right: int, n: int) -> str:
 
 def _attacks(by_classifier: Mapping[str, Sequence[Outcome]]) -> Table:
     def success(results: Sequence[Outcome]) -> str:
-        return _accuracy(sum(outcome.flipped for outcome in results), sum(outcome.n for outcome in results))
+        return counted(Share(sum(outcome.flipped for outcome in results), sum(outcome.n for outcome in results)))
 
     body = [("all", *(success(_of(results, "injection")) for results in by_classifier.values()))]
     forms = _forms(by_classifier, "injection")

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from samples import record, row
 
+from bench.analysis.cost import pareto
 from bench.report.charts import save_charts
-from bench.report.charts.costs import Scales, pareto
+from bench.report.charts.costs import Scales
 from bench.report.charts.drawing import DARK, LIGHT, Theme, drawable
 from bench.report.charts.names import RINGS, Box, Spot, place_names
 from bench.report.charts.quality import confusion, coverage

@@ -15,7 +15,7 @@ from bench.analysis.compare import all_pairs, rows_of
 from bench.analysis.scores import full_data_rows
 from bench.cli import main
 from bench.records.store import RunFolder
-from bench.report.build import caveats, make_report, tables
+from bench.report.build import caveats, make_report
 from bench.report.markdown import markdown, replace_block, results_block, scores_json
 from bench.report.tables.speed import speed_block
 from bench.report.tables.table import Table, Topic, table_lines
@@ -72,7 +72,7 @@ def test_many_classifiers_show_the_pairs_with_the_best_only() -> None:
     rows = rows_of(run)
     pairs = all_pairs(rows)
     assert len(pairs) == len(rows) * (len(rows) - 1) // 2
-    (table,) = (t for t in tables(run.read(), rows, pairs) if t.title.startswith("Differences"))
+    (table,) = (t for t in make_report(run.read(), rows, pairs).tables if t.title.startswith("Differences"))
     assert len(table.body) == len(rows) - 1
     assert any(f"all {len(pairs)} pairs" in note for note in table.notes)
 
@@ -80,7 +80,7 @@ def test_many_classifiers_show_the_pairs_with_the_best_only() -> None:
 def test_tuned_row_shows_every_try_and_the_plain_one() -> None:
     run = RunFolder(REFERENCE.path.with_name("llm-ladder"))
     rows = rows_of(run)
-    shown = {t.title: t for t in tables(run.read(), rows, all_pairs(rows))}
+    shown = {t.title: t for t in make_report(run.read(), rows, all_pairs(rows)).tables}
     tried = shown["500m-tuned: tried on validation"]
     assert tried.body[0][0].startswith("as configured")
     assert sum(cells[0].endswith("(chosen)") for cells in tried.body) == 1

@@ -1,0 +1,104 @@
+"""Everything that is worked out of a run's records, once: reports show it and compute nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.analysis.cascade import Point, points, turned_away
+from bench.analysis.compare import Pair, Suspect, suspects
+from bench.analysis.cost import Cost, cost_of, machine_gb
+from bench.analysis.disagreement_counts import DisagreementCounts, disagreement_counts
+from bench.analysis.learning_curve import Crossing, Group, crossing, curves, flat_lines, groups
+from bench.analysis.out_of_scope import Rejection, rejection
+from bench.analysis.recommend import Limits, Verdict, recommend
+from bench.analysis.scores import Row, full_data_rows
+from bench.analysis.slices import Slice, slices
+from bench.config.tables import CostConfig
+from bench.records.types import RunRecord
+
+
+@dataclass(frozen=True, slots=True)
+class CascadeCurve:
+    """What every threshold of a cascade would have given on the test messages, and the one it has."""
+
+    classifier: str
+    points: tuple[Point, ...]
+    passed_on: float
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a run says.
+
+    `rows` are those that were trained on the whole training part; `pairs`, `costs` and all the rest but `trained` and
+    `crossings` are of them. `trained` has the points of learning curves too. `is_timed` tells whether times mean
+    something: they do not where classifiers ran at the same time.
+    """
+
+    rows: tuple[Row, ...]
+    pairs: tuple[Pair, ...]
+    verdict: Verdict | None
+    is_timed: bool
+    prices: CostConfig
+    costs: dict[str, Cost | None]
+    machine_gb: dict[str, float | None]
+    trained: tuple[Group, ...]
+    crossings: tuple[Crossing, ...]
+    counts: DisagreementCounts
+    slices: tuple[Slice, ...]
+    suspects: tuple[Suspect, ...]
+    oos_label: str
+    rejections: dict[str, Rejection]
+    cascades: tuple[CascadeCurve, ...]
+
+
+def findings(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Findings:
+    """Work out a run; `pairs` compare the rows that were trained on the whole training part."""
+    trained = groups(rows)
+    whole = full_data_rows(rows)
+    is_timed = int(run.config.get("jobs", 1)) == 1
+    prices = CostConfig.model_validate(run.config.get("cost", {}))
+    oos_label = str(run.config.get("data", {}).get("oos_label", ""))
+    return Findings(
+        rows=tuple(whole),
+        pairs=tuple(pairs),
+        verdict=recommend(whole, pairs, Limits(), prices) if pairs and is_timed else None,
+        is_timed=is_timed,
+        prices=prices,
+        costs={row.cell.classifier: cost_of(row.cell, prices) for row in whole},
+        machine_gb={row.cell.classifier: machine_gb(row.cell) for row in whole},
+        trained=tuple(trained),
+        crossings=tuple(_crossings(trained)),
+        counts=disagreement_counts(whole),
+        slices=tuple(slices(whole)),
+        suspects=tuple(suspects(whole)),
+        oos_label=oos_label,
+        rejections={r.cell.classifier: rejection(r.records, oos_label) for r in whole if r.scores and oos_label},
+        cascades=tuple(_cascades(whole)),
+    )
+
+
+def _crossings(trained: Sequence[Group]) -> list[Crossing]:
+    """Return where each learner passes each flat line that was scored on the same messages."""
+    return [
+        crossing(curve, rival)
+        for curve in curves(trained).values()
+        for rival in flat_lines(trained)
+        if len(curve) > 1 and all(len(group.hits) == len(rival.hits) for group in curve)
+    ]
+
+
+def _cascades(rows: Sequence[Row]) -> list[CascadeCurve]:
+    by_name = {row.cell.classifier: row for row in rows}
+    made = []
+    for row in rows:
+        metadata = row.cell.metadata
+        if "passed on" not in metadata or row.scores is None:
+            continue
+        first, second = by_name[str(metadata["first"])], by_name.get(str(metadata["second"]))
+        rest = second.records if second else turned_away(first.records, str(metadata["second"]))
+        curve = tuple(points(first.records, rest))
+        made.append(CascadeCurve(row.cell.classifier, curve, float(metadata["passed on"]), row.scores.accuracy))
+    return made
