@@ -4,25 +4,43 @@ from __future__ import annotations
 
 import argparse
 import sys
-from importlib import import_module
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import shtab
 
+from bench.commands import answers, runs, tools
 from bench.report.sanitize import visible
 from classifiers.errors import BenchError
 
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
 RESULTS = Path("results")
 SPEED_MODELS = ["minilm-l6", "smollm2-135m-instruct", "qwen2.5-coder-0.5b-instruct", "qwen2.5-coder-1.5b-instruct"]
+
+ABOUT = """\
+Find out, on your own messages, whether to fine-tune a small encoder or to prompt a local LLM.
+
+  bench run default --data my.csv             train, prompt and score both on the same split
+  bench report                                print the tables again and write report.html
+  bench disagreements                         read the messages on which they differ
+  bench recommend --max-latency-ms 50         say which one to use within your limits
+  bench predict latest/encoder in.csv out.csv let it classify a file
+
+my.csv needs a header line and the columns text and label.
+"""
+NEWEST = "Name or path of a run (default: the newest run)."
+A_RUN = "Name or path of a run, or 'latest'."
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; 0: all went well, 1: a failed row, 2: bad input, 3: a regression, 130: interrupted."""
     try:
-        chosen = make_parser().parse_args(arguments)
-        module, _, name = chosen.command.partition(".")
-        return int(getattr(import_module(f"bench.commands.{module}"), name)(chosen))
+        options = make_parser().parse_args(arguments)
+        command: Callable[[argparse.Namespace], int] = options.command
+        return command(options)
     except BenchError as error:
         print(f"error: {visible(str(error))}", file=sys.stderr)
         return 2
@@ -34,184 +52,205 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Build the parser of all commands."""
-    parser = argparse.ArgumentParser(prog="bench", description=__import__("bench").__doc__)
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of all runs (default: results)")
-    shtab.add_argument_to(parser, "--print-completion", help="print what completes bench's words in this shell")
+    """Build the parser of all commands, in the order in which a user needs them."""
+    plain = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="bench", description=ABOUT, formatter_class=plain)
+    parser.add_argument("--results", type=Path, default=RESULTS, help="Folder that holds all runs (default: results).")
+    shtab.add_argument_to(parser, "--print-completion", help="Print the completion script for this shell.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    _add_run(commands)
-    _add_report(commands)
-    _add_recommend(commands)
-    _add_cascade(commands)
-    _add_stress(commands)
-    _add_compare(commands)
-    _add_across(commands)
-    _add_labels(commands)
-    _add_disagreements(commands)
-    _add_try(commands)
-    _add_predict(commands)
-    _add_models(commands)
-    _add_speed(commands)
-    doctor = commands.add_parser("doctor", help="see whether this machine can run the benchmark")
-    doctor.add_argument("--llm-only", action="store_true", help="only see whether llama.cpp runs")
-    _add_json(doctor)
-    doctor.set_defaults(command="tools.examine_machine")
+    for add in (
+        *(_add_run, _add_report, _add_disagreements, _add_recommend, _add_try, _add_predict),
+        *(_add_curve, _add_label_errors, _add_cascade, _add_stress, _add_compare, _add_history, _add_across),
+        *(_add_models, _add_doctor, _add_speed),
+    ):
+        add(commands)
     return parser
 
 
-def _add_run(commands: Any) -> None:
-    parser = commands.add_parser("run", help="train, prompt and score every classifier on one split")
-    _add_run_options(parser, default="default")
-    parser = commands.add_parser("curve", help="train on more and more messages: where does the encoder pass the LLM?")
-    _add_run_options(parser, default="curve")
-    parser.add_argument("--sizes", metavar="N,N", help="messages a label, such as 1,8,64,all, of rows with several")
-    parser.add_argument("--seeds", type=int, help="trainings at each size, of rows with several sizes")
-
-
-def _add_run_options(parser: argparse.ArgumentParser, *, default: str) -> None:
-    parser.add_argument("config", nargs="?", help=f"a preset (default: {default}) or FILE.toml")
-    parser.add_argument("--preset", metavar="NAME", help="a preset by name; the same as naming it as CONFIG")
-    parser.add_argument("--data", metavar="PATH", help="your messages: folder, CSV, TSV, JSONL, Parquet or hf:NAME")
-    parser.add_argument("--text", metavar="COLUMN", help="the column of texts (default: text)")
-    parser.add_argument("--label", metavar="COLUMN", help="the column of labels (default: label)")
-    parser.add_argument("--only", metavar="NAME,NAME", help="run these classifiers of the config")
-    parser.add_argument("--split", choices=["stratified", "tail", "files"], help="how messages are divided")
-    parser.add_argument("--seed", type=int, help="seed of split and training")
-    parser.add_argument("--threads", type=int, help="processor threads (default: all cores)")
-    parser.add_argument("--run", metavar="NAME", help="name of the run's folder (default: made from the config)")
-    parser.add_argument("--executor", choices=["local", "ray"], default="local", help="where cells run (default: here)")
-    parser.add_argument("--address", metavar="ADDRESS", help="of the Ray cluster (default: one on this machine)")
-    parser.add_argument("--storage", metavar="URL", help="where a cluster keeps results, such as s3://bucket/results")
-    parser.set_defaults(command="runs.run_benchmark", default=default, sizes=None, seeds=None)
+def _add(commands: Commands, name: str, about: str) -> argparse.ArgumentParser:
+    """Add a command; `about` stands both in the list of commands and above its own options."""
+    return commands.add_parser(name, help=about, description=about)
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print JSON instead, for machines")
+    parser.add_argument("--json", action="store_true", help="Print JSON for programs and nothing else.")
 
 
-def _add_report(commands: Any) -> None:
-    parser = commands.add_parser("report", help="print a run's tables; write report.md and scores.json")
-    parser.add_argument("run", nargs="?", help="a run's name or path (default: the newest)")
-    parser.add_argument("--all", action="store_true", help="print every table, not only the main ones")
-    parser.add_argument("--into", metavar="FILE.md", help="put the main tables between the markers of a document")
-    parser.add_argument("--block", default="results", help="the markers' name: <!-- NAME --> (default: results)")
-    parser.add_argument("--tables", metavar="TITLE,TITLE", help="put these tables there: how their titles begin")
-    parser.set_defaults(command="runs.report_run")
+def _add_run(commands: Commands) -> None:
+    parser = _add(commands, "run", "Train, prompt and score every classifier on the same split, and print the tables.")
+    _add_run_options(parser, default="default")
+    parser.set_defaults(sizes=None, seeds=None)
 
 
-def _add_recommend(commands: Any) -> None:
-    parser = commands.add_parser("recommend", help="say which classifier to use within your limits, and why")
-    parser.add_argument("run", nargs="?", help="a run's name or path (default: the newest)")
-    parser.add_argument("--max-latency-ms", type=float, metavar="MS", help="most milliseconds for one message (p50)")
-    parser.add_argument("--max-memory-gb", type=float, metavar="GB", help="most memory at work")
-    parser.add_argument("--labels", type=int, metavar="N", help="how many labelled messages you have")
-    parser.add_argument("--volume", default="1e6", metavar="N", help="messages to classify, such as 1e6/month (1e6)")
-    parser.add_argument("--machine-price", type=float, metavar="P", help="price of a machine's hour")
-    parser.add_argument("--label-price", type=float, metavar="P", help="price of one label given by a person")
-    _add_json(parser)
-    parser.set_defaults(command="answers.recommend_classifier")
+def _add_curve(commands: Commands) -> None:
+    parser = _add(commands, "curve", "Find out how many labelled messages the encoder needs to overtake the LLM.")
+    _add_run_options(parser, default="curve")
+    parser.add_argument("--sizes", metavar="N,N", help="Training sizes in messages per label, such as 1,8,64,all.")
+    parser.add_argument("--seeds", type=int, help="How many times to train at each size.")
 
 
-def _add_cascade(commands: Any) -> None:
-    parser = commands.add_parser("cascade", help="one classifier for what it is sure of, another for the rest")
-    parser.add_argument("run", help="a run's name or path, or 'latest'")
-    parser.add_argument("first", help="the classifier that goes first; it must give probabilities")
-    parser.add_argument("second", help="the one that answers the rest")
-    parser.add_argument("--accuracy", type=float, help="pass on as little as gives this share right on validation")
-    parser.add_argument("--budget", type=float, help="pass on at most this share of messages")
-    parser.set_defaults(command="answers.show_cascade")
+def _add_run_options(parser: argparse.ArgumentParser, *, default: str) -> None:
+    add = parser.add_argument
+    add("config", nargs="?", help=f"A preset or FILE.toml (default: the preset '{default}').")
+    add("--preset", metavar="NAME", help="Name of a preset; the same as giving it as CONFIG.")
+    add("--data", metavar="PATH", help="Your messages: a folder, CSV, TSV, JSONL, Parquet or hf:NAME.")
+    add("--text", metavar="COLUMN", help="Column that holds the texts (default: text).")
+    add("--label", metavar="COLUMN", help="Column that holds the labels (default: label).")
+    add("--only", metavar="NAME,NAME", help="Run only these classifiers of the config.")
+    add("--split", choices=["stratified", "tail", "files"], help="How to divide the messages into parts.")
+    add("--seed", type=int, help="Seed of the split and of the training.")
+    add("--threads", type=int, help="Processor threads to use (default: all cores).")
+    add("--run", metavar="NAME", help="Name of the run's folder (default: made from the config and the data).")
+    add("--executor", choices=["local", "ray"], default="local", help="Where to run: here (default) or on Ray.")
+    add("--address", metavar="ADDRESS", help="Address of the Ray cluster (default: start one on this machine).")
+    add("--storage", metavar="URL", help="Where the cluster keeps its results, such as s3://bucket/results.")
+    parser.set_defaults(command=runs.run_benchmark, default=default)
 
 
-def _add_stress(commands: Any) -> None:
-    parser = commands.add_parser("stress", help="contrived, spoiled and hostile messages: how gently does each break?")
-    parser.add_argument("run", nargs="?", help="a run's name or path (default: the newest)")
-    parser.add_argument("--only", metavar="NAME,NAME", help="test these saved classifiers")
-    parser.add_argument("--messages", type=int, default=30, help="test messages to spoil (default: 30)")
-    parser.add_argument("--attacked", type=int, default=10, help="of these, how many to attack (default: 10)")
-    parser.set_defaults(command="answers.stress_run")
+def _add_report(commands: Commands) -> None:
+    parser = _add(commands, "report", "Print a run's tables again and write report.md, report.html and scores.json.")
+    parser.add_argument("run", nargs="?", help=NEWEST)
+    parser.add_argument("--all", action="store_true", help="Print every table, not only the most important ones.")
+    # the documents of this repository are filled in with these: bench report RUN --into README.md --block NAME
+    parser.add_argument("--into", metavar="FILE.md", help=argparse.SUPPRESS)
+    parser.add_argument("--block", default="results", help=argparse.SUPPRESS)
+    parser.add_argument("--tables", metavar="TITLE,TITLE", help=argparse.SUPPRESS)
+    parser.set_defaults(command=runs.report_run)
 
 
-def _add_compare(commands: Any) -> None:
-    parser = commands.add_parser("compare", help="did any classifier get better or worse between two runs?")
-    parser.add_argument("old", help="a run's name or path")
-    parser.add_argument("new", help="a run's name or path, or 'latest'")
-    parser.add_argument("--fail-on-regression", action="store_true", help="exit code 3 where one got measurably worse")
-    parser.set_defaults(command="runs.compare_runs")
-    history = commands.add_parser("history", help="list all runs, newest first, a line each")
-    _add_json(history)
-    history.set_defaults(command="runs.list_runs")
-
-
-def _add_across(commands: Any) -> None:
-    parser = commands.add_parser("across", help="rank the classifiers over runs on several data sets")
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="runs by name or path")
-    parser.add_argument("--out", type=Path, default=Path("results/across"), metavar="FOLDER", help="where to write it")
-    parser.set_defaults(command="runs.compare_data_sets")
-
-
-def _add_labels(commands: Any) -> None:
-    parser = commands.add_parser("labels", help="find messages whose label is likely wrong, by cross-validation")
-    parser.add_argument("model", metavar="RUN/CLASSIFIER", help="who judges, such as latest/encoder-frozen")
-    parser.add_argument("--folds", type=int, default=5, help="trainings, each without a part of the messages (5)")
-    parser.add_argument("--limit", type=int, default=20, help="how many to print; 0 for all (default: 20)")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write them to a CSV file instead")
-    _add_json(parser)
-    parser.set_defaults(command="tools.check_run_labels")
-
-
-def _add_disagreements(commands: Any) -> None:
-    parser = commands.add_parser("disagreements", help="list every test message on which classifiers differ")
-    parser.add_argument("run", nargs="?", help="a run's name or path (default: the newest)")
-    parser.add_argument("--pair", metavar="A,B", help="look at these two classifiers only")
-    parser.add_argument("--label", help="only messages with this gold label")
-    parser.add_argument("--right", choices=["first", "second", "both", "neither"], help="who of the pair is right")
-    parser.add_argument("--limit", type=int, default=20, help="how many to print; 0 for all (default: 20)")
-    parser.add_argument("--csv", metavar="FILE", help="write them to a CSV file instead")
-    parser.add_argument("--tui", action="store_true", help="look through all messages in the terminal")
-    _add_json(parser)
-    parser.set_defaults(command="answers.list_disagreements")
-
-
-def _add_try(commands: Any) -> None:
-    parser = commands.add_parser("try", help="let all trained classifiers of a run answer a message")
-    parser.add_argument("run", help="a run's name or path, or 'latest'")
-    parser.add_argument("message", nargs="?", help="the message; without it, type one after another")
-    parser.set_defaults(command="answers.try_messages")
-
-
-def _add_predict(commands: Any) -> None:
-    parser = commands.add_parser("predict", help="let a trained classifier answer a file of any size")
-    parser.add_argument("model", metavar="RUN/CLASSIFIER", help="such as latest/encoder")
-    parser.add_argument("input", type=Path, help="CSV, TSV, JSONL or Parquet")
-    parser.add_argument("output", type=Path, help="the same rows with the answers, in any of these kinds")
-    parser.add_argument("--text", default="text", metavar="COLUMN", help="the column of texts (default: text)")
-    parser.add_argument("--probabilities", action="store_true", help="add a column a label")
-    parser.add_argument("--workers", type=int, default=1, help="processes that answer (default: 1)")
+def _add_disagreements(commands: Commands) -> None:
+    parser = _add(commands, "disagreements", "List the test messages on which the classifiers give different answers.")
+    parser.add_argument("run", nargs="?", help=NEWEST)
+    parser.add_argument("--pair", metavar="A,B", help="Compare only these two classifiers.")
+    parser.add_argument("--label", help="Show only messages with this gold label.")
     parser.add_argument(
-        "--accuracy", type=float, default=0.95, help="answers surer than those right so often are sure (default: 0.95)"
+        "--right", choices=["first", "second", "both", "neither"], help="Show only messages where this one is right."
     )
-    parser.set_defaults(command="tools.predict_rows")
-
-
-def _add_models(commands: Any) -> None:
-    parser = commands.add_parser("models", help="list the model catalogue, or fetch one into the cache")
-    parser.add_argument("action", nargs="?", choices=["list", "pull"], default="list")
-    parser.add_argument("name", nargs="*", help="with pull: the models to fetch")
+    parser.add_argument("--limit", type=int, default=20, help="How many messages to print; 0 prints all (default: 20).")
+    parser.add_argument("--csv", metavar="FILE", help="Write the messages to a CSV file instead.")
+    parser.add_argument("--tui", action="store_true", help="Browse all test messages in the terminal.")
     _add_json(parser)
-    parser.set_defaults(command="tools.list_or_pull_models")
+    parser.set_defaults(command=answers.list_disagreements)
 
 
-def _add_speed(commands: Any) -> None:
-    parser = commands.add_parser("speed", help="time both backends against what people write, as ratios")
-    parser.add_argument("model", nargs="*", default=SPEED_MODELS, help="GGUF files and encoders by name or path")
-    parser.add_argument("--data", default="data/customer-messages", metavar="PATH", help="where messages come from")
-    parser.add_argument(
-        "--messages", type=int, help="messages an LLM answers (default: 200) or an encoder trains on (default: all)"
+def _add_recommend(commands: Commands) -> None:
+    parser = _add(commands, "recommend", "Say which classifier to use within your limits and prices, and why.")
+    add = parser.add_argument
+    add("run", nargs="?", help=NEWEST)
+    add("--max-latency-ms", type=float, metavar="MS", help="Longest time to answer one message (p50), in ms.")
+    add("--max-memory-gb", type=float, metavar="GB", help="Most memory that serving may take, in GB.")
+    add("--labels", type=int, metavar="N", help="How many labelled messages you have.")
+    add("--volume", default="1e6", metavar="N", help="Messages to classify, such as 1e6/month (default: 1e6).")
+    add("--machine-price", type=float, metavar="P", help="Price of one machine hour.")
+    add("--label-price", type=float, metavar="P", help="Price of having one message labelled by a person.")
+    _add_json(parser)
+    parser.set_defaults(command=answers.recommend_classifier)
+
+
+def _add_try(commands: Commands) -> None:
+    parser = _add(commands, "try", "Type a message and see what every trained classifier of a run answers.")
+    parser.add_argument("run", help=A_RUN)
+    parser.add_argument("message", nargs="?", help="The message; leave it out to type one after another.")
+    parser.set_defaults(command=answers.try_messages)
+
+
+def _add_predict(commands: Commands) -> None:
+    parser = _add(commands, "predict", "Classify a file of any size with a trained classifier.")
+    add = parser.add_argument
+    add("model", metavar="RUN/CLASSIFIER", help="The trained classifier, such as latest/encoder.")
+    add("input", type=Path, help="A CSV, TSV, JSONL or Parquet file.")
+    add("output", type=Path, help="The file to write: the same rows with the answers, in any of these formats.")
+    add("--text", default="text", metavar="COLUMN", help="Column that holds the texts (default: text).")
+    add("--probabilities", action="store_true", help="Add one column of probabilities per label.")
+    add("--workers", type=int, default=1, help="Number of processes that answer (default: 1).")
+    add(
+        "--accuracy",
+        type=float,
+        default=0.95,
+        help="Accuracy wanted of the answers that are not marked unsure (default: 0.95).",
     )
-    parser.add_argument("--rounds", type=int, default=5, help="rounds; medians are reported (default: 5)")
-    parser.add_argument("--no-server", action="store_true", help="leave llama_cpp.server with 8 clients out")
-    parser.add_argument("--into", metavar="FILE.md", help="measure nothing; put the last tables into a document")
-    parser.set_defaults(command="tools.measure_speed")
+    parser.set_defaults(command=tools.predict_rows)
+
+
+def _add_label_errors(commands: Commands) -> None:
+    parser = _add(commands, "label-errors", "Find messages in your data that are probably labelled wrongly.")
+    add = parser.add_argument
+    add("model", metavar="RUN/CLASSIFIER", help="The classifier that judges, such as latest/encoder-frozen.")
+    add("--folds", type=int, default=5, help="Number of folds of the cross-validation (default: 5).")
+    add("--limit", type=int, default=20, help="How many messages to print; 0 prints all (default: 20).")
+    add("--csv", type=Path, metavar="FILE", help="Write the messages to a CSV file instead.")
+    _add_json(parser)
+    parser.set_defaults(command=tools.find_label_errors)
+
+
+def _add_cascade(commands: Commands) -> None:
+    parser = _add(commands, "cascade", "Let a cheap classifier answer what it is sure of and a second one the rest.")
+    parser.add_argument("run", help=A_RUN)
+    parser.add_argument("first", help="The classifier that answers first; it must give probabilities.")
+    parser.add_argument("second", help="The classifier that answers the rest.")
+    parser.add_argument("--accuracy", type=float, help="Pass on as few messages as give this accuracy on validation.")
+    parser.add_argument("--budget", type=float, help="Pass on at most this share of the messages, such as 0.2.")
+    parser.set_defaults(command=answers.show_cascade)
+
+
+def _add_stress(commands: Commands) -> None:
+    parser = _add(commands, "stress", "Test the trained classifiers on challenging, perturbed and hostile messages.")
+    parser.add_argument("run", nargs="?", help=NEWEST)
+    parser.add_argument("--only", metavar="NAME,NAME", help="Test only these classifiers.")
+    parser.add_argument("--messages", type=int, default=30, help="How many test messages to perturb (default: 30).")
+    parser.add_argument("--attacked", type=int, default=10, help="How many of these to attack as well (default: 10).")
+    parser.set_defaults(command=answers.stress_run)
+
+
+def _add_compare(commands: Commands) -> None:
+    parser = _add(commands, "compare", "Say which classifiers got better or worse from one run to another.")
+    parser.add_argument("old", help="Name or path of the earlier run.")
+    parser.add_argument("new", help="Name or path of the later run, or 'latest'.")
+    parser.add_argument("--fail-on-regression", action="store_true", help="Exit with code 3 if one got worse, for CI.")
+    parser.set_defaults(command=runs.compare_runs)
+
+
+def _add_history(commands: Commands) -> None:
+    parser = _add(commands, "history", "List all runs, newest first.")
+    _add_json(parser)
+    parser.set_defaults(command=runs.list_runs)
+
+
+def _add_across(commands: Commands) -> None:
+    parser = _add(commands, "across", "Rank the classifiers over runs on several data sets.")
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="Names or paths of the runs.")
+    default = Path("results/across")
+    parser.add_argument("--out", type=Path, default=default, metavar="FOLDER", help="Where to write the ranking.")
+    parser.set_defaults(command=runs.compare_data_sets)
+
+
+def _add_models(commands: Commands) -> None:
+    parser = _add(commands, "models", "List the models that have a short name, or download some of them.")
+    parser.add_argument("action", nargs="?", choices=["list", "pull"], default="list", help="What to do: list or pull.")
+    parser.add_argument("name", nargs="*", help="With pull: the models to download.")
+    _add_json(parser)
+    parser.set_defaults(command=tools.list_or_pull_models)
+
+
+def _add_doctor(commands: Commands) -> None:
+    parser = _add(commands, "doctor", "Check that this machine can run the benchmark, and say what to repair.")
+    parser.add_argument("--llm-only", action="store_true", help="Check only that llama.cpp runs.")
+    _add_json(parser)
+    parser.set_defaults(command=tools.examine_machine)
+
+
+def _add_speed(commands: Commands) -> None:
+    """Add the maintainers' benchmark of the backends themselves, which the list of commands leaves out."""
+    about = "Time the encoder and llama.cpp backends against common ways of writing them, as ratios."
+    parser = commands.add_parser("speed", description=about)
+    add = parser.add_argument
+    add("model", nargs="*", default=SPEED_MODELS, help="GGUF files and encoders, by name or path.")
+    add("--data", default="data/customer-messages", metavar="PATH", help="Where the messages come from.")
+    add("--messages", type=int, help="Messages to use (default: 200 for an LLM, all for an encoder).")
+    add("--rounds", type=int, default=5, help="How many rounds to take the median of (default: 5).")
+    add("--no-server", action="store_true", help="Leave out llama_cpp.server with 8 clients.")
+    add("--into", metavar="FILE.md", help=argparse.SUPPRESS)
+    parser.set_defaults(command=tools.measure_speed)
 
 
 if __name__ == "__main__":

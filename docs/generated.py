@@ -14,8 +14,11 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from bench import compare, config, records, scores
+from bench.analysis import compare, scores
 from bench.cli import make_parser
+from bench.config.run import RunConfig
+from bench.dataset.parts import SplitLine
+from bench.records import types as records
 from classifiers.registry import backend_names, find_backend
 
 Schema = Mapping[str, Any]
@@ -47,8 +50,8 @@ def made(name: str) -> str:
 
 def config_tables() -> Iterator[str]:
     """Give the keys of a config: the top of the file, then every table."""
-    yield from _section("The top of the file", config.RunConfig)
-    for name, schema in _schema(config.RunConfig)["$defs"].items():
+    yield from _section("The top of the file", RunConfig)
+    for name, schema in _schema(RunConfig)["$defs"].items():
         yield from [f"## `{TABLES.get(name, name)}` {{#{name}}}", "", *_table(schema)]
 
 
@@ -64,7 +67,7 @@ def record_tables() -> Iterator[str]:
     """Give the fields of every record file, and of what the records hold."""
     files = {
         "`run.json`": records.RunRecord,
-        "`split.jsonl`": records.SplitLine,
+        "`split.jsonl`": SplitLine,
         "`cell.json`": records.CellRecord,
         "`fit.jsonl`": records.EpochRecord,
         "`predictions.jsonl` and `validation.jsonl`": records.PredictionRecord,
@@ -85,12 +88,10 @@ def command_tables() -> Iterator[str]:
     """Give every command with its arguments and options."""
     parser = make_parser()
     (commands,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
-    purposes = {choice.dest: choice.help or "" for choice in commands._choices_actions}
     for name, command in commands.choices.items():
-        purpose = purposes[name][:1].upper() + purposes[name][1:]
-        yield from [f"## bench {name}", "", _text(purpose), "", "| argument | what it says |", "|---|---|"]
+        yield from [f"## bench {name}", "", _text(command.description or ""), "", "| argument | meaning |", "|---|---|"]
         for action in command._actions:
-            if action.dest != "help":
+            if action.dest != "help" and action.help != argparse.SUPPRESS:
                 yield f"| `{_written(action)}` | {_cell(action.help or '')} |"
         yield ""
 

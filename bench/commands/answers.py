@@ -10,7 +10,7 @@ from bench.commands.shared import find, make_console, print_json, report_of
 from classifiers.errors import BenchError
 
 
-def recommend_classifier(chosen: argparse.Namespace) -> int:
+def recommend_classifier(options: argparse.Namespace) -> int:
     """Print which classifier of a run to use; 1 where none meets the limits."""
     from bench.analysis.compare import all_pairs, rows_of
     from bench.analysis.recommend import Limits, recommend
@@ -19,14 +19,14 @@ def recommend_classifier(chosen: argparse.Namespace) -> int:
     from bench.config.tables import CostConfig
     from bench.report.terminal import print_verdict
 
-    folder = find(chosen)
+    folder = find(options)
     rows = full_data_rows(rows_of(folder))
-    limits = Limits(chosen.max_latency_ms, chosen.max_memory_gb, chosen.labels, _volume(chosen.volume))
-    given = {"machine_per_hour": chosen.machine_price, "per_label": chosen.label_price}
+    limits = Limits(options.max_latency_ms, options.max_memory_gb, options.labels, _volume(options.volume))
+    given = {"machine_per_hour": options.machine_price, "per_label": options.label_price}
     config = RunConfig.model_validate(folder.read().config).cost.model_dump()
     prices = CostConfig.model_validate(config | {k: v for k, v in given.items() if v is not None})
     verdict = recommend(rows, all_pairs(rows), limits, prices)
-    if chosen.json:
+    if options.json:
         print_json(asdict(verdict))
     else:
         print_verdict(make_console(), verdict)
@@ -44,7 +44,7 @@ def _volume(text: str) -> float:
     return volume
 
 
-def stress_run(chosen: argparse.Namespace) -> int:
+def stress_run(options: argparse.Namespace) -> int:
     """Put a run's saved classifiers under stress, print what came of it, and take it into the run's report."""
     from bench.report.files import write_report
     from bench.report.progress import share_bar
@@ -53,16 +53,16 @@ def stress_run(chosen: argparse.Namespace) -> int:
     from bench.robustness.suites import Amounts, stress
     from classifiers.errors import check_known
 
-    run = find(chosen)
+    run = find(options)
     saved = run.saved()
-    wanted = chosen.only.split(",") if chosen.only else saved
+    wanted = options.only.split(",") if options.only else saved
     check_known(wanted, saved, what="saved classifier")
     if not wanted:
         raise BenchError(f"{run.path} holds no saved classifier; run the benchmark here first: bench run")
-    if not 0 < chosen.attacked <= chosen.messages:
+    if not 0 < options.attacked <= options.messages:
         raise BenchError("--attacked must be at least 1 and at most --messages")
     console = make_console()
-    amounts = Amounts(chosen.messages, chosen.attacked, run.read().config.get("seed", 0))
+    amounts = Amounts(options.messages, options.attacked, run.read().config.get("seed", 0))
     found = {}
     for name in wanted:
         with share_bar(console, name) as bar:
@@ -74,7 +74,7 @@ def stress_run(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def show_cascade(chosen: argparse.Namespace) -> int:
+def show_cascade(options: argparse.Namespace) -> int:
     """Print a cascade beside its two classifiers, and the whole curve it was chosen from."""
     from bench.analysis.cascade import cascade_row, points
     from bench.analysis.compare import rows_of
@@ -83,12 +83,12 @@ def show_cascade(chosen: argparse.Namespace) -> int:
     from bench.report.terminal import print_table
     from classifiers.errors import check_known
 
-    run = find(chosen)
+    run = find(options)
     rows = {row.cell.classifier: row for row in rows_of(run)}
-    check_known([chosen.first, chosen.second], rows, what="classifier")
-    given = {"first": chosen.first, "second": chosen.second, "accuracy": chosen.accuracy, "budget": chosen.budget}
-    pair = (rows[chosen.first], rows[chosen.second])
-    validation = (run.cell(chosen.first).validation.read(), run.cell(chosen.second).validation.read())
+    check_known([options.first, options.second], rows, what="classifier")
+    given = {"first": options.first, "second": options.second, "accuracy": options.accuracy, "budget": options.budget}
+    pair = (rows[options.first], rows[options.second])
+    validation = (run.cell(options.first).validation.read(), run.cell(options.second).validation.read())
     row = cascade_row("cascade", pair, validation, make_cascade(given))
     console = make_console()
     print_table(console, cascade_table([*pair, row]))
@@ -96,32 +96,32 @@ def show_cascade(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def list_disagreements(chosen: argparse.Namespace) -> int:
+def list_disagreements(options: argparse.Namespace) -> int:
     """Print or write the messages on which classifiers differ."""
     from bench.analysis.compare import answers_by_message, disagreements, rows_of
     from bench.report.files import write_disagreements
     from bench.report.terminal import print_disagreements
 
-    rows = rows_of(find(chosen))
-    if chosen.tui:
+    rows = rows_of(find(options))
+    if options.tui:
         from bench.analysis.scores import full_data_rows
         from bench.report.viewer import Viewer
 
         Viewer(list(answers_by_message(full_data_rows(rows)))).run()
         return 0
-    pair = _pair(chosen.pair, [row.cell.classifier for row in rows if row.scores])
-    if chosen.right and not pair:
+    pair = _pair(options.pair, [row.cell.classifier for row in rows if row.scores])
+    if options.right and not pair:
         raise BenchError("--right asks who of two is right; name them with --pair A,B")
-    found = disagreements(rows, pair=pair, label=chosen.label, right=chosen.right)
-    if chosen.json:
-        print_json([asdict(one) for one in found[: chosen.limit or None]])
+    found = disagreements(rows, pair=pair, label=options.label, right=options.right)
+    if options.json:
+        print_json([asdict(one) for one in found[: options.limit or None]])
         return 0
-    if chosen.csv:
-        write_disagreements(Path(chosen.csv), found)
-        print(f"wrote {len(found)} disagreements to {chosen.csv}")
+    if options.csv:
+        write_disagreements(Path(options.csv), found)
+        print(f"wrote {len(found)} disagreements to {options.csv}")
         return 0
     total = sum(1 for _ in answers_by_message(rows))
-    print_disagreements(make_console(), found[: chosen.limit or None], len(found), total)
+    print_disagreements(make_console(), found[: options.limit or None], len(found), total)
     return 0
 
 
@@ -130,24 +130,24 @@ def _pair(text: str | None, names: list[str]) -> tuple[str, str] | None:
 
     if text is None:
         return None
-    chosen = text.split(",")
-    if len(chosen) != 2:
+    pair = text.split(",")
+    if len(pair) != 2:
         raise BenchError(f"--pair takes two classifiers, A,B (available: {', '.join(names)})")
-    check_known(chosen, names, what="classifier")
-    return chosen[0], chosen[1]
+    check_known(pair, names, what="classifier")
+    return pair[0], pair[1]
 
 
-def try_messages(chosen: argparse.Namespace) -> int:
+def try_messages(options: argparse.Namespace) -> int:
     """Let a run's classifiers answer one message, or one typed after another."""
     from bench.inference.saved import SavedClassifiers
     from bench.report.terminal import print_answers
 
     console = make_console()
     with console.status("loading classifiers"):
-        saved = SavedClassifiers(find(chosen))
+        saved = SavedClassifiers(find(options))
     with saved:
-        if chosen.message is not None:
-            print_answers(console, saved.answer(chosen.message))
+        if options.message is not None:
+            print_answers(console, saved.answer(options.message))
             return 0
         console.print("type a message; an empty line ends", style="dim")
         while text := _typed():

@@ -20,42 +20,42 @@ if TYPE_CHECKING:
     from bench.report.build import Report
 
 
-def _config(chosen: argparse.Namespace) -> RunConfig:
+def _config(options: argparse.Namespace) -> RunConfig:
     """Read the config and lay the command line's options over it."""
     from bench.config.run import load_config, make_config
     from classifiers.errors import check_known
 
-    if chosen.config and chosen.preset:
+    if options.config and options.preset:
         raise BenchError("give CONFIG or --preset, not both")
-    name = chosen.config or chosen.preset or chosen.default
+    name = options.config or options.preset or options.default
     values = load_config(name).model_dump(exclude_unset=True)
-    data = {"path": chosen.data, "text": chosen.text, "label": chosen.label}
-    _check_options_fit_sweep(chosen, values)
+    data = {"path": options.data, "text": options.text, "label": options.label}
+    _check_options_fit_sweep(options, values)
     values["data"] = {**values.get("data", {}), **{k: v for k, v in data.items() if v is not None}}
-    if chosen.split:
-        values["split"] = {**values.get("split", {}), "method": chosen.split}
-    values |= {k: v for k in ("seed", "threads") if (v := getattr(chosen, k)) is not None}
-    if chosen.only:
-        names = chosen.only.split(",")
+    if options.split:
+        values["split"] = {**values.get("split", {}), "method": options.split}
+    values |= {k: v for k in ("seed", "threads") if (v := getattr(options, k)) is not None}
+    if options.only:
+        names = options.only.split(",")
         check_known(names, values["classifiers"], what="classifier")
         values["classifiers"] = {name: values["classifiers"][name] for name in names}
         kept = {*names, None}
         cascades = values.get("cascades", {}).items()
         both = {n: c for n, c in cascades if {c["first"], c.get("second")} <= kept}
         values["cascades"] = both
-    curve = {"train_per_label": _sizes(chosen.sizes), "seeds": chosen.seeds}
+    curve = {"train_per_label": _sizes(options.sizes), "seeds": options.seeds}
     for row in values["classifiers"].values():
         if "train_per_label" in row:
             row |= {k: v for k, v in curve.items() if v is not None}
     return make_config(values, where=name)
 
 
-def _check_options_fit_sweep(chosen: argparse.Namespace, values: dict[str, Any]) -> None:
+def _check_options_fit_sweep(options: argparse.Namespace, values: dict[str, Any]) -> None:
     """Refuse options that a sweep has no use for: its data sets and its runs have their own."""
     if "sweep" not in values:
         return
-    options = ("data", "run", "text", "label") if values["sweep"].get("data") else ("data", "run")
-    if unused := [f"--{option}" for option in options if getattr(chosen, option)]:
+    settings = ("data", "run", "text", "label") if values["sweep"].get("data") else ("data", "run")
+    if unused := [f"--{name}" for name in settings if getattr(options, name)]:
         raise BenchError(f"the config sweeps over data sets and seeds: leave out {' and '.join(unused)}")
 
 
@@ -64,17 +64,17 @@ def _sizes(text: str | None) -> list[int | str] | None:
     return [int(size) if size.isdecimal() else size for size in text.split(",")] if text else None
 
 
-def run_benchmark(chosen: argparse.Namespace) -> int:
+def run_benchmark(options: argparse.Namespace) -> int:
     """Run a config, or go on with it, and print its tables; 1 where a row failed."""
     from bench.execution.plan import prepare
     from bench.execution.runner import run
     from bench.report.progress import ProgressWatcher
 
     console = make_console()
-    config = _config(chosen)
-    executor = _executor(chosen, config)
+    config = _config(options)
+    executor = _executor(options, config)
     with ProgressWatcher(console) as watcher:
-        plans = [prepare(one, chosen.results, folder=chosen.run, fetch=watcher.fetched) for one in config.runs()]
+        plans = [prepare(one, options.results, folder=options.run, fetch=watcher.fetched) for one in config.runs()]
         for warning in dict.fromkeys(warning for plan in plans for warning in plan.split.warnings):
             console.print(f"! {warning}", style="bold yellow", markup=False)
         try:
@@ -84,26 +84,26 @@ def run_benchmark(chosen: argparse.Namespace) -> int:
                 _show_so_far(plan.folder, console)
             raise
     if config.sweep:
-        return _show_sweep(chosen.results / f"{config.name}-across", folders, console)
+        return _show_sweep(options.results / f"{config.name}-across", folders, console)
     report = _show(folders[0], console)
     name = folders[0].path.name
     console.print(f"\nresults in {folders[0].path}; look at the differences with: bench disagreements {name}")
     return _exit_code(report)
 
 
-def _executor(chosen: argparse.Namespace, config: RunConfig) -> Executor:
+def _executor(options: argparse.Namespace, config: RunConfig) -> Executor:
     """Give what carries the cells out."""
-    if chosen.executor == "local":
+    if options.executor == "local":
         from bench.execution.local import LocalExecutor
 
-        if chosen.address or chosen.storage:
+        if options.address or options.storage:
             raise BenchError("--address and --storage are of a cluster: give --executor ray with them")
         return LocalExecutor(config.jobs)
     if not find_spec("ray"):
         raise BenchError("--executor ray needs the extra 'ray': pip install 'encoder-or-llm-bench[ray]'")
     from bench.execution.ray_cluster import RayExecutor
 
-    return RayExecutor(chosen.address, chosen.storage or str(chosen.results.resolve()))
+    return RayExecutor(options.address, options.storage or str(options.results.resolve()))
 
 
 def _show_sweep(into: Path, folders: list[RunFolder], console: Console) -> int:
@@ -136,11 +136,11 @@ def _show_standings(into: Path, folders: list[RunFolder], console: Console) -> N
     console.print(f"\nwrote {', '.join(map(str, write_standings(into, found)))}", soft_wrap=True)
 
 
-def compare_data_sets(chosen: argparse.Namespace) -> int:
+def compare_data_sets(options: argparse.Namespace) -> int:
     """Print mean ranks over the data sets of several runs, and write them with their diagram."""
     from bench.records.store import find_run
 
-    _show_standings(chosen.out, [find_run(name, chosen.results) for name in chosen.runs], make_console())
+    _show_standings(options.out, [find_run(name, options.results) for name in options.runs], make_console())
     return 0
 
 
@@ -166,20 +166,20 @@ def _show_so_far(folder: RunFolder, console: Console) -> None:
         print_report(console, replace(report, tables=report.tables[:2]))
 
 
-def report_run(chosen: argparse.Namespace) -> int:
+def report_run(options: argparse.Namespace) -> int:
     """Print a run's tables and write its report again."""
-    folder = find(chosen)
+    folder = find(options)
     console = make_console()
-    report = _show(folder, console, everything=chosen.all)
-    if chosen.into:
+    report = _show(folder, console, everything=options.all)
+    if options.into:
         from bench.report.files import write_block
 
-        write_block(Path(chosen.into), chosen.block, report, chosen.tables.split(",") if chosen.tables else ())
+        write_block(Path(options.into), options.block, report, options.tables.split(",") if options.tables else ())
     console.print(f"wrote {folder.path / 'report.html'}, report.md and scores.json", soft_wrap=True)
     return 0
 
 
-def compare_runs(chosen: argparse.Namespace) -> int:
+def compare_runs(options: argparse.Namespace) -> int:
     """Print how every classifier changed between two runs; 3 for a regression where that was asked for."""
     from bench.analysis.compare import rows_of
     from bench.analysis.run_diff import changes
@@ -188,23 +188,23 @@ def compare_runs(chosen: argparse.Namespace) -> int:
     from bench.report.tables.runs import changes_table
     from bench.report.terminal import print_table
 
-    old, new = (find_run(run, chosen.results) for run in (chosen.old, chosen.new))
+    old, new = (find_run(run, options.results) for run in (options.old, options.new))
     found = changes(*(full_data_rows(rows_of(run)) for run in (old, new)))
     print_table(make_console(), changes_table(old.read(), new.read(), found))
-    return 3 if chosen.fail_on_regression and any(change.is_regression for change in found) else 0
+    return 3 if options.fail_on_regression and any(change.is_regression for change in found) else 0
 
 
-def list_runs(chosen: argparse.Namespace) -> int:
+def list_runs(options: argparse.Namespace) -> int:
     """Print a line a run."""
     from bench.analysis.history import history
     from bench.records.store import all_runs
     from bench.report.tables.runs import history_table
     from bench.report.terminal import print_table
 
-    runs = all_runs(chosen.results)
+    runs = all_runs(options.results)
     if not runs:
-        raise BenchError(f"there is no run in {chosen.results}; make one with: bench run")
-    if chosen.json:
+        raise BenchError(f"there is no run in {options.results}; make one with: bench run")
+    if options.json:
         print_json([asdict(line) for line in history(runs)])
     else:
         print_table(make_console(), history_table(history(runs)))

@@ -25,11 +25,11 @@ def print_json(value: object) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=1))
 
 
-def find(chosen: argparse.Namespace) -> RunFolder:
+def find(options: argparse.Namespace) -> RunFolder:
     """Give the run that was named, or the newest."""
     from bench.records.store import find_run
 
-    return find_run(chosen.run, chosen.results)
+    return find_run(options.run, options.results)
 
 
 def report_of(folder: RunFolder) -> Report:

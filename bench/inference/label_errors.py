@@ -46,7 +46,7 @@ def check_labels(run: RunFolder, name: str, *, folds: int, report: Report) -> tu
     check_known([name], names, what="classifier")
     loaded = load_task(config.data)
     if loaded.task.takes_several:
-        raise BenchError("bench labels checks messages of one label each; these may have several")
+        raise BenchError("bench label-errors checks messages of one label each; these may have several")
     counts = Counter(m.label for m in loaded.messages)
     rare = min(counts, key=lambda label: counts[label])
     if counts[rare] < folds:

@@ -82,7 +82,7 @@ def test_what_it_is_not_told_of_is_turned_away(table: Path, tmp_path: Path, caps
     kept = sum(r.is_right if (r.confidence or 0) >= bound else r.gold == ("elsewhere",) for r in answers)
     assert kept > sum(r.is_right for r in answers)
     assert main(["--results", str(tmp_path), "try", "r", "hello there"]) == 0
-    assert main(["--results", str(tmp_path), "labels", "r/linear"]) == 0
+    assert main(["--results", str(tmp_path), "label-errors", "r/linear"]) == 0
 
 
 def test_it_can_be_learnt_as_a_label(table: Path, tmp_path: Path) -> None:

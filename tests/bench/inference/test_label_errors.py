@@ -44,7 +44,7 @@ def results(tmp_path: Path) -> Path:
 
 
 def test_swapped_labels_come_first(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["--results", str(results), "labels", "r/linear"]
+    command = ["--results", str(results), "label-errors", "r/linear"]
     assert main([*command, "--csv", str(results / "issues.csv")]) == 0
     with (results / "issues.csv").open(newline="", encoding="utf-8") as stream:
         found = [row["message"] for row in csv.DictReader(stream)]
