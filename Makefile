@@ -12,10 +12,20 @@ LLM_FLAGS := $(shell $(CC) --version 2>/dev/null | grep -qi clang || echo -fno-d
 # where it still crashes on x86-64, AMX is switched off
 NO_AMX_FLAGS := -mno-amx-tile -mno-amx-int8 -mno-amx-bf16
 LLM_REQUIREMENT := llama-cpp-python==0.3.36
-# pip would reuse a wheel that was built with other flags
-INSTALL_LLM := $(BIN)/pip install --quiet --no-cache-dir --force-reinstall --no-deps $(LLM_REQUIREMENT)
+# pictures and sound are not read here
+LLM_CMAKE := -DLLAVA_BUILD=OFF
+# the built wheel is kept for other checkouts; code is compiled for this very processor, so its name is part of the key
+LLM_KEY := $(shell { echo "$(LLM_REQUIREMENT) $(LLM_FLAGS) $(LLM_CMAKE)"; $(PYTHON) -VV; $(CC) --version; \
+	grep -m1 -E '^(flags|Features)' /proc/cpuinfo || sysctl -n machdep.cpu.brand_string; } 2>/dev/null | cksum | cut -d' ' -f1)
+WHEELS ?= $(HOME)/.cache/bench-wheels/$(LLM_KEY)
+BUILD_LLM = command -v $(CC) >/dev/null || { echo "llama.cpp needs a C and C++ compiler: install build-essential (Debian,\
+	Ubuntu), or run xcode-select --install (macOS)" >&2; exit 1; }; \
+	echo "compiling llama.cpp once for this machine: 4 to 9 minutes on 2 cores" && mkdir -p $(WHEELS) && \
+	CMAKE_ARGS="$(CMAKE_ARGS) $(LLM_CMAKE)" CFLAGS="$(CFLAGS) $(1)" CXXFLAGS="$(CXXFLAGS) $(1)" \
+	$(BIN)/pip wheel --quiet --no-cache-dir --no-deps --wheel-dir $(WHEELS) $(LLM_REQUIREMENT)
+INSTALL_LLM = $(BIN)/pip install --quiet --force-reinstall --no-deps $(WHEELS)/*.whl
 
-.PHONY: browser bench bench-quick bench-seed bench-speed report disagreements test test-fast coverage soak lint docs setup clean-llm clean help
+.PHONY: browser bench bench-quick bench-seed bench-speed report disagreements test test-fast coverage soak lint docs setup setup-dev clean-llm clean help
 
 bench: setup ## the default benchmark: encoder against local LLM on one split
 	$(BIN)/bench run default $(ARGS)
@@ -26,7 +36,7 @@ bench-quick: setup ## a few minutes with the smallest models
 bench-seed: setup ## the blog post's setting: DistilBERT against Llama 3 8B (needs the Hub)
 	$(BIN)/bench run seed $(ARGS)
 
-bench-speed: setup ## time both backends against what people write, as ratios of medians
+bench-speed: setup-dev ## time both backends against what people write, as ratios of medians
 	$(BIN)/bench speed $(ARGS)
 
 report: setup ## print the newest run's tables again
@@ -35,44 +45,56 @@ report: setup ## print the newest run's tables again
 disagreements: setup ## every message of the newest run on which classifiers differ
 	$(BIN)/bench disagreements $(ARGS)
 
-test: setup browser ## all tests, on real models
+test: setup-dev browser ## all tests, on real models
 	$(BIN)/pytest $(PARALLEL) $(ARGS)
 
-test-fast: setup ## the tests that need no model weights
+test-fast: setup-dev ## the tests that need no model weights
 	$(BIN)/pytest $(PARALLEL) -m "not slow" $(ARGS)
 
-coverage: setup browser ## all tests, and which lines none of them reaches, workers' lines included
+coverage: setup-dev browser ## all tests, and which lines none of them reaches, workers' lines included
 	$(BIN)/pytest $(PARALLEL) --cov $(ARGS)
 
-soak: setup ## hundreds of loads and fits: memory must not grow
+soak: setup-dev ## hundreds of loads and fits: memory must not grow
 	$(BIN)/pytest -m soak -s tests/test_soak.py $(ARGS)
 
-lint: setup ## ruff, mypy and the import rules
+lint: setup-dev ## ruff, mypy and the import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: setup ## build the documentation site into build/docs
+docs: setup-dev ## build the documentation site into build/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-setup: $(VENV)/.packages $(VENV)/.llm ## make .venv with everything in it
+setup: ## make .venv with everything a run needs; llama.cpp compiles while packages download
+	@$(MAKE) --no-print-directory --jobs 2 $(VENV)/.packages $(WHEELS)/.built
+	@$(MAKE) --no-print-directory $(VENV)/.llm
 
-$(VENV)/.packages: pyproject.toml constraints.txt
+setup-dev: setup $(VENV)/.dev ## what tests, lint and docs need on top
+
+$(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --constraint constraints.txt torch==2.13.0
+
+$(VENV)/.packages: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/.packages
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $@
 
+$(WHEELS)/.built: | $(VENV)/bin/pip
+	@$(call BUILD_LLM,$(LLM_FLAGS))
+	@touch $@
+
 # built once, not again for every change of pyproject.toml
-$(VENV)/.llm: | $(VENV)/.packages
+$(VENV)/.llm: | $(VENV)/.packages $(WHEELS)/.built
 	$(BIN)/pip install --quiet --constraint constraints.txt diskcache jinja2 typing-extensions numpy
-	@echo "compiling llama.cpp, about 5 minutes on 2 cores"
-	CFLAGS="$(CFLAGS) $(LLM_FLAGS)" CXXFLAGS="$(CXXFLAGS) $(LLM_FLAGS)" $(INSTALL_LLM)
+	$(INSTALL_LLM)
 	@$(BIN)/bench doctor --llm-only || { [ "$$(uname -m)" = x86_64 ] && echo "compiling again without AMX" && \
-	CFLAGS="$(CFLAGS) $(NO_AMX_FLAGS)" CXXFLAGS="$(CXXFLAGS) $(NO_AMX_FLAGS)" $(INSTALL_LLM) && \
-	$(BIN)/bench doctor --llm-only; }
+	rm -f $(WHEELS)/*.whl && { $(call BUILD_LLM,$(NO_AMX_FLAGS)); } && $(INSTALL_LLM) && $(BIN)/bench doctor --llm-only; }
 	touch $@
 
 # the report's page is tested in a real browser; without one those tests are skipped, which CI counts as a failure
@@ -82,7 +104,7 @@ browser:
 	echo "no chromium: the tests of the report's page will be skipped; install it with your package manager"
 
 clean-llm: ## forget that llama.cpp was built, so that setup builds it again
-	rm -f $(VENV)/.llm
+	rm -rf $(VENV)/.llm $(WHEELS)
 
 clean: ## remove the environment and caches; results stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
