@@ -31,10 +31,17 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The classifier to use, None where none meets the limits, and the sentences that say why."""
+    """The classifier to use, None where none meets the limits, and the sentences that say why.
+
+    `sure`, `costs` and `changes` are those of the sentences that say how sure that is, what it costs, and what would
+    change it.
+    """
 
     classifier: str | None
     sentences: tuple[str, ...]
+    sure: tuple[str, ...] = ()
+    costs: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
 
 
 def recommend(rows: Sequence[Row], pairs: Sequence[Pair], limits: Limits, prices: CostConfig) -> Verdict:
@@ -48,10 +55,10 @@ def recommend(rows: Sequence[Row], pairs: Sequence[Pair], limits: Limits, prices
     best = max(fit, key=_accuracy)
     equals = [row for row in fit if row is best or not _differs(row, best, pairs)]
     chosen = min(equals, key=lambda row: _price(row, limits, prices))
-    lines = [*_why(chosen, best, equals, fit, pairs), *_cost(chosen, equals, limits, prices)]
-    lines += _doubts(chosen, fit, pairs)
-    lines += [f"{name} is out: it {why}." for name, why in broken.items()]
-    return Verdict(chosen.cell.classifier, tuple(lines))
+    use, *sure = _why(chosen, best, equals, fit, pairs)
+    costs = tuple(_cost(chosen, equals, limits, prices))
+    changes = (*_doubts(chosen, fit, pairs), *(f"{name} is out: it {why}." for name, why in broken.items()))
+    return Verdict(chosen.cell.classifier, (use, *sure, *costs, *changes), tuple(sure), costs, changes)
 
 
 def _first_seeds(rows: Sequence[Row]) -> list[Row]:

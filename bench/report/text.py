@@ -96,6 +96,19 @@ def cell_text(metric: Metric, row: Row, *, bracketed: bool = True) -> str:
     return text
 
 
+def takes_text(row: Row) -> str:
+    """Say what a classifier takes: time, memory and labelled messages, those that are known."""
+    cell = row.cell
+    parts = [
+        f"{number(cell.latency_ms.p50)} ms per message" if cell.latency_ms else "",
+        f"{number(cell.throughput_per_s)} messages per second in batches" if cell.throughput_per_s else "",
+        f"{size(cell.peak_memory_bytes)} of memory" if cell.peak_memory_bytes else "",
+        f"{cell.n_labelled:,} labelled messages" if cell.n_labelled is not None else "",
+    ]
+    text = ", ".join(filter(None, parts))
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
 def heading(metric: Metric) -> str:
     """Return a column's head: name, unit and an arrow for the better way."""
     arrow = {True: " ↑", False: " ↓", None: ""}[metric.higher_is_better]

@@ -19,6 +19,7 @@ SMALLEST = 0.01
 """What a cost is drawn at that a logarithmic scale could not show."""
 PANEL = 190
 LONGEST_NAME = 28
+MEANING = ("bars: 95 % intervals", "dashed: none is both cheaper and more accurate")
 LEADER = 12.0
 """Pixels between a point and its name above which a line joins the two."""
 
@@ -117,7 +118,8 @@ def _against(costs: _Axis, names: Sequence[str], title: str) -> Chart:
     )
     tooltip = ["classifier:N", alt.Tooltip("accuracy:Q", format=".1f"), alt.Tooltip("cost:Q", format=".3g")]
     dots = base.mark_point(filled=True, size=90, opacity=1).encode(y=y, color=color, tooltip=tooltip)
-    return sized(front + bars + dots + _names(points, scales), title).properties(width=costs.width)
+    named: Any = alt.TitleParams(title, subtitle=["; ".join(MEANING)] if costs.width == WIDTH else list(MEANING))
+    return sized(front + bars + dots + _names(points, scales), named).properties(width=costs.width)
 
 
 def _names(points: Points, scales: Scales) -> Chart:

@@ -57,7 +57,10 @@ def config(theme: Theme) -> dict[str, Any]:
             "labelLimit": 220, "symbolStrokeWidth": 2,
         },
         "header": {"labelColor": theme.ink, "titleColor": theme.ink, "labelFontSize": 12},
-        "title": {"color": theme.ink, "fontSize": 14, "anchor": "start", "offset": 10},
+        "title": {
+            "color": theme.ink, "fontSize": 14, "subtitleColor": theme.faint, "subtitleFontSize": 12, "anchor": "start",
+            "offset": 10,
+        },
         "text": {"color": theme.ink, "fontSize": 12},
         "rule": {"color": theme.faint},
         "range": {"category": list(theme.series)},
@@ -100,6 +103,6 @@ def dash(names: Sequence[str], field: str = "classifier") -> Any:
     return alt.StrokeDash(f"{field}:N", scale=scale, title=None)
 
 
-def sized(chart: Any, title: str) -> Any:
+def sized(chart: Any, title: Any) -> Any:
     """Return a chart of the usual size with a title."""
     return chart.properties(width=WIDTH, height=HEIGHT, title=title)

@@ -22,6 +22,7 @@ from bench.report.charts import TOPICS
 from bench.report.charts.drawing import DARK, LIGHT, config
 from bench.report.tables.layout import fits
 from bench.report.tables.table import Table, Topic
+from bench.report.text import takes_text
 from bench.robustness.suites import challenge_answers
 
 HERE = Path(__file__).parent
@@ -68,6 +69,7 @@ def page(report: Report, drawn: Mapping[str, Any], narrow: Mapping[str, Any] | N
         sections=list(sections(report, drawn)),
         summary=report.of(Topic.SUMMARY),
         counts=[table for table in report.of(Topic.DIFFERENCES) if table.is_main],
+        answer=_answer_card(report, shown),
         recommended=_recommended(report, shown),
         folded_rows=FOLDED_ROWS,
         charts=charts,
@@ -159,6 +161,19 @@ def _recommended(report: Report, shown: Sequence[Row]) -> int | None:
     names = [row.cell.classifier for row in shown]
     name = report.verdict.classifier if report.verdict else None
     return names.index(name) if name in names else None
+
+
+def _answer_card(report: Report, shown: Sequence[Row]) -> dict[str, list[str]]:
+    """Return what the verdict's card says by heading: how sure it is, what it costs, and what would change it."""
+    verdict, place = report.verdict, _recommended(report, shown)
+    if verdict is None or place is None:
+        return {}
+    takes = [takes_text(shown[place])] if report.is_timed else []
+    return {
+        "How sure": [*verdict.sure],
+        "What it costs": [*takes, *verdict.costs],
+        "What would change it": [*verdict.changes],
+    }
 
 
 def _pair(report: Report, scored: Sequence[Row]) -> list[str]:

@@ -17,7 +17,7 @@
   const specs = read("specs");
   const looks = read("looks");
   const MARGIN = 90;
-  const dark = window.matchMedia("(prefers-color-scheme: dark)");
+  const dark = window.matchMedia("screen and (prefers-color-scheme: dark)");
   const fitted = (spec, room) => {
     if (room >= 500) return spec.wide;
     if (typeof spec.wide.width !== "number") return { ...spec.wide, columns: 1 };
