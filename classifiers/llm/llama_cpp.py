@@ -23,6 +23,7 @@ from classifiers.interface import (
     quiet,
     silent,
 )
+from classifiers.llm.prompting.answer_form import unanswerable
 from classifiers.llm.prompting.settings import Choice, LlamaCppSettings
 from classifiers.models.cache import local_model
 
@@ -49,6 +50,8 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
 
     def supports(self, task: Task) -> str | None:
         """Batch calibration takes the labels for equally common, which several of a message are not."""
+        if reason := unanswerable(task):
+            return reason
         if task.takes_several and self.settings.calibration == "batch":
             return "calibration = 'batch' needs messages of one label each; use 'contextual'"
         asks_yes_no = task.takes_several and self.settings.mode == "score"

@@ -34,7 +34,7 @@ from classifiers.interface import (
     silent,
 )
 from classifiers.llm.completion import Completion, read_completion
-from classifiers.llm.prompting.answer_form import form_of, readable_names
+from classifiers.llm.prompting.answer_form import form_of, readable_names, unanswerable
 from classifiers.llm.prompting.examples import draw_per_label, saved_message
 from classifiers.llm.prompting.prompt import conversation
 from classifiers.llm.prompting.retry import Conversation, Reply, ask_with_retries
@@ -92,6 +92,8 @@ class Server(Classifier[ServerSettings]):
 
     def supports(self, task: Task) -> str | None:
         """Probabilities of a list's first token say nothing of its labels."""
+        if reason := unanswerable(task):
+            return reason
         if task.takes_several and self.settings.answers == "logprobs":
             return "answers = 'logprobs' needs messages of one label each; use 'json' or 'text'"
         return None

@@ -9,17 +9,21 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
+from classifiers.errors import BenchError
 from classifiers.interface import Task
 from classifiers.llm.prompting.grammar import label_grammar, label_list_grammar
+from classifiers.llm.prompting.label_names import untellable
 from classifiers.llm.prompting.parse import Parsed, parse_answer, parse_labels
+from classifiers.llm.prompting.spelling import exact
 
 
 def readable_names(task: Task) -> tuple[str, ...]:
     """Give label names as words ("card_arrival" as "card arrival"), or as they are where two would be equal."""
     spaced = tuple(" ".join(name.replace("_", " ").split()) for name in task.label_names)
-    return spaced if len(set(spaced)) == len(spaced) else task.label_names
+    return spaced if len(set(map(exact, spaced))) == len(spaced) else task.label_names
 
 
 class AnswerForm(ABC):
@@ -126,6 +130,32 @@ class LabelList(AnswerForm):
         return json.dumps([longest] * self.task.max_labels, ensure_ascii=False)
 
 
+@lru_cache(maxsize=16)
 def form_of(task: Task) -> AnswerForm:
-    """Give the form of a task's answers."""
+    """Return the form of a task's answers.
+
+    Raises:
+        BenchError: if answers could not tell two of its labels apart.
+    """
+    if reason := unanswerable(task):
+        raise BenchError(reason)
+    return _form_of(task)
+
+
+@lru_cache(maxsize=16)
+def unanswerable(task: Task) -> str | None:
+    """Return why a model's words cannot give this task's labels, or None where they can."""
+    if reason := untellable(task.label_names):
+        return reason
+    form = _form_of(task)
+    for label in task.label_names:
+        for written in (form.write([label]), json.dumps({"label": form.write([label])})):
+            if (read := form.parse(written).labels) != (label,) and not (task.takes_several and written[0] == "{"):
+                return f"the label {label!r}, written {written!r}, would be read as {list(read)}; rename one of them"
+    if task.takes_several and (read := form.parse(form.write([])).labels):
+        return f"the label {read[0]!r} is how a message without labels is answered; rename it"
+    return None
+
+
+def _form_of(task: Task) -> AnswerForm:
     return LabelList(task) if task.takes_several else OneLabel(task)

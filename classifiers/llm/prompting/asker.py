@@ -20,8 +20,8 @@ from classifiers.llm.prompting.answer_form import form_of
 from classifiers.llm.prompting.calibration import CONTENT_FREE, Calibration, calibrate, prior_of
 from classifiers.llm.prompting.chat import Chat
 from classifiers.llm.prompting.examples import SimilarMessages, draw_per_label
-from classifiers.llm.prompting.parse import thinking_in
 from classifiers.llm.prompting.prompt import conversation
+from classifiers.llm.prompting.reasoning import split_reasoning
 from classifiers.llm.prompting.retry import Conversation, Reply, ask_with_retries
 from classifiers.llm.prompting.settings import Choice, LlamaCppSettings
 
@@ -258,6 +258,6 @@ class Asker:
 
     def _read(self, prompt: Sequence[int], answer: Sequence[int]) -> Reply:
         text = self.engine.model.detokenize(answer)
-        thought = thinking_in(text)
+        thought = split_reasoning(text).reasoning
         n_thought = len(self.engine.model.tokenize(thought, special=False)) if thought else 0
         return Reply(text, len(prompt), len(answer), n_thought)

@@ -1,30 +1,29 @@
 """Understand an answer as labels of the task, or say why it is none; nothing is ever guessed.
 
-Understood: case, punctuation, quotes, markdown, `Label: x`, JSON, and a label mentioned in a sentence. A label said
-not to apply ("not a refund request") is not a mention. Where a message has one label, an answer that names two is
-none; where it may have several, a JSON list is asked for, and an empty one is an answer.
+Read in this order: the exact text of a label; JSON; a label but for case, quotes and punctuation, perhaps behind
+`Label:`; and labels that sentences mention. A clause that denies anything ("neither a refund nor an order") mentions
+nothing. Where a message has one label, an answer that names two is none; where it may have several, a JSON list is
+asked for, and an empty one is an answer.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-THINKING = re.compile(r"<think>.*?(</think>|\Z)", re.DOTALL | re.IGNORECASE)
-FENCE = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL)
-LEAD = re.compile(
-    r"^(?:the\s+)?(?:final\s+)?(?:label|answer|category|class|classification|output)(?:\s+is)?\s*[:=\-]\s*", re.I
-)
-DENIED = re.compile(r"\b(?:not|isn t|nor)(?:\s+(?:a|an|the))?\s*$")
+from classifiers.llm.prompting.json_answer import FENCE, JsonValue, as_text, json_in, labelled
+from classifiers.llm.prompting.label_names import LabelNames, names_of
+from classifiers.llm.prompting.reasoning import split_reasoning
 
-DENIED_AFTER = re.compile(r"\s+(?:is\s+|was\s+)?(?:no|not|false|does not|doesn t|do not|don t|isn t|n a)\b")
+NO_LABEL = re.compile(r"\W*(?:none(?: of (?:the labels|these|them))?|no labels?|empty list)\W*", re.IGNORECASE)
+_TICK = re.compile(r"(?P<name>.+?)\W*[:=\-]\W*(?P<tick>yes|no|true|false)\W*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """The labels found, or the problem in words the model can be told."""
+    """The labels of an answer, or the problem in words the model can be told."""
 
     labels: tuple[str, ...]
     problem: str = ""
@@ -35,120 +34,152 @@ class Parsed:
         return not self.problem
 
 
-def thinking_in(raw: str) -> str:
-    """Give the text of an answer's <think> blocks, closed or cut off; empty where it has none."""
-    return "".join(found.group(0) for found in THINKING.finditer(raw))
+class _NoAnswerError(ValueError):
+    """The answer is none; its text is the problem."""
 
 
 def parse_answer(raw: str, names: Sequence[str]) -> Parsed:
-    """Find the one label of `names` that an answer gives.
+    """Read an answer as the one label it gives.
 
     Args:
-        raw: the model's text; a <think> block, closed or cut off, is left out of account.
-        names: label names, not empty; they are compared without case, punctuation and underscores.
+        raw: the model's text, its reasoning included.
+        names: label names that `untellable` has no complaint about.
     """
-    text = THINKING.sub(" ", raw).strip()
-    if not text:
-        return Parsed((), "it was empty")
-    known = {_plain(name): name for name in names}
-    for candidate in (*_json_values(text), LEAD.sub("", text), text):
-        if (name := known.get(_plain(candidate))) is not None:
-            return Parsed((name,))
-    mentioned = _mentions(_plain(text), known)
-    if len(mentioned) == 1:
-        return Parsed((mentioned[0],))
-    if mentioned:
-        return Parsed((), f"it names {len(mentioned)} labels ({', '.join(mentioned)})")
-    return Parsed((), "it names none of the labels")
+    known = names_of(tuple(names))
+    if (name := known.exactly(raw)) is not None:
+        return Parsed((name,))
+    try:
+        named = _one_label(_answer_in(raw), known)
+    except _NoAnswerError as problem:
+        return Parsed((), str(problem))
+    if len(named) > 1:
+        return Parsed((), f"it names {len(named)} labels ({', '.join(named)})")
+    return Parsed(tuple(named), "" if named else "it names none of the labels")
 
 
-NONE = ("none", "no label", "no labels", "none of the labels", "none of these", "none of them", "empty list")
-
-
-def parse_labels(raw: str, names: Sequence[str], most: int) -> Parsed:
-    """Find the labels of `names`, none to `most`, that an answer gives.
+def parse_labels(raw: str, names: Sequence[str], max_labels: int) -> Parsed:
+    """Read an answer as the labels it gives, none to `max_labels`, in the order of `names`.
 
     Understood are a JSON list, alone or followed by an explanation, in a fence, or under a key such as "labels"; a JSON
-    object that says true or false of labels; labels divided by commas, semicolons or lines; a word for "none"; and
-    labels mentioned in a sentence that does not deny them. What begins as JSON is read as nothing else.
+    object that says true or false of labels; labels divided by commas, semicolons or lines; a word for "none", unless a
+    label is called so; and labels mentioned in sentences. What begins as JSON is read as nothing else.
     """
-    text = LEAD.sub("", THINKING.sub(" ", raw).strip())
-    if not text:
-        return Parsed((), "it was empty")
-    known = {_plain(name): name for name in names}
-    fenced = FENCE.search(text)
-    if fenced or text[0] in "[{":
-        found = _named_in_json(fenced.group(1) if fenced else text, known)
-    else:
-        found = _named_in_words(text, known)
-    if isinstance(found, str):
-        return Parsed((), found)
-    if len(found) > most:
-        return Parsed((), f"it names {len(found)} labels, and at most {most} are allowed")
-    return Parsed(tuple(name for name in names if name in found))
-
-
-def _named_in_json(text: str, known: dict[str, str]) -> set[str] | str:
-    """Give the labels a JSON answer names, or what is wrong with it."""
+    known = names_of(tuple(names))
     try:
-        value, end = json.JSONDecoder().raw_decode(text)
-    except (ValueError, RecursionError):
-        return "it is no whole JSON list"
-    if "[" in text[end:] or "{" in text[end:]:
-        return "it holds more than one JSON value"
+        exact = known.exactly(raw)
+        named = {exact} if exact is not None else _several_labels(_answer_in(raw), known)
+    except _NoAnswerError as problem:
+        return Parsed((), str(problem))
+    if len(named) > max_labels:
+        return Parsed((), f"it names {len(named)} labels, and at most {max_labels} are allowed")
+    return Parsed(tuple(name for name in names if name in named))
+
+
+def _answer_in(raw: str) -> str:
+    reasoned = split_reasoning(raw)
+    if reasoned.is_unfinished:
+        raise _NoAnswerError("its reasoning is not followed by an answer")
+    if not reasoned.answer:
+        raise _NoAnswerError("it was empty")
+    return reasoned.answer
+
+
+def _one_label(text: str, known: LabelNames) -> list[str]:
+    """Return the labels that an answer asked for one label names."""
+    if (name := known.exactly(text)) is not None:
+        return [name]
+    fenced = FENCE.search(text)
+    found = json_in(fenced.group(1) if fenced else text)
+    if found and (named := _named_by_value(found.value, known)):
+        return named
+    if (name := known.whole(text)) is not None:
+        return [name]
+    if found and not (found.before + found.after).strip():
+        return []
+    return known.mentioned(found.before + "\n" + found.after if found else text)
+
+
+def _named_by_value(value: Any, known: LabelNames) -> list[str]:
+    """Return the labels a JSON value names: under a label key, said to be true, or the only texts there are."""
+    ticked = _ticked(value, known)
+    if ticked is not None:
+        return [name for name, is_so in ticked.items() if is_so]
+    if keyed := list(labelled(value)):
+        return _listed(keyed, known)
     if isinstance(value, dict):
-        said = {_plain(str(key)): one for key, one in value.items()}
-        if said and set(said) <= set(known) and all(isinstance(one, bool) for one in said.values()):
-            return {known[key] for key, one in said.items() if one}
-        value = next((said[key] for key in LIST_KEYS if key in said), None)
-    listed = [value] if isinstance(value, str) else value
-    if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
-        return "it is no JSON list of label names"
-    if strangers := [one for one in listed if _plain(one) not in known]:
-        return f"'{strangers[0][:40]}' is none of the labels"
-    return {known[_plain(one)] for one in listed}
+        value = [held for held in value.values() if isinstance(held, str)]
+    return _listed(value, known)
 
 
-LIST_KEYS = ("labels", "label", "answer", "answers", "categories", "category", "classes", "class")
+def _listed(value: Any, known: LabelNames) -> list[str]:
+    """Return the labels that the texts and numbers of a JSON list are, or mention."""
+    if isinstance(value, list):
+        return list(dict.fromkeys(name for held in value for name in _listed(held, known)))
+    text = as_text(value)
+    if text is None:
+        return []
+    name = known.whole(text)
+    return known.mentioned(text) if name is None else [name]
 
 
-def _named_in_words(text: str, known: dict[str, str]) -> set[str] | str:
-    """Give the labels an answer in words names, or what is wrong with it."""
-    if _plain(text) in NONE:
+def _ticked(value: Any, known: LabelNames) -> dict[str, bool] | None:
+    """Return what an object says of each label, None where it is no object of labels and Booleans."""
+    if not isinstance(value, dict) or not value or not all(isinstance(held, bool) for held in value.values()):
+        return None
+    names = [known.whole(key) for key in value]
+    return {name: held for name, held in zip(names, value.values(), strict=True) if name} if all(names) else None
+
+
+def _several_labels(text: str, known: LabelNames) -> set[str]:
+    """Return the labels that an answer asked for a list names."""
+    if (name := known.exactly(text)) is not None:
+        return {name}
+    fenced = FENCE.search(text)
+    body = re.sub(r"^\W*labels?\s*[:=]\s*(?=[\[{])", "", (fenced.group(1) if fenced else text).strip(), flags=re.I)
+    found = json_in(body)
+    if fenced or body[:1] in ("[", "{"):
+        if found is None or found.before:
+            raise _NoAnswerError("it is no whole JSON list")
+        return _named_in_list(found, known)
+    if found and isinstance(found.value, list | dict):
+        return _named_in_list(found, known)
+    return _named_in_words(text, known)
+
+
+def _named_in_list(found: JsonValue, known: LabelNames) -> set[str]:
+    if "[" in found.after or "{" in found.after:
+        raise _NoAnswerError("it holds more than one JSON value")
+    ticked = _ticked(found.value, known)
+    if ticked is not None:
+        return {name for name, is_so in ticked.items() if is_so}
+    value = next(labelled(found.value), None) if isinstance(found.value, dict) else found.value
+    listed = value if isinstance(value, list) else [value]
+    texts = [as_text(held) for held in listed]
+    if None in texts:
+        raise _NoAnswerError("it is no JSON list of label names")
+    named = {str(text): known.whole(str(text)) for text in texts}
+    if strangers := [text for text, name in named.items() if name is None]:
+        if len(named) == 1 and NO_LABEL.fullmatch(strangers[0]):
+            return set()
+        raise _NoAnswerError(f"'{strangers[0][:40]}' is none of the labels")
+    return {name for name in named.values() if name is not None}
+
+
+def _named_in_words(text: str, known: LabelNames) -> set[str]:
+    parts = [part for part in re.split(r"[,;\n]", text) if part.strip(" .-*")]
+    whole = [known.whole(part) for part in parts]
+    if parts and all(whole):
+        return {name for name in whole if name}
+    if (name := known.whole(text)) is not None:
+        return {name}
+    if NO_LABEL.fullmatch(text):
         return set()
-    parts = [part for part in map(_plain, re.split(r"[,;\n]", text)) if part]
-    if parts and all(part in known for part in parts):
-        return {known[part] for part in parts}
-    found = set(_mentions(_plain(text), known, denied_after=True))
-    return found or "it names none of the labels and is no empty list"
-
-
-def _plain(text: str) -> str:
-    """Reduce to lower-case words, digits and single spaces, so that spelling of a label is all that counts."""
-    return " ".join(re.sub(r"[\W_]+", " ", text.casefold()).split())
-
-
-def _json_values(text: str) -> list[str]:
-    """Give the only string of a JSON answer: a string, a list of one or an object of one value or a label key."""
-    fenced = FENCE.search(text)
-    try:
-        value = json.loads(fenced.group(1) if fenced else text)
-    except (ValueError, RecursionError):
-        return []
-    if isinstance(value, dict):
-        keys = [key for key in value if _plain(str(key)) in ("label", "labels", "answer", "category", "class")]
-        value = value[keys[0]] if keys else list(value.values())
-    if isinstance(value, list) and len(value) == 1:
-        value = value[0]
-    return [value] if isinstance(value, str) else []
-
-
-def _mentions(text: str, known: dict[str, str], *, denied_after: bool = False) -> list[str]:
-    """Give the labels mentioned as whole words and not denied; a longer name hides one inside it."""
-    longest_first = sorted((key for key in known if key), key=len, reverse=True)
-    if not longest_first:
-        return []
-    pattern = re.compile(r"\b(" + "|".join(map(re.escape, longest_first)) + r")\b")
-    found = (m for m in pattern.finditer(text) if not DENIED.search(text[: m.start()]))
-    kept = (m for m in found if not (denied_after and DENIED_AFTER.match(text[m.end() :])))
-    return list(dict.fromkeys(known[m.group(1)] for m in kept))
+    ticks = [_TICK.fullmatch(part.strip()) for part in parts]
+    if parts and all(ticks) and all(known.whole(tick["name"]) for tick in ticks if tick):
+        said = {known.whole(tick["name"]): tick["tick"].casefold() in ("yes", "true") for tick in ticks if tick}
+        if any(said.values()) or len(said) == len(known.names):
+            return {name for name, is_so in said.items() if name and is_so}
+    named = set(known.mentioned(text))
+    if not named:
+        raise _NoAnswerError("it names none of the labels and is no empty list")
+    return named

@@ -47,7 +47,7 @@ def test_retry_shows_the_answer_and_says_what_was_wrong() -> None:
     ask(script, "b", temperatures=(0.0, 0.3))
     (conversation,) = script.rounds[1][1]
     assert conversation[1] == Turn("assistant", "", "both yes and no")
-    assert "it names 2 labels (yes, no)" in conversation[2].text
+    assert "it names none of the labels" in conversation[2].text
     assert "exactly one of: yes, no" in conversation[2].text
 
 
