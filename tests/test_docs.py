@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 import pytest
@@ -24,6 +25,7 @@ from bench.dataset.task_file import TaskFile
 from bench.inference.saved import open_saved
 from bench.records.store import RunFolder
 from bench.records.types import CellRecord
+from bench.report.markdown import replace_block
 from classifiers.registry import GROUP, backend_names, find_backend
 from classifiers.testing import MESSAGES
 
@@ -170,8 +172,59 @@ def test_what_troubleshooting_explains_is_still_said(words: str) -> None:
 
 
 @pytest.fixture
+def filled(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The module that fills the generated blocks of README and docs."""
+    monkeypatch.syspath_prepend(str(DOCS))
+    return importlib.import_module("blocks")
+
+
+def test_generated_blocks_show_the_reference_runs(filled: ModuleType) -> None:
+    for block in (*filled.BLOCKS, filled.SPEED):
+        text = (REPOSITORY / block.document).read_text("utf-8")
+        assert replace_block(text, filled.block_text(block), block.name) == text, f"{block}: run docs/blocks.py"
+
+
+def test_every_marked_block_is_filled_or_run(filled: ModuleType) -> None:
+    """A table between markers that nothing compares with the records could lie."""
+    names = {(block.document, block.name) for block in (*filled.BLOCKS, filled.SPEED)}
+    known = names | {("README.md", "backend"), ("docs/encoder.md", "torchrun")}
+    marked = {
+        (page.relative_to(REPOSITORY).as_posix(), name)
+        for page in PAGES
+        for name in re.findall(r"^<!-- /(\w+) -->$", page.read_text("utf-8"), re.MULTILINE)
+    }
+    assert marked == known
+
+
+def test_readme_is_short_and_shows_six_columns() -> None:
+    text = (REPOSITORY / "README.md").read_text("utf-8")
+    assert len(text.splitlines()) <= 250
+    (head,) = re.findall(r"^\| classifier .*\|$", text, re.MULTILINE)
+    columns = [re.sub(r"[↑↓]", "", cell).strip() for cell in head.strip("|").split("|")]
+    assert columns == ["classifier", "accuracy %", "p50 ms", "throughput /s", "memory", "labels used"]
+
+
+@pytest.mark.xfail(strict=True, reason="the reference runs were made from several commits; make them again from one")
+def test_all_reference_runs_come_from_one_commit(filled: ModuleType) -> None:
+    commits = {filled.reference_report(block.run).run.git_commit for block in filled.BLOCKS}
+    assert len(commits) == 1, commits
+
+
+def test_every_test_that_fairness_names_exists() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (DOCS / "fairness.md").read_text("utf-8"))
+    missing = [name for path, name in named if f"def {name}(" not in (REPOSITORY / path).read_text("utf-8")]
+    assert len(named) >= 15
+    assert not missing
+
+
+def test_glossary_has_a_line_per_word() -> None:
+    lines = re.findall(r"^\| (\w+) \| .+ \|$", (DOCS / "glossary.md").read_text("utf-8"), re.MULTILINE)[1:]
+    assert len(lines) == len(set(lines)) == 11
+
+
+@pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
-    """Gives the lists that the site makes from the code."""
+    """The lists that the site makes from the code."""
     monkeypatch.syspath_prepend(str(DOCS))
     module = importlib.import_module("generated")
     return module.made

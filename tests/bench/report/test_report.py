@@ -12,17 +12,14 @@ from conftest import REPOSITORY
 from rich.console import Console
 
 from bench.analysis.compare import all_pairs, rows_of
-from bench.analysis.scores import full_data_rows
 from bench.cli import main
 from bench.records.store import RunFolder
 from bench.report.build import caveats, make_report
-from bench.report.markdown import markdown, replace_block, results_block, scores_json
-from bench.report.tables.speed import speed_block
+from bench.report.markdown import markdown, scores_json
 from bench.report.tables.table import Table, Topic, table_lines
 from bench.report.terminal import print_report
 from bench.report.text import count, number, share, size
 from bench.robustness.suites import stress_records
-from bench.speed.results import read_speed
 
 pytestmark = pytest.mark.slow
 
@@ -37,34 +34,6 @@ def test_report_is_rebuilt_from_records_alone() -> None:
     ).read_text(encoding="utf-8")
     scores = json.loads((REFERENCE.path / "scores.json").read_text(encoding="utf-8"))
     assert json.loads(json.dumps(scores_json(rows, pairs))) == scores
-
-
-@pytest.mark.parametrize(
-    ("name", "block", "titles"),
-    [
-        ("default", "results", ""),
-        ("default", "stress", "Challenge,Perturbed,Prompt injection"),
-        ("llm-ladder", "ladder", ""),
-        ("curve", "curve", ""),
-        ("several-labels", "several", "Results,Scores"),
-        ("distilled", "distilled", "Learning curve,Results,Speed"),
-    ],
-)
-def test_readme_shows_the_reference_runs(name: str, block: str, titles: str) -> None:
-    run = RunFolder(REFERENCE.path.with_name(name))
-    rows = rows_of(run)
-    report = make_report(run.read(), rows, all_pairs(full_data_rows(rows)), stress_records(run))
-    tables = results_block(report, titles.split(",") if titles else ())
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    command = f"bench report results/reference/{name} --into README.md --block {block} --tables '{titles}'"
-    assert replace_block(readme, tables, block) == readme, f"run: {command}"
-
-
-def test_readme_shows_the_reference_speed() -> None:
-    block = speed_block(read_speed(REPOSITORY / "results" / "reference" / "speed"))
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    command = "bench --results results/reference speed --into README.md"
-    assert replace_block(readme, block, "speed") == readme, f"run: {command}"
 
 
 def test_many_classifiers_show_the_pairs_with_the_best_only() -> None:

@@ -1,4 +1,4 @@
-"""Training in two processes at once (gloo), by the README's own script."""
+"""Training in two processes at once (gloo), by the script of docs/encoder.md."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from classifiers.encoder.settings import EncoderSettings
 
 @pytest.mark.slow
 def test_two_processes_train_one_encoder(minilm: Path, data_folder: Path, task, messages, tmp_path: Path) -> None:
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    found = re.search(r"<!-- torchrun -->\n```python\n(.*?)```", readme, re.DOTALL)
+    page = (REPOSITORY / "docs" / "encoder.md").read_text(encoding="utf-8")
+    found = re.search(r"<!-- torchrun -->\n```python\n(.*?)```", page, re.DOTALL)
     assert found
     script = tmp_path / "fit.py"
     script.write_text(found[1])
