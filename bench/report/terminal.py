@@ -15,7 +15,7 @@ from bench.doctor import Finding
 from bench.records.types import PredictionRecord
 from bench.report.build import Report
 from bench.report.sanitize import plain
-from bench.report.tables.layout import Fitted, fit
+from bench.report.tables.layout import Fitted, fit, head_lines
 from bench.report.tables.table import Table, Topic
 from bench.report.text import count, label_text, size
 from classifiers.models.catalogue import Entry
@@ -61,7 +61,9 @@ def _draw(part: Fitted) -> RichTable:
         collapse_padding=True,
     )  # fmt: skip
     for head, width, is_text in zip(table.head, part.widths, table.is_text, strict=True):
-        drawn.add_column(plain(head), justify="left" if is_text else "right", overflow="ellipsis", width=width)
+        drawn.add_column(
+            plain(head_lines(head, width)), justify="left" if is_text else "right", overflow="ellipsis", width=width
+        )
     for i, cells in enumerate(table.body):
         drawn.add_row(*(plain(cell, style="bold" if (i, j) in table.bold else "") for j, cell in enumerate(cells)))
     return drawn
@@ -90,10 +92,11 @@ def answer_text(record: PredictionRecord) -> str:
 
 def print_answers(console: Console, answers: dict[str, PredictionRecord]) -> None:
     """Print what each classifier says of one message."""
+    widest = max(map(len, answers), default=0)
     for name, record in answers.items():
-        console.print(plain(f"{name:>12}  {answer_text(record)}"))
-        if not record.valid:
-            console.print(plain(f"{'':>14}last answer: {record.attempts[-1].raw!r}", style="dim"))
+        console.print(plain(f"{name:>{widest}}  {answer_text(record)}"))
+        if not record.valid and record.attempts:
+            console.print(plain(f"{'':>{widest}}  last answer: {record.attempts[-1].raw!r}", style="dim"))
 
 
 def print_models(console: Console, catalogue: Mapping[str, Entry], here: set[str]) -> None:

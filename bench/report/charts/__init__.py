@@ -54,7 +54,7 @@ def charts(report: Report) -> Iterator[tuple[str, Chart]]:
 
 TOPICS = {
     "tradeoff": Topic.COST,
-    "cost": Topic.SUMMARY,
+    "cost": Topic.COST,
     "bars": Topic.COST,
     "curve": Topic.CURVE,
     "confusion": Topic.LABELS,

@@ -61,7 +61,7 @@ def config(theme: Theme) -> dict[str, Any]:
             "color": theme.ink, "fontSize": 14, "subtitleColor": theme.faint, "subtitleFontSize": 12, "anchor": "start",
             "offset": 10,
         },
-        "text": {"color": theme.ink, "fontSize": 12},
+        "text": {"color": theme.ink, "fontSize": 11},
         "rule": {"color": theme.faint},
         "range": {"category": list(theme.series)},
     }  # fmt: skip

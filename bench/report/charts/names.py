@@ -10,7 +10,7 @@ from itertools import pairwise
 from rich.cells import cell_len
 
 SIGN_WIDTH, LINE = 6.4, 14.0
-"""Pixels of a sign and of a line of text at 12 points, a little more than most fonts take."""
+"""Pixels of a sign and of a line of text at 11 points, a little more than most fonts take."""
 RINGS = (10.0, 18.0, 30.0, 44.0, 60.0, 80.0)
 """How far from its point a name is tried, nearest first."""
 ANGLES = (0, 180, 90, 270, 45, 315, 135, 225, 22, 338, 158, 202)

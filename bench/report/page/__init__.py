@@ -20,6 +20,7 @@ from bench.analysis.scores import Row
 from bench.report.build import Report
 from bench.report.charts import TOPICS
 from bench.report.charts.drawing import DARK, LIGHT, config
+from bench.report.tables.curve import crossing_text
 from bench.report.tables.layout import fits
 from bench.report.tables.table import Table, Topic
 from bench.report.text import takes_text
@@ -69,6 +70,8 @@ def page(report: Report, drawn: Mapping[str, Any], narrow: Mapping[str, Any] | N
         sections=list(sections(report, drawn)),
         summary=report.of(Topic.SUMMARY),
         counts=[table for table in report.of(Topic.DIFFERENCES) if table.is_main],
+        first_chart=first_chart(drawn),
+        crossings=list(map(crossing_text, report.findings.crossings)),
         answer=_answer_card(report, shown),
         recommended=_recommended(report, shown),
         folded_rows=FOLDED_ROWS,
@@ -81,13 +84,20 @@ def page(report: Report, drawn: Mapping[str, Any], narrow: Mapping[str, Any] | N
     )
 
 
+def first_chart(drawn: Mapping[str, Any]) -> str | None:
+    """Return the chart that stands beside the verdict: the learning curve where there is one, else accuracy by cost."""
+    return next((name for name in ("curve", "cost") if name in drawn), None)
+
+
 def sections(report: Report, drawn: Mapping[str, Any]) -> list[Section]:
     """Return the parts of the page below results and disagreements, those that have anything to show."""
     made = []
     for topic in Topic:
         if topic is Topic.SUMMARY:
             continue
-        charts = tuple(name for name in drawn if TOPICS.get(name, Topic.QUALITY) is topic)
+        charts = tuple(
+            name for name in drawn if TOPICS.get(name, Topic.QUALITY) is topic and name != first_chart(drawn)
+        )
         tables = tuple(t for t in report.of(topic) if not (t.is_main and topic is Topic.DIFFERENCES))
         if charts or tables:
             anchor = f"section-{topic.name.lower()}"

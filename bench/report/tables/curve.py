@@ -26,22 +26,32 @@ def seed_tables(trained: Sequence[Group]) -> Iterator[Table]:
 
 def _curve(learners: dict[str, list[Group]], flat: Sequence[Group], crossings: Sequence[Crossing]) -> Table:
     """Return a line per number of training examples per label, and a column per row of the config."""
+    whole = {g.per_label for points in learners.values() for g in points if g.train_per_label is None}
     sizes = sorted({group.per_label for points in learners.values() for group in points})
     head = ("examples per label", *learners, *(group.row for group in flat))
     by_size = {row: {group.per_label: group for group in points} for row, points in learners.items()}
     body = tuple(
-        (_size_text(size), *(_mean(by_size[row].get(size)) for row in learners), *(_mean(group) for group in flat))
+        (
+            f"all ({_size_text(size)})" if size in whole else _size_text(size),
+            *(_mean(by_size[row].get(size)) for row in learners),
+            *(_mean(group) for group in flat),
+        )
         for size in sizes
     )
     seeds = max(len(group.accuracies) for points in learners.values() for group in points)
     several = f"mean accuracy in % ± standard deviation over up to {seeds} seeds, each with its own draw of messages."
     notes = [several if seeds > 1 else "accuracy in % of one seed."]
     notes += map(crossing_text, crossings)
+    if crossings:
+        notes.append(
+            "brackets: 95 % interval by bootstrap over the test messages; ± behind points: half of one by t test."
+        )
     return Table(CURVE, head, body, notes=tuple(notes), can_turn=False, topic=Topic.CURVE, is_main=True)
 
 
 def _size_text(size: float) -> str:
-    return f"{size:.0f}" if size == round(size) else f"{size:.1f}"
+    """Return a number of examples per label: a mean over labels of which nobody needs the fraction."""
+    return f"{size:,.0f}"
 
 
 def _mean(group: Group | None) -> str:

@@ -20,6 +20,7 @@ PROSE = 26
 NAME_SHARE = 0.4
 """The share of the terminal that a name may take before its middle is left out."""
 NARROWEST_NAME = 12
+ARROWS = ("↑", "↓")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +61,9 @@ def _widths(table: Table, width: int) -> tuple[int, ...] | None:
     columns = table.columns()
     cells = [_longest(column) for column in columns]
     whole = [max(cell, cell_len(head)) for cell, head in zip(cells, table.head, strict=True)]
-    heads = [max(cell, _longest_word([head])) for cell, head in zip(cells, table.head, strict=True)]
+    heads = [max(cell, _longest(_head_words(head))) for cell, head in zip(cells, table.head, strict=True)]
     prose = [
-        max(min(least, PROSE), _longest_word([head, *column])) if _is_prose(column) else least
+        max(min(least, PROSE), _longest(_head_words(head)), _longest_word(column)) if _is_prose(column) else least
         for least, head, column in zip(heads, table.head, columns, strict=True)
     ]
     for least in (whole, heads, prose):
@@ -88,6 +89,28 @@ def _longest(texts: Sequence[str]) -> int:
 
 def _longest_word(texts: Sequence[str]) -> int:
     return _longest([word for text in texts for word in text.split(" ")])
+
+
+def head_lines(head: str, width: int) -> str:
+    """Wrap a head between words; an arrow stays with what it stands behind."""
+    lines = [""]
+    for word in _head_words(head):
+        longer = f"{lines[-1]} {word}".strip()
+        if cell_len(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return "\n".join(filter(None, lines))
+
+
+def _head_words(head: str) -> list[str]:
+    words: list[str] = []
+    for word in head.split(" "):
+        if words and word in ARROWS:
+            words[-1] += f" {word}"
+        else:
+            words.append(word)
+    return words
 
 
 def _divided(table: Table, width: int) -> Iterator[Fitted]:

@@ -13,7 +13,7 @@ from rich.console import Console
 from bench.analysis.compare import all_pairs, rows_of
 from bench.records.store import RunFolder
 from bench.report.build import make_report
-from bench.report.tables.layout import fit, shortened_name
+from bench.report.tables.layout import fit, head_lines, shortened_name
 from bench.report.tables.table import Table
 from bench.report.terminal import print_report, print_table
 from bench.robustness.suites import stress_records
@@ -122,3 +122,16 @@ def test_the_reference_report_fits_and_its_main_tables_are_whole(width: int) -> 
     main = [table for table in report.tables if table.is_main]
     assert [table.title for table in main] == ["Results", "Scores", "Speed", "Disagreements (messages)"]
     assert all(len(fit(table, width)) == 1 for table in main)
+
+
+@pytest.mark.parametrize(
+    ("head", "width", "lines"),
+    [
+        ("throughput /s ↑", 15, "throughput /s ↑"),
+        ("throughput /s ↑", 13, "throughput\n/s ↑"),
+        ("memory ↓", 7, "memory ↓"),
+        ("parse failures % ↓", 10, "parse\nfailures\n% ↓"),
+    ],
+)
+def test_an_arrow_stays_with_its_heads_last_word(head: str, width: int, lines: str) -> None:
+    assert head_lines(head, width) == lines
