@@ -34,6 +34,7 @@ from classifiers.interface import (
     silent,
 )
 from classifiers.registry import make_classifier
+from classifiers.sampling import stratified_sample
 
 HELD_OUT = 10
 """Of so many taught messages one is kept to choose the student's epoch by."""
@@ -105,7 +106,9 @@ class Distilled(Classifier[DistilledSettings]):
         Raises:
             BenchError: if the teacher gave fewer than two labels a usable answer.
         """
-        unlabelled = [replace(m, labels=()) for m in train[: self.settings.messages or None]]
+        unlabelled = [replace(m, labels=()) for m in train]
+        if self.settings.messages:  # drawn after the labels are gone: which label a message has must not choose it
+            unlabelled = stratified_sample(unlabelled, self.settings.messages, self.seed)
         answers = self._ask_teacher(task, unlabelled, listen)
         learnt = self._surest(answers)
         messages = [replace(unlabelled[i], labels=answers[i].labels) for i in learnt]

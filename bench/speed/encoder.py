@@ -9,7 +9,6 @@ backend's own, ours takes batches of 32: of 16 it is unsteady there.
 
 from __future__ import annotations
 
-import random
 import statistics
 import tempfile
 import time
@@ -26,6 +25,7 @@ from classifiers.encoder.backend import Encoder
 from classifiers.encoder.settings import EncoderSettings
 from classifiers.interface import Epoch, Message, Progress, Task
 from classifiers.models.cache import local_model
+from classifiers.sampling import stratified_sample
 
 EPOCHS = 3
 LEARNING_RATE = 3e-4
@@ -98,8 +98,7 @@ def read_messages(job: Job) -> Messages:
     loaded = load_for_speed(job.data)
     split = make_split(loaded, config.split, config.seed)
     train, test = (split.select(loaded.messages, part) for part in ("train", "test"))
-    # drawn by chance: the first ones of a data set often have one label
-    drawn = random.Random(0).sample(train, min(job.messages or len(train), len(train)))
+    drawn = stratified_sample(train, job.messages or len(train), seed=0)
     return Messages(loaded.task, drawn, test)
 
 

@@ -25,6 +25,7 @@ from classifiers.llm.prompting.parse import parse_answer
 from classifiers.llm.prompting.prompt import conversation
 from classifiers.llm.prompting.settings import LlamaCppSettings
 from classifiers.models.cache import local_model
+from classifiers.sampling import stratified_sample
 
 CLIENTS = 8
 CONTEXT = 4096
@@ -55,9 +56,8 @@ def measure(job: Job) -> Measurement:
 
 
 def pick_texts(loaded: LoadedTask, n: int) -> list[str]:
-    """Take n messages spread evenly over the data set, so that every label is among them."""
-    step = max(len(loaded.messages) // n, 1)
-    return [m.text for m in loaded.messages[::step]][:n]
+    """Return the texts of a stratified sample of n messages."""
+    return [m.text for m in stratified_sample(loaded.messages, n, seed=0)]
 
 
 def _backend(job: Job, loaded: LoadedTask, texts: Sequence[str]) -> Measurement:

@@ -28,6 +28,7 @@ from classifiers.interface import (
     silent,
 )
 from classifiers.models.cache import first_model
+from classifiers.sampling import stratified_sample
 
 if TYPE_CHECKING:
     import torch
@@ -130,13 +131,14 @@ class Encoder(Classifier[EncoderSettings]):
         tuned.fit(self.tokens.tokenizer, parts, seed=self.seed, listen=listen)
         self.fitted = self._origin = tuned
         if self.settings.runtime != "torch":
-            self._choose_runtime(tuned, parts[1] if parts[1].labels else parts[0])
+            self._choose_runtime(tuned, validation or train)
 
-    def _choose_runtime(self, tuned: FineTuned, messages: Encoded) -> None:
+    def _choose_runtime(self, tuned: FineTuned, messages: Sequence[Message]) -> None:
         """Export the model where an export answers as torch does and is asked for, or faster."""
         from classifiers.encoder.export.runtime import Comparison, choose
 
-        ids = messages.input_ids[:MAX_COMPARED]
+        compared = stratified_sample(messages, MAX_COMPARED, self.seed)
+        ids = self.tokens.ids([m.text for m in compared])[0]
         mixed, ordered = (list(self.tokens.batches(own)) for own in (ids, sorted(ids, key=len)))
         comparison = Comparison(mixed, ordered, [self.tokens.padded([one]) for one in ids], self._answer)
         folder = Path(self._exports.enter_context(TemporaryDirectory(prefix="bench-export-")))
