@@ -24,6 +24,7 @@ from classifiers.interface import (
     ModelFile,
     Prediction,
     Task,
+    Trial,
     quiet,
     silent,
 )
@@ -58,6 +59,7 @@ class Encoder(Classifier[EncoderSettings]):
         self._models: tuple[ModelFile, ...] = ()
         self._model_name = ""
         self._measured: tuple[Measured, ...] = ()
+        self._trials: tuple[Trial, ...] = ()
         self._origin: FineTuned | Frozen | None = None
         self._exports = ExitStack()
 
@@ -121,6 +123,7 @@ class Encoder(Classifier[EncoderSettings]):
         probe = None
         if not self.settings.trains_all_layers or self.settings.probes_first(self._folder):
             probe = self._fit_linear_head(train, validation, parts, listen)
+        self._trials = probe.trials if probe else ()
         if probe and not self.settings.trains_all_layers:
             self.fitted = self._origin = probe
             return
@@ -189,6 +192,7 @@ class Encoder(Classifier[EncoderSettings]):
             runtime=self._runtime,
             n_parameters=self.fitted.n_parameters,
             measured=self._measured,
+            trials=self._trials,
         )
         saved.write(folder)
 
@@ -206,7 +210,7 @@ class Encoder(Classifier[EncoderSettings]):
         torch.set_num_threads(self.threads)
         saved = read_saved(folder, task)
         self.task = task
-        self.thresholds, self._measured = saved.thresholds, saved.measured
+        self.thresholds, self._measured, self._trials = saved.thresholds, saved.measured, saved.trials
         self._models, self._model_name, self._notes = saved.models, saved.model_name, saved.notes
         try:
             self._open(folder, saved)
@@ -255,6 +259,7 @@ class Encoder(Classifier[EncoderSettings]):
             n_parameters=self.fitted.n_parameters,
             bytes_on_disk=getattr(self.fitted, "bytes_on_disk", None),
             notes=self._notes,
+            trials=self._trials,
             metadata={"runtime": self._runtime, **tried},
         )
 

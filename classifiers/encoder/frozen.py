@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from classifiers.encoder.settings import EncoderSettings
 from classifiers.heads.logistic import Model, Part, fit_logistic, label_probabilities, n_weights
-from classifiers.interface import Listener, Task
+from classifiers.heads.strength import STRENGTHS
+from classifiers.interface import Listener, Task, Trial
 from classifiers.models.safe_load import read_fitted
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 HEAD = "head.skops"
 PLAIN = EncoderSettings()
-STRENGTHS = (1.0, 10.0, 100.0)
 
 
 @dataclass(slots=True)
@@ -34,6 +34,7 @@ class Frozen:
     model: PreTrainedModel
     head: Model | None
     task: Task
+    trials: tuple[Trial, ...] = ()
 
     @classmethod
     def start(cls, folder: Path, task: Task, settings: EncoderSettings = PLAIN, *, device: torch.device) -> Frozen:
@@ -52,7 +53,8 @@ class Frozen:
         listen: Listener,
     ) -> None:
         """Fit the head on embeddings of shape (messages, width)."""
-        self.head = fit_logistic(self.task, parts, STRENGTHS, max_iterations=1000, seed=seed, listen=listen)
+        fitted = fit_logistic(self.task, parts, STRENGTHS, max_iterations=1000, seed=seed, listen=listen)
+        self.head, self.trials = fitted.model, fitted.trials
 
     @classmethod
     def load(cls, folder: Path, task: Task, *, device: torch.device) -> Frozen:

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from classifiers.errors import BenchError
-from classifiers.interface import ModelFile, Task
+from classifiers.interface import ModelFile, Task, Trial
 
 FILE = "fitted.json"
 Runtime = Literal["auto", "torch", "onnx", "onnx-int8", "openvino"]
@@ -44,6 +44,7 @@ class Saved(BaseModel):
     runtime: Literal["torch", "onnx", "onnx-int8", "openvino"] = "torch"
     n_parameters: int = 0
     measured: tuple[Measured, ...] = ()
+    trials: tuple[Trial, ...] = ()
 
     def write(self, folder: Path) -> None:
         """Write it into the folder of the model."""

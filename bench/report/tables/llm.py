@@ -60,14 +60,14 @@ def _stages(rows: Sequence[Row]) -> Table:
 def _trials(row: Row) -> Table:
     """Return everything that was tried on validation, each by what sets it apart from the first, plain one."""
     trials = row.cell.trials
-    plain = trials[0].settings
+    plain = {} if "C" in trials[0].settings else trials[0].settings
     body = []
     for trial in trials:
         changed = [f"{name} {value}" for name, value in trial.settings.items() if plain.get(name) != value]
         how = ", ".join(changed) or "as configured"
         body.append((how + (" (chosen)" if trial.chosen else ""), share(trial.accuracy), number(trial.seconds)))
     bold = frozenset((i, j) for i, cells in enumerate(body) if cells[0].endswith("(chosen)") for j in range(3))
-    notes = [f"{trials[0].n} validation messages; test messages played no part."]
+    notes = [f"{trials[0].n} messages of the validation or training part; test messages played no part."]
     notes += [
         f"{s.setting} alone: from {share(s.low)} to {share(s.high)} % over {s.n} values."
         for s in spreads(trials)
