@@ -234,6 +234,7 @@
   byId("more").addEventListener("click", showMore);
   byId("export").addEventListener("click", save);
   window.addEventListener("hashchange", follow);
+  window.addEventListener("beforeprint", () => byId("caveats")?.setAttribute("open", ""));
   set({});
   if (!follow()) choose();
 })();

@@ -19,7 +19,9 @@ def slice_table(division: Slice) -> Table:
         (part.value or DASH, str(part.n), *(with_interval(*part.accuracy[name]) for name in names))
         for part in division.parts
     )
-    return Table(f"Accuracy % by {division.name}", (division.name, "messages", *names), body, topic=Topic.LABELS)
+    head = (division.name, "messages", *names)
+    notes = ("brackets are 95 % Wilson intervals.",)
+    return Table(f"Accuracy % by {division.name}", head, body, notes=notes, topic=Topic.LABELS)
 
 
 def rejection_table(by_name: Mapping[str, Rejection], other: str) -> Table:
