@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from bench.measure import process as meter
+from bench.measure import machine as meter
 from classifiers.errors import BenchError
 from classifiers.models.cache import cache_folder, cached, local_model
 from classifiers.models.download import hub_answers

@@ -89,6 +89,10 @@ class Distilled(Classifier[DistilledSettings]):
         self._teacher().fetch(report)
         self._student.fetch(report)
 
+    def model_files(self) -> tuple[ModelFile, ...]:
+        """Return the student's and the teacher's files."""
+        return (*self._student.model_files(), *self._teacher().model_files())
+
     def load(self) -> None:
         """Read the student; the teacher is loaded in `fit`, which is its only work."""
         self._student.load()

@@ -194,6 +194,7 @@ class Details:
         trials: everything that was tried to choose among settings, the losers too.
         notes: what a reader of the table must be told, such as a replaced model.
         prompt: the whole prompt of one message, where there is one.
+        runs_elsewhere: whether a server answers, whose memory cannot be measured from here.
         stages: where the time of its calls went so far; what is not told apart is left out.
         metadata: whatever else should be kept; nothing reads it by key.
     """
@@ -209,6 +210,7 @@ class Details:
     trials: tuple[Trial, ...] = ()
     notes: tuple[str, ...] = ()
     prompt: str = ""
+    runs_elsewhere: bool = False
     stages: Mapping[str, Stage] = field(default_factory=dict)
     metadata: Mapping[str, str | int | float] = field(default_factory=dict)
 
@@ -280,6 +282,13 @@ class Classifier(ABC, Generic[S]):
         Raises:
             BenchError: if one cannot be had; the line says which and what to do.
         """
+
+    def model_files(self) -> tuple[ModelFile, ...]:
+        """Return the model files that it will run, with hashes; asked after `fetch`, before anything is loaded.
+
+        A changed file makes a run's cell another cell, of which nothing old is kept.
+        """
+        return ()
 
     def load(self) -> None:
         """Bring weights into memory; called once, before `fit` or after `load_from`'s settings."""

@@ -17,7 +17,6 @@ from pydantic import TypeAdapter
 from bench.analysis import compare, scores
 from bench.cli import make_parser
 from bench.config.run import RunConfig
-from bench.dataset.parts import SplitLine
 from bench.records import types as records
 from classifiers.registry import backend_names, find_backend
 
@@ -67,7 +66,7 @@ def record_tables() -> Iterator[str]:
     """Give the fields of every record file, and of what the records hold."""
     files = {
         "`run.json`": records.RunRecord,
-        "`split.jsonl`": SplitLine,
+        "`messages.jsonl`": records.MessageRecord,
         "`cell.json`": records.CellRecord,
         "`fit.jsonl`": records.EpochRecord,
         "`predictions.jsonl` and `validation.jsonl`": records.PredictionRecord,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 from bench.analysis.scores import Row, score
@@ -48,3 +49,8 @@ def write_sweep(folder: Path, *, seeds: list[int], rows: str = "", top: str = ""
         f"[classifiers.majority]\n[classifiers.linear]\n[classifiers.linear-few]\nbackend = 'linear'\nseeds = 2\n{rows}"
     )
     return config
+
+
+def hear_interrupts() -> None:
+    """Let a process that is started hear Ctrl-C: one started by a test run in the background inherits deafness."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)

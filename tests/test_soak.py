@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.measure.process import usable_cores
+from bench.measure.limits import usable_cores
 from bench.speed.local_server import LocalServer
 
 CYCLES, WARM = 200, 40
@@ -19,7 +19,7 @@ GROWTH = 1.05
 CODE = """
 import gc, json, sys
 import psutil
-from bench.measure.process import usable_cores
+from bench.measure.limits import usable_cores
 from classifiers.testing import MESSAGES, TASK
 from classifiers.registry import make_classifier
 

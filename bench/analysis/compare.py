@@ -12,7 +12,6 @@ from typing import Literal
 from bench.analysis.cascade import with_cascades
 from bench.analysis.label_scores import Interval, bootstrap_interval
 from bench.analysis.scores import Row, score
-from bench.config.run import RunConfig
 from bench.records.store import RunFolder
 from bench.records.types import PredictionRecord
 from classifiers.errors import BenchError
@@ -73,7 +72,7 @@ def rows_of(run: RunFolder) -> list[Row]:
     for cell, folder in run.cells():
         records = folder.predictions.read() if cell.status == "ok" else []
         rows.append(Row(cell, tuple(records), score(records, task.label_names, several=task.takes_several)))
-    return with_cascades(rows, run, RunConfig.model_validate(record.config).cascades)
+    return with_cascades(rows, run, record.config.cascades)
 
 
 def compare(first: Row, second: Row, *, seed: int = 0) -> Pair:

@@ -58,9 +58,9 @@ def findings(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Find
     """Work out a run; `pairs` compare the rows that were trained on the whole training part."""
     trained = groups(rows)
     whole = full_data_rows(rows)
-    is_timed = int(run.config.get("jobs", 1)) == 1
-    prices = CostConfig.model_validate(run.config.get("cost", {}))
-    oos_label = str(run.config.get("data", {}).get("oos_label", ""))
+    is_timed = run.config.jobs == 1 and run.executor == "local"
+    prices = run.config.cost
+    oos_label = run.config.data.oos_label
     return Findings(
         rows=tuple(whole),
         pairs=tuple(pairs),

@@ -15,7 +15,6 @@ def recommend_classifier(options: argparse.Namespace) -> int:
     from bench.analysis.compare import all_pairs, rows_of
     from bench.analysis.recommend import Limits, recommend
     from bench.analysis.scores import full_data_rows
-    from bench.config.run import RunConfig
     from bench.config.tables import CostConfig
     from bench.report.terminal import print_verdict
 
@@ -23,7 +22,7 @@ def recommend_classifier(options: argparse.Namespace) -> int:
     rows = full_data_rows(rows_of(folder))
     limits = Limits(options.max_latency_ms, options.max_memory_gb, options.labels, _volume(options.volume))
     given = {"machine_per_hour": options.machine_price, "per_label": options.label_price}
-    config = RunConfig.model_validate(folder.read().config).cost.model_dump()
+    config = folder.read().config.cost.model_dump()
     prices = CostConfig.model_validate(config | {k: v for k, v in given.items() if v is not None})
     verdict = recommend(rows, all_pairs(rows), limits, prices)
     if options.json:
@@ -62,7 +61,7 @@ def stress_run(options: argparse.Namespace) -> int:
     if not 0 < options.attacked <= options.messages:
         raise BenchError("--attacked must be at least 1 and at most --messages")
     console = make_console()
-    amounts = Amounts(options.messages, options.attacked, run.read().config.get("seed", 0))
+    amounts = Amounts(options.messages, options.attacked, run.read().config.seed)
     found = {}
     for name in wanted:
         with share_bar(console, name) as bar:

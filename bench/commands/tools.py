@@ -83,7 +83,7 @@ def list_or_pull_models(options: argparse.Namespace) -> int:
 
 def measure_speed(options: argparse.Namespace) -> int:
     """Measure the LLM backend's speed, or put what was measured into a document."""
-    from bench.measure.process import usable_cores
+    from bench.measure.limits import usable_cores
     from bench.report.tables.speed import speed_table
     from bench.report.terminal import print_table
     from bench.speed.results import write_speed

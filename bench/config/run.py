@@ -22,7 +22,7 @@ from bench.config.tables import (
     SweepConfig,
     check_names,
 )
-from bench.measure.process import usable_cores
+from bench.measure.limits import usable_cores
 from classifiers.errors import BenchError, explain, nearest
 
 PRESETS = Path(__file__).parent / "presets"

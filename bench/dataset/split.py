@@ -18,7 +18,7 @@ from pathlib import Path
 from bench.config.tables import SplitConfig
 from bench.dataset.duplicates import duplicate_groups
 from bench.dataset.load import LoadedTask
-from bench.dataset.parts import PARTS, Part, SplitLine
+from bench.dataset.parts import PARTS, Part
 from classifiers.errors import BenchError
 from classifiers.interface import Message
 
@@ -42,10 +42,6 @@ class Split:
     def select(self, messages: Sequence[Message], part: Part) -> list[Message]:
         """Give the messages of a part, in the task's order."""
         return [m for m in messages if self.parts[m.id] == part]
-
-    def lines(self) -> list[SplitLine]:
-        """Give the records of split.jsonl."""
-        return [SplitLine(id_, part) for id_, part in self.parts.items()]
 
 
 def make_split(loaded: LoadedTask, config: SplitConfig, seed: int) -> Split:

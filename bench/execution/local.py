@@ -24,6 +24,7 @@ class LocalExecutor:
     """Runs so many cells at a time; several at once begin only where their memory is free."""
 
     at_a_time: int = 1
+    name: str = "local"
 
     def run(self, jobs: Sequence[Job], watcher: Watcher) -> Ended:
         """Run all cells; an interrupt kills those that run and starts no other."""
@@ -53,10 +54,7 @@ def _run_when_it_fits(job: Job, watcher: Watcher, workers: _Workers, gate: Memor
 
 
 class _Workers:
-    """The processes that run now; once stopped, none is started.
-
-    Each also holds its run folder's lock, so that no other run begins on it while one outlives its runner.
-    """
+    """The processes that run now; once stopped, none is started."""
 
     def __init__(self) -> None:
         self._running: set[subprocess.Popen[bytes]] = set()
@@ -71,9 +69,7 @@ class _Workers:
         with self._guard:
             if self.stopped:
                 raise BenchError("the run was interrupted")
-            process = subprocess.Popen(
-                command, stdin=pipe, stdout=pipe, stderr=log, env=environment, pass_fds=[job.lock]
-            )
+            process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=log, env=environment)
             self._running.add(process)
             return process
 
@@ -83,13 +79,15 @@ class _Workers:
             self.stopped = True
             for process in self._running:
                 process.kill()
+            self._running.clear()
 
 
 def _run_worker(job: Job, watcher: Watcher, workers: _Workers) -> CellRecord:
     """Run one cell's process to its end and give its record, which a crashed one did not write."""
     folder = job.folder
-    folder.path.mkdir(parents=True, exist_ok=True)
-    (folder.path / "cell.json").unlink(missing_ok=True)  # a failed one, not to be taken for the new one
+    with folder.held():  # by nobody who outlives an earlier runner
+        folder.begin(job.identity)
+        (folder.path / "cell.json").unlink(missing_ok=True)  # a failed one, not to be taken for the new one
     watcher.started(job.title)
     cause = ""
     with folder.log.open("ab") as log, workers.start(job, log) as process:

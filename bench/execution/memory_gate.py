@@ -9,7 +9,9 @@ from typing import Any
 
 from bench.config.cells import CellPlan
 from bench.config.tables import RowConfig
+from bench.measure.limits import free_memory_bytes
 from classifiers.errors import BenchError
+from classifiers.models.cache import cached
 from classifiers.models.catalogue import catalogue
 from classifiers.registry import check_settings, find_backend
 
@@ -42,6 +44,8 @@ def _size(model: str) -> int:
     if entry := catalogue().get(model):
         return entry.bytes
     path = Path(model).expanduser()
+    if not path.exists() and (fetched := cached(model)):  # a Hub name
+        return sum(file.bytes for file in fetched.files)
     files = [path] if path.is_file() else path.rglob("*")
     return sum(file.stat().st_size for file in files if file.is_file())
 
@@ -52,7 +56,7 @@ class MemoryGate:
     def __init__(self) -> None:
         self._promised: dict[str, int] = {}
         self._changed = Condition()
-        self._room = free_bytes()
+        self._room = free_memory_bytes()
 
     def enter(self, name: str, needed: int) -> None:
         """Wait until a cell fits, and promise it its memory.
@@ -66,7 +70,7 @@ class MemoryGate:
                     f"it needs about {needed / 1e9:.1f} GB of memory and {self._room / 1e9:.1f} GB are free; "
                     "give the row's memory_gb if it needs less, or take a smaller model"
                 )
-            while self._promised and needed > min(self._room - sum(self._promised.values()), free_bytes()):
+            while self._promised and needed > min(self._room - sum(self._promised.values()), free_memory_bytes()):
                 self._changed.wait(timeout=LOOK_AGAIN_SECONDS)
             self._promised[name] = needed
 
@@ -75,10 +79,3 @@ class MemoryGate:
         with self._changed:
             self._promised.pop(name, None)
             self._changed.notify_all()
-
-
-def free_bytes() -> int:
-    """Give the bytes of memory that can be had without swapping."""
-    import psutil
-
-    return int(psutil.virtual_memory().available)

@@ -11,9 +11,9 @@ from bench.config.cells import CellPlan, make_classifier
 from bench.config.run import RunConfig
 from bench.dataset.load import LoadedTask, load_task
 from bench.dataset.split import Split, make_split
-from bench.execution.fingerprint import cell_fingerprint, run_fingerprint
+from bench.execution.fingerprint import cell_identity, run_fingerprint
 from bench.records.store import CellFolder, RunFolder
-from bench.records.types import CellRecord, Status
+from bench.records.types import CellIdentity, CellRecord, Status
 from classifiers.interface import FetchReport
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -43,10 +43,11 @@ class Plan:
     loaded: LoadedTask
     split: Split
     folder: RunFolder
+    identities: dict[str, CellIdentity]
 
-    def fingerprint(self, cell: CellPlan) -> str:
-        """Give the fingerprint of one cell."""
-        return cell_fingerprint(self.config, cell, self.loaded, self.split)
+    def identity(self, cell: CellPlan) -> CellIdentity:
+        """Return what a cell's answers will be made from."""
+        return self.identities[cell.name]
 
 
 def prepare(config: RunConfig, results: Path, *, folder: str | None = None, fetch: FetchReport) -> Plan:
@@ -56,23 +57,30 @@ def prepare(config: RunConfig, results: Path, *, folder: str | None = None, fetc
         BenchError: for everything that would make the run fail later and can be known now.
     """
     first_cells = {cell.row: cell for cell in reversed(config.cells())}
-    classifiers = [make_classifier(cell, threads=config.threads_per_cell) for cell in first_cells.values()]
+    threads = config.threads_per_cell
+    classifiers = {name: make_classifier(cell, threads=threads) for name, cell in first_cells.items()}
     loaded = load_task(config.data)
     split = make_split(loaded, config.split, config.seed)
-    for classifier in reversed(classifiers):
+    for classifier in reversed(classifiers.values()):
         classifier.fetch(fetch)
+    models = {name: classifier.model_files() for name, classifier in classifiers.items()}
+    identities = {cell.name: cell_identity(config, cell, loaded, split, models[cell.row]) for cell in config.cells()}
     name = folder or f"{config.name}-{run_fingerprint(config, loaded, split)}"
-    return Plan(config, loaded, split, RunFolder(results / name))
+    return Plan(config, loaded, split, RunFolder(results / name), identities)
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One cell to be run; `title` is what people are shown, `lock` the descriptor of its run folder's lock."""
+    """One cell to be run; `title` is what people are shown."""
 
     plan: Plan
     cell: CellPlan
     title: str
-    lock: int
+
+    @property
+    def identity(self) -> CellIdentity:
+        """Return what the cell's answers will be made from."""
+        return self.plan.identity(self.cell)
 
     @property
     def folder(self) -> CellFolder:
@@ -84,7 +92,7 @@ class Job:
         record = CellRecord(
             classifier=self.cell.name,
             backend=self.cell.backend,
-            fingerprint=self.plan.fingerprint(self.cell),
+            fingerprint=self.identity.fingerprint,
             status=status,
             seed=self.cell.seed,
             settings=self.cell.settings,
@@ -102,7 +110,11 @@ Ended = Generator[tuple[Job, CellRecord], None, None]
 
 
 class Executor(Protocol):
-    """Carries cells out, on this machine or on others."""
+    """Carries cells out, on this machine or on others; the record of the run names it."""
+
+    @property
+    def name(self) -> str:
+        """Return `local` or `ray`."""
 
     def run(self, jobs: Sequence[Job], watcher: Watcher) -> Ended:
         """Run all cells and give each with its record as it ends; none may be left running when it is closed."""

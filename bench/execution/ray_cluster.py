@@ -2,7 +2,8 @@
 
 Every cell is one Ray task in a process of its own. It works in a folder on its machine's disk and copies what it made
 to the storage, a folder that all machines share or any address fsspec knows (s3://bucket/results), `cell.json` last.
-A lost machine's cells are run again on another. Data and models must be readable on every machine under the same name.
+A lost machine's cells are run again on another. Messages travel with the run; models must be readable on every machine
+under the same name.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from bench.execution.failures import cause_of_error
 from bench.execution.memory_gate import needed_bytes
 from bench.execution.plan import Ended, Job, Watcher, worker_variables
 from bench.records.store import RunFolder
-from bench.records.types import CellRecord
+from bench.records.types import CellIdentity, CellRecord
 from classifiers.errors import BenchError
 
 TRIES = 3
@@ -32,6 +33,7 @@ class RayExecutor:
 
     address: str | None
     storage: str
+    name: str = "ray"
 
     def run(self, jobs: Sequence[Job], watcher: Watcher) -> Ended:
         """Run all cells at once, as far as the cluster has processors and memory, and give them as they end.
@@ -42,33 +44,39 @@ class RayExecutor:
 
         check_storage(self.storage)
         ray.init(address=self.address, log_to_driver=False, ignore_reinit_error=True)
-        waiting = {}
-        for job in jobs:
-            if record := self._stored(job):
-                yield job, record
-                continue
-            watcher.started(job.title)
-            waiting[self._submit(job)] = job
-        while waiting:
-            (done, *_), _ = ray.wait(list(waiting))
-            job = waiting.pop(done)
-            yield job, self._record(job, done)
+        waiting: dict[Any, Job] = {}
+        try:
+            for job in jobs:
+                if record := self._stored(job):
+                    yield job, record
+                elif lacking := _lacking(job):
+                    yield job, job.without_result("failed", lacking)
+                else:
+                    watcher.started(job.title)
+                    waiting[self._submit(job)] = job
+            while waiting:
+                (done, *_), _ = ray.wait(list(waiting))
+                job = waiting.pop(done)
+                yield job, self._record(job, done)
+        finally:  # nothing runs on after an interrupt
+            for task in waiting:
+                ray.cancel(task, force=True)
 
     def _submit(self, job: Job) -> Any:
         """Hand a cell over; a process serves one cell, so that memory is measured for it alone."""
         import ray
 
-        row = job.plan.config.classifiers[job.cell.row]
+        needs = _needs(job)
         task = ray.remote(max_calls=1)(run_remotely).options(
-            num_cpus=job.plan.config.threads_per_cell,
-            num_gpus=row.gpus,
-            memory=needed_bytes(job.cell, row),
+            num_cpus=needs["CPU"],
+            num_gpus=needs["GPU"],
+            memory=needs["memory"],
             max_retries=TRIES,
             runtime_env={"env_vars": worker_variables(job.plan.config)},
         )
         run = job.plan.folder
-        files = {name: (run.path / name).read_bytes() for name in ("run.json", "split.jsonl")}
-        return task.remote(files, job.cell.name, f"{self.storage}/{run.path.name}", os.getcwd())
+        files = {name: (run.path / name).read_bytes() for name in ("run.json", "messages.jsonl")}
+        return task.remote(files, job.cell.name, job.identity, f"{self.storage}/{run.path.name}", os.getcwd())
 
     def _stored(self, job: Job) -> CellRecord | None:
         """Fetch a cell that is finished in the storage; None where it is not, or is another."""
@@ -77,7 +85,7 @@ class RayExecutor:
             return None
         fetch(self.storage, job)
         record = job.folder.read()
-        same = record and record.status == "ok" and record.fingerprint == job.plan.fingerprint(job.cell)
+        same = record and record.status == "ok" and record.fingerprint == job.identity.fingerprint
         return record if same else None
 
     def _record(self, job: Job, done: Any) -> CellRecord:
@@ -95,7 +103,27 @@ class RayExecutor:
         return record
 
 
-def run_remotely(files: dict[str, bytes], name: str, address: str, home: str) -> str:
+def _needs(job: Job) -> dict[str, float]:
+    """Return what a cell asks of one node, in Ray's names."""
+    row = job.plan.config.classifiers[job.cell.row]
+    return {"CPU": job.plan.config.threads_per_cell, "GPU": row.gpus, "memory": needed_bytes(job.cell, row)}
+
+
+def _lacking(job: Job) -> str:
+    """Say why no node of the cluster can ever hold a cell, or nothing where one can."""
+    import ray
+
+    needs = _needs(job)
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    if any(all(node.get(name, 0) >= amount for name, amount in needs.items()) for node in nodes):
+        return ""
+    largest = {name: max((node.get(name, 0) for node in nodes), default=0) for name in needs}
+    wanted = f"{needs['CPU']:g} threads, {needs['GPU']:g} GPUs and {needs['memory'] / 1e9:.1f} GB"
+    there = f"{largest['CPU']:g}, {largest['GPU']:g} and {largest['memory'] / 1e9:.1f} GB"
+    return f"no machine of the cluster has {wanted} (the most of each: {there}); set threads, gpus or memory_gb lower"
+
+
+def run_remotely(files: dict[str, bytes], name: str, identity: CellIdentity, address: str, home: str) -> str:
     """Run one cell in this process and copy its files to `address`; give what went wrong, or nothing.
 
     `home` is the folder that relative paths of the config start from, where this machine has it.
@@ -109,7 +137,7 @@ def run_remotely(files: dict[str, bytes], name: str, address: str, home: str) ->
         for file, data in files.items():
             (run.path / file).write_bytes(data)
         cell = run.cell(name)
-        cell.path.mkdir()
+        cell.begin(identity)
         try:
             cell.write(run_cell(open_cell(run, name, lambda event, **figures: None)))
         except Exception as error:

@@ -5,20 +5,32 @@ A worker that crashes, is killed or fails leaves a failed row with its cause; th
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
-from bench.config.run import RunConfig
 from bench.dataset.parts import PARTS
+from bench.execution.fingerprint import message_records
 from bench.execution.plan import Executor, Job, Plan, Watcher
-from bench.measure import process as meter
+from bench.measure import machine as meter
+from bench.measure.limits import usable_cores
 from bench.records.store import RunFolder
 from bench.records.types import RunRecord
 from classifiers.errors import BenchError
 
 LOCK = ".lock"
+NOT_WRITABLE = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.ENOTDIR,
+    errno.EEXIST,
+    errno.EISDIR,
+)
 
 
 def run(plans: Sequence[Plan], executor: Executor, watcher: Watcher) -> list[RunFolder]:
@@ -28,25 +40,26 @@ def run(plans: Sequence[Plan], executor: Executor, watcher: Watcher) -> list[Run
         BenchError: if the results cannot be written, or another run is at work on them.
     """
     with ExitStack() as held:
-        waiting = [job for plan in plans for job in _waiting(plan, held, watcher, alone=len(plans) == 1)]
+        alone = len(plans) == 1
+        waiting = [job for plan in plans for job in _waiting(plan, held, watcher, executor.name, alone=alone)]
         with closing(executor.run(waiting, watcher)) as ending:
             for job, record in ending:
                 watcher.ended(job.title, record, kept=False)
     return [plan.folder for plan in plans]
 
 
-def _waiting(plan: Plan, held: ExitStack, watcher: Watcher, *, alone: bool) -> Iterator[Job]:
+def _waiting(plan: Plan, held: ExitStack, watcher: Watcher, executor: str, *, alone: bool) -> Iterator[Job]:
     """Take hold of a run's folder and give its cells that are not finished."""
     held.enter_context(_writable(plan.folder.path))
-    lock = held.enter_context(_locked(plan.folder.path))
-    _begin(plan)
+    held.enter_context(_locked(plan.folder.path))
+    _begin(plan, executor)
     for cell in plan.config.cells():
         title = cell.name if alone else f"{plan.config.name}/{cell.name}"
         record = plan.folder.cell(cell.name).read()
-        if record and record.status == "ok" and record.fingerprint == plan.fingerprint(cell):
+        if record and record.status == "ok" and record.fingerprint == plan.identity(cell).fingerprint:
             watcher.ended(title, record, kept=True)
         else:
-            yield Job(plan, cell, title, lock)
+            yield Job(plan, cell, title)
 
 
 @contextmanager
@@ -56,45 +69,48 @@ def _writable(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
+        if error.errno not in NOT_WRITABLE:
+            raise
         raise BenchError(f"cannot write results to {folder}: {error.strerror or error}") from error
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[int]:
-    """Hold the run folder and give the lock's descriptor; the lock goes with the processes that have it."""
-    import fcntl
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the run folder; the lock goes with the process that has it."""
+    from filelock import FileLock, Timeout
 
-    with (folder / LOCK).open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BenchError(f"another run is at work on {folder}; wait for it or give --run another name") from error
-        yield stream.fileno()
+    lock = FileLock(folder / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise BenchError(f"another run is at work on {folder}; wait for it or give --run another name") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
-def _begin(plan: Plan) -> None:
-    """Write split and run record, or see that they are this plan's."""
+def _begin(plan: Plan, executor: str) -> None:
+    """Write messages and run record, or see that they are this plan's."""
     if (plan.folder.path / "run.json").exists():
         old = plan.folder.read()
         same = (old.task_fingerprint, old.split_fingerprint) == (plan.loaded.fingerprint, plan.split.fingerprint)
         # prices and cascades may change: they play no part in what is run
-        configs = [
-            c.model_copy(update={"cost": None, "cascades": {}})
-            for c in (RunConfig.model_validate(old.config), plan.config)
-        ]
+        configs = [c.model_copy(update={"cost": None, "cascades": {}}) for c in (old.config, plan.config)]
         if not same or configs[0] != configs[1]:
             raise BenchError(f"{plan.folder.path} holds another run; give --run another name or delete it")
-        return
-    plan.folder.split.write(plan.split.lines())
-    plan.folder.write(_run_record(plan))
+        if plan.folder.messages.path.exists():
+            return
+    plan.folder.messages.write(message_records(plan.loaded, plan.split))
+    plan.folder.write(_run_record(plan, executor))
 
 
-def _run_record(plan: Plan) -> RunRecord:
+def _run_record(plan: Plan, executor: str) -> RunRecord:
     task = plan.loaded.task
     selected = {part: plan.split.select(plan.loaded.messages, part) for part in PARTS}
     return RunRecord(
         name=plan.folder.path.name,
-        config=plan.config.model_dump(mode="json"),
+        config=plan.config,
         task={
             "name": task.name,
             "instruction": task.instruction,
@@ -108,9 +124,10 @@ def _run_record(plan: Plan) -> RunRecord:
             part: {name: sum(name in m.labels for m in messages) for name in task.label_names}
             for part, messages in selected.items()
         },
-        machine=meter.machine(plan.config.threads or meter.usable_cores()),
+        machine=meter.machine(plan.config.threads or usable_cores()),
         versions=meter.versions(),
         warnings=plan.split.warnings,
+        executor=executor,
         git_commit=meter.git_commit(),
         started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )

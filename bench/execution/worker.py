@@ -23,22 +23,29 @@ from typing import Any
 
 from bench.config.cells import CellPlan, make_classifier
 from bench.config.run import RunConfig
-from bench.dataset.load import LoadedTask, load_task
 from bench.dataset.parts import Part
-from bench.dataset.split import Split, first_messages, first_per_label
+from bench.dataset.split import first_messages, first_per_label
 from bench.execution.failures import cause_of_error
-from bench.execution.fingerprint import cell_fingerprint
 from bench.execution.predict import Clock, Tell, answer
+from bench.execution.serving import MEMORY_MESSAGES, serving_memory_bytes
 from bench.measure.energy import EnergyMeter
-from bench.measure.process import forget_peak, peak_memory_bytes
+from bench.measure.machine import machine
+from bench.measure.process import gpu_peak_bytes, peak_memory_bytes
 from bench.records.jsonl import JsonLines
 from bench.records.store import CellFolder, RunFolder
-from bench.records.types import CellRecord, Energy, EpochRecord, Latency, PredictionRecord, Tokens
+from bench.records.types import CellRecord, Energy, EpochRecord, Latency, MessageRecord, PredictionRecord, Tokens
 from classifiers import registry
 from classifiers.errors import BenchError
 from classifiers.interface import Classifier, Epoch, Message, Progress, Saveable, Stage, Task
+from classifiers.sampling import stratified_sample
 
-FITTED = "fitted.ok"
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Peaks in bytes: of the worker, and of a fresh process that serves; None where they cannot be measured."""
+
+    peak_bytes: int | None
+    serving_bytes: int | None
 
 
 @dataclass(slots=True)
@@ -47,8 +54,8 @@ class Cell:
 
     plan: CellPlan
     config: RunConfig
-    loaded: LoadedTask
-    split: Split
+    full_task: Task
+    records: Sequence[MessageRecord]
     folder: CellFolder
     tell: Tell
     clock: Clock = time.perf_counter
@@ -60,7 +67,7 @@ class Cell:
     @property
     def task(self) -> Task:
         """Give the task as the classifier is told it."""
-        return self.config.data.learnt(self.loaded.task)
+        return self.config.data.learnt(self.full_task)
 
     def training_messages(self, part: Part) -> list[Message]:
         """Give the messages of one part that the classifier may learn from."""
@@ -69,7 +76,7 @@ class Cell:
 
     def messages(self, part: Part) -> list[Message]:
         """Give the messages of one part; a cell with few training messages has no others to look at."""
-        messages = self.split.select(self.loaded.messages, part)
+        messages = [record.as_message() for record in self.records if record.part == part]
         size = self.plan.train_per_label
         if size is None or part == "test":
             return messages
@@ -83,7 +90,7 @@ class Cell:
         self, classifier: Classifier[Any], messages: Sequence[Message], file: JsonLines[PredictionRecord]
     ) -> int:
         """Answer every message that has no record in the file yet; give how many those were."""
-        return answer(classifier, self.loaded.task, messages, file, clock=self.clock, tell=self.tell)
+        return answer(classifier, self.full_task, messages, file, clock=self.clock, tell=self.tell)
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
@@ -102,18 +109,13 @@ class Cell:
 
 
 def open_cell(run: RunFolder, name: str, tell: Tell) -> Cell:
-    """Read a cell's config, messages and split from its run.
+    """Read a cell's config, task and messages from its run folder, and from nowhere else.
 
     Raises:
-        BenchError: if the data are no longer those the run was begun with.
+        BenchError: if the run folder is broken.
     """
     record = run.read()
-    config = RunConfig.model_validate(record.config)
-    loaded = load_task(config.data)
-    if loaded.fingerprint != record.task_fingerprint:
-        raise BenchError("the data changed since the run was begun; start a new run")
-    split = Split({line.id: line.part for line in run.split.read()})
-    return Cell(config.cell(name), config, loaded, split, run.cell(name), tell)
+    return Cell(record.config.cell(name), record.config, record.as_task(), run.messages.read(), run.cell(name), tell)
 
 
 def run_cell(cell: Cell) -> CellRecord:
@@ -123,18 +125,37 @@ def run_cell(cell: Cell) -> CellRecord:
         if reason:
             raise BenchError(f"'{cell.plan.name}' cannot do this task: {reason}")
         _prepare(cell, classifier)
-        fit_peak = peak_memory_bytes()
-        forgets = forget_peak()
+        _check_models(cell, classifier)
         spare = _spare_messages(cell)
         _predict(cell, classifier, spare)
         latency = _latency(cell, classifier, spare)
-        predict_peak = peak_memory_bytes()
-        return _describe(cell, classifier, latency, (fit_peak, predict_peak if forgets else None))
+        return _describe(cell, classifier, latency, _memory(cell, classifier, spare))
+
+
+def _check_models(cell: Cell, classifier: Classifier[Any]) -> None:
+    """See that the files which ran are those the run was planned with."""
+    planned = cell.folder.identity().models
+    strangers = [file for file in classifier.details().models if planned and file not in planned]
+    if strangers:
+        raise BenchError(f"model file '{strangers[0].name}' changed while the run was at work; run again")
+
+
+def _memory(cell: Cell, classifier: Classifier[Any], spare: Sequence[str]) -> Memory:
+    """Measure memory: this process's peak, and that of a fresh one that only loads and answers."""
+    if classifier.details().runs_elsewhere:
+        return Memory(None, None)
+    peak = peak_memory_bytes()
+    if not cell.config.latency_messages or not isinstance(classifier, Saveable):
+        return Memory(peak, None)
+    cell.tell("phase", phase="memory")
+    return Memory(
+        peak, serving_memory_bytes(cell.plan, classifier, cell.task, spare, threads=cell.config.threads_per_cell)
+    )
 
 
 def _prepare(cell: Cell, classifier: Classifier[Any]) -> None:
     """Fit, or take up what an earlier worker of the same cell has fitted."""
-    model, kept = cell.folder.model, cell.folder.path / FITTED
+    model, kept = cell.folder.model, cell.folder.fitted
     if isinstance(classifier, Saveable) and kept.exists():
         cell.seconds |= json.loads(kept.read_text())
         cell.tell("phase", phase="load")
@@ -173,8 +194,10 @@ def _listener(cell: Cell, stream: Any) -> Callable[[Epoch | Progress], None]:
 
 
 def _spare_messages(cell: Cell) -> list[str]:
-    """Give texts for warm-up and latency that are not test messages, which are seen only once."""
-    return [m.text for m in (cell.messages("validation") or cell.messages("train"))]
+    """Return texts for warm-up, latency and memory: a stratified sample outside the test part, which is seen once."""
+    most = max(cell.config.latency_messages, cell.config.warmup_messages, MEMORY_MESSAGES)
+    pool = cell.messages("validation") or cell.messages("train")
+    return [m.text for m in stratified_sample(pool, most, cell.config.seed)]
 
 
 def _predict(cell: Cell, classifier: Classifier[Any], spare: Sequence[str]) -> None:
@@ -186,7 +209,7 @@ def _predict(cell: Cell, classifier: Classifier[Any], spare: Sequence[str]) -> N
         cell.n_predicted = cell.answer(classifier, cell.messages("test"), cell.folder.predictions)
     cell.stages = {name: stage - before.get(name, Stage()) for name, stage in classifier.details().stages.items()}
     cell.tell("phase", phase="validation")
-    asked = cell.messages("validation")[: cell.config.validation_messages]
+    asked = stratified_sample(cell.messages("validation"), cell.config.validation_messages, cell.config.seed)
     cell.answer(classifier, asked, cell.folder.validation)
 
 
@@ -207,9 +230,7 @@ def _latency(cell: Cell, classifier: Classifier[Any], spare: Sequence[str]) -> L
     return Latency(p50=statistics.median(taken), p95=cuts[-1], n=len(taken))
 
 
-def _describe(
-    cell: Cell, classifier: Classifier[Any], latency: Latency | None, peaks: tuple[int, int | None]
-) -> CellRecord:
+def _describe(cell: Cell, classifier: Classifier[Any], latency: Latency | None, memory: Memory) -> CellRecord:
     records = cell.folder.predictions.read()
     predict_seconds = sum(record.seconds for record in records)
     attempts = [attempt for record in records for attempt in record.attempts]
@@ -218,7 +239,7 @@ def _describe(
     return CellRecord(
         classifier=cell.plan.name,
         backend=cell.plan.backend,
-        fingerprint=cell_fingerprint(cell.config, cell.plan, cell.loaded, cell.split),
+        fingerprint=cell.folder.identity().fingerprint,
         status="ok",
         seed=cell.plan.seed,
         settings=classifier.settings.model_dump(mode="json"),
@@ -234,8 +255,10 @@ def _describe(
         predict_seconds=predict_seconds,
         latency_ms=latency,
         throughput_per_s=len(records) / predict_seconds if predict_seconds > 0 else None,
-        peak_memory_bytes=max(peak for peak in peaks if peak is not None),
-        predict_memory_bytes=peaks[1],
+        peak_memory_bytes=memory.peak_bytes,
+        predict_memory_bytes=memory.serving_bytes,
+        gpu_memory_bytes=gpu_peak_bytes(),
+        machine=machine(cell.config.threads_per_cell),
         n_parameters=details.n_parameters,
         bytes_on_disk=details.shipped_bytes,
         tokens=Tokens(
@@ -277,7 +300,8 @@ def main(folder: str, name: str) -> int:
     run = RunFolder(Path(folder))
     try:
         cell = open_cell(run, name, tell)
-        cell.folder.write(run_cell(cell))
+        with cell.folder.held():
+            cell.folder.write(run_cell(cell))
     except KeyboardInterrupt:
         return 130
     except Exception as error:

@@ -21,11 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.analysis.scores import unsure_below
-from bench.config.run import RunConfig
 from bench.inference.saved import open_saved
 from bench.inference.table_stream import Layout, Piece, examine, read_pieces
 from bench.inference.table_writer import write_pieces
-from bench.measure.process import usable_cores
+from bench.measure.limits import usable_cores
 from bench.records.store import RunFolder, find_cell
 from classifiers.errors import BenchError, check_known
 from classifiers.interface import Classifier, Prediction
@@ -91,7 +90,7 @@ def make_job(
     if not source.is_file():
         raise BenchError(f"{source}: there is no such file")
     record = run.read()
-    task = RunConfig.model_validate(record.config).data.learnt(record.as_task())
+    task = record.config.data.learnt(record.as_task())
     threshold = unsure_below(run.cell(name).validation.read(), accuracy)
     return BatchJob(str(run.path), name, str(source), str(target), text, threshold, probabilities, task.label_names)
 

@@ -15,8 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.config.cells import CellPlan, make_classifier
-from bench.config.run import RunConfig
-from bench.dataset.load import load_task
 from bench.records.store import RunFolder
 from classifiers.errors import BenchError, check_known
 from classifiers.interface import Message, Task
@@ -41,18 +39,19 @@ def check_labels(run: RunFolder, name: str, *, folds: int, report: Report) -> tu
     Raises:
         BenchError: if a label has fewer messages than folds, or the classifier gives no probabilities.
     """
-    config = RunConfig.model_validate(run.read().config)
+    record = run.read()
+    config, task = record.config, record.as_task()
     names = [cell.name for cell in config.cells()]
     check_known([name], names, what="classifier")
-    loaded = load_task(config.data)
-    if loaded.task.takes_several:
+    if task.takes_several:
         raise BenchError("bench label-errors checks messages of one label each; these may have several")
-    counts = Counter(m.label for m in loaded.messages)
+    everything = [message.as_message() for message in run.messages.read()]
+    counts = Counter(m.label for m in everything)
     rare = min(counts, key=lambda label: counts[label])
     if counts[rare] < folds:
         raise BenchError(f"label '{rare}' has {counts[rare]} messages, fewer than the {folds} folds; use --folds")
-    task = config.data.learnt(loaded.task)
-    messages = [m for m in loaded.messages if m.label in task.label_names]
+    task = config.data.learnt(task)
+    messages = [m for m in everything if m.label in task.label_names]
     plan, threads = config.cell(name), config.threads_per_cell
     rows = _held_out(plan, task, messages, folds=folds, threads=threads, report=report)
     return find_issues(task, messages, rows), len(messages)

@@ -7,7 +7,6 @@ from types import TracebackType
 from typing import Any
 
 from bench.config.cells import make_classifier
-from bench.config.run import RunConfig
 from bench.records.store import RunFolder
 from bench.records.types import PredictionRecord
 from classifiers.errors import BenchError
@@ -21,7 +20,7 @@ def open_saved(run: RunFolder, name: str, *, threads: int | None = None) -> Clas
         BenchError: if it is of a kind that cannot be taken up again, or its files are broken.
     """
     record = run.read()
-    config = RunConfig.model_validate(record.config)
+    config = record.config
     classifier = make_classifier(config.cell(name), threads=threads or config.threads_per_cell)
     if not isinstance(classifier, Saveable):
         raise BenchError(f"'{name}' cannot be taken up again: its backend does not save what it fitted")

@@ -46,14 +46,18 @@ class JsonLines(Generic[R]):
             replace_file(self.path, b"".join(line + b"\n" for line in whole))
         return records
 
+    def dump(self, records: Iterable[R]) -> bytes:
+        """Return records as they stand in the file."""
+        return b"".join(self._adapter.dump_json(record) + b"\n" for record in records)
+
     def append(self, records: Iterable[R], stream: IO[bytes]) -> None:
         """Write records at the end of an open file and flush them to the system."""
-        stream.write(b"".join(self._adapter.dump_json(record) + b"\n" for record in records))
+        stream.write(self.dump(records))
         stream.flush()
 
     def write(self, records: Iterable[R]) -> None:
         """Write a whole new file beside the old one and rename it."""
-        replace_file(self.path, b"".join(self._adapter.dump_json(record) + b"\n" for record in records))
+        replace_file(self.path, self.dump(records))
 
     def _records(self) -> Iterator[R]:
         if not self.path.exists():

@@ -31,7 +31,10 @@ def with_current_names(value: Any) -> Any:
         renamed["examples"] = EXAMPLES.get(examples, examples)
     if "classifier" in renamed and isinstance(metadata := renamed.get("metadata"), dict):
         # these stood among the metadata before they were fields
-        for trial in renamed.get("trials") or ():
+        trials = renamed.get("trials")
+        for trial in trials if isinstance(trials, list) else ():
+            if not isinstance(trial, dict) or not isinstance(trial.get("settings"), dict):
+                continue
             is_chosen = all(metadata.get(name) == value for name, value in trial["settings"].items())
             trial.setdefault("chosen", is_chosen)
         renamed |= {key: str(metadata.pop(key)) for key in LIFTED if key in metadata and key not in renamed}

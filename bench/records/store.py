@@ -7,25 +7,38 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from bench.config.run import RunConfig
-from bench.dataset.parts import SplitLine
 from bench.records.jsonl import JsonLines, reason, replace_file
 from bench.records.renamed import with_current_names
-from bench.records.types import MAX_NUMBER, CellRecord, EpochRecord, PredictionRecord, RunRecord
+from bench.records.types import (
+    MAX_NUMBER,
+    CellIdentity,
+    CellRecord,
+    EpochRecord,
+    MessageRecord,
+    PredictionRecord,
+    RunRecord,
+)
 from classifiers.errors import BenchError
 from classifiers.interface import Task
 
 R = TypeVar("R")
+IDENTITY = "cell-identity.json"
+KEPT = ("log.txt", ".lock")
+"""Files of a cell's folder that are no answers: they stay when the cell becomes another."""
+LOCK_SECONDS = 60
 
 
 def _write_object(path: Path, record: Any) -> None:
-    replace_file(path, json.dumps(asdict(record), indent=1, ensure_ascii=False).encode() + b"\n")
+    replace_file(path, TypeAdapter(type(record)).dump_json(record, indent=1) + b"\n")
 
 
 def _read_object(path: Path, kind: type[R]) -> R | None:
@@ -86,9 +99,56 @@ class CellFolder:
         return self.path / "model"
 
     @property
+    def fitted(self) -> Path:
+        """Return the file whose existence says that the saved model is whole; it holds the seconds it took."""
+        return self.path / "fitted.ok"
+
+    @property
     def log(self) -> Path:
         """Give the file that holds everything the worker printed."""
         return self.path / "log.txt"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the cell's folder while it is written to.
+
+        Raises:
+            BenchError: if another process holds it for longer than a worker takes to end.
+        """
+        from filelock import FileLock, Timeout
+
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.path / ".lock", timeout=LOCK_SECONDS):
+                yield
+        except Timeout as error:
+            raise BenchError(f"another process is at work on {self.path}; wait for it") from error
+
+    def identity(self) -> CellIdentity:
+        """Read what the answers in this folder are made from.
+
+        Raises:
+            BenchError: if the cell was never begun.
+        """
+        identity = _read_object(self.path / IDENTITY, CellIdentity)
+        if identity is None:
+            raise BenchError(f"{self.path} was never begun (no {IDENTITY}); run the benchmark again")
+        return identity
+
+    def begin(self, identity: CellIdentity) -> bool:
+        """Take up a cell, clearing all that another cell left under its name; return whether anything was cleared."""
+        old = _read_object(self.path / IDENTITY, CellIdentity)
+        self.path.mkdir(parents=True, exist_ok=True)
+        if old == identity:
+            return False
+        stale = [file for file in self.path.iterdir() if file.name not in KEPT]
+        for file in sorted(stale, key=lambda file: file.name != self.fitted.name):  # without it no model is whole
+            if file.is_dir() and not file.is_symlink():
+                shutil.rmtree(file)
+            else:
+                file.unlink()
+        _write_object(self.path / IDENTITY, identity)
+        return bool(stale)
 
     def read(self) -> CellRecord | None:
         """Read cell.json; None where the cell never came to its end."""
@@ -113,9 +173,9 @@ class RunFolder:
     path: Path
 
     @property
-    def split(self) -> JsonLines[SplitLine]:
-        """Give the part of every message."""
-        return JsonLines(self.path / "split.jsonl", SplitLine)
+    def messages(self) -> JsonLines[MessageRecord]:
+        """Return the messages with their parts, in the task's order: the only messages that workers read."""
+        return JsonLines(self.path / "messages.jsonl", MessageRecord)
 
     def cell(self, classifier: str) -> CellFolder:
         """Give the folder of one classifier."""
@@ -145,7 +205,7 @@ class RunFolder:
         run = self.read()
         task = run.as_task()
         found = []
-        for plan in RunConfig.model_validate(run.config).cells():
+        for plan in run.config.cells():
             folder = CellFolder(self.path / plan.name, task)
             record = folder.read()
             if record and (record.row or plan.row, record.train_per_label) != (plan.row, plan.train_per_label):

@@ -7,14 +7,17 @@ and renamed. `schema` is the format's version; fields are only ever added.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
 from bench.config.run import RunConfig
-from classifiers.interface import Attempt, ModelFile, Stage, Task, Trial, confidence_of
+from bench.dataset.parts import Part
+from classifiers.interface import Attempt, Message, ModelFile, Stage, Task, Trial, confidence_of
 
 SCHEMA = 1
 Status = Literal["ok", "failed", "interrupted"]
@@ -23,6 +26,21 @@ MAX_NUMBER = 2**63
 MAX_ATTEMPTS = 1000
 SLACK = 1e-6
 """By how much rounding may take a probability over 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRecord:
+    """One message as every worker reads it: the part it is in, its text and gold labels, and its other columns."""
+
+    id: str
+    part: Part
+    text: str
+    gold: tuple[str, ...]
+    columns: dict[str, str] = field(default_factory=dict)
+
+    def as_message(self) -> Message:
+        """Return the message as classifiers take it."""
+        return Message(self.id, self.text, self.gold, self.columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +99,33 @@ class PredictionRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class CellIdentity:
+    """Everything a cell's answers are made from; where any of it differs, the cell is another.
+
+    `settings` are with all defaults, `models` the files that run, `code` tells the version of the backend's package,
+    or is a hash of the backend's own file. `task`, which counts the messages in, and `split` are hashes.
+    """
+
+    cell: str
+    backend: str
+    code: str
+    settings: dict[str, Any]
+    models: tuple[ModelFile, ...]
+    seed: int
+    train_per_label: int | None
+    threads: int
+    jobs: int
+    task: str
+    split: str
+    schema: int = SCHEMA
+
+    @property
+    def fingerprint(self) -> str:
+        """Return a hash of all fields, 16 hexadecimal digits."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
 class EpochRecord:
     """One epoch of a fit: mean losses, shares right, and its wall time."""
 
@@ -136,6 +181,9 @@ class CellRecord:
     messages; `train_per_label` is that number, None for the whole part, and `n_train` how many it was given.
     `n_labelled` is how many labelled messages it used, to learn from or to choose by.
     `stages` says where the prediction time of the latest worker went.
+    `predict_memory_bytes` is the peak of a fresh process that loaded the saved classifier and answered some messages;
+    `peak_memory_bytes` that of the worker, training included; both are None where a server answers. `machine` is the
+    one the cell ran on, and `gpu_memory_bytes` the most that its device's memory held at once.
     """
 
     classifier: str
@@ -170,6 +218,8 @@ class CellRecord:
     n_train: int | None = None
     n_labelled: int | None = None
     energy: Energy | None = None
+    machine: dict[str, str | int] = field(default_factory=dict)
+    gpu_memory_bytes: int | None = None
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
@@ -183,10 +233,13 @@ class CellRecord:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A run as it was asked for and the machine it ran on; `warnings` stand above every table."""
+    """A run as it was asked for and the machine it was begun on; `warnings` stand above every table.
+
+    `executor` is `ray` where cells shared machines, so that their times say little.
+    """
 
     name: str
-    config: dict[str, Any]
+    config: RunConfig
     task: dict[str, Any]
     task_fingerprint: str
     split_fingerprint: str
@@ -197,10 +250,10 @@ class RunRecord:
     warnings: tuple[str, ...] = ()
     git_commit: str | None = None
     started: str = ""
+    executor: str = "local"
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
-        RunConfig.model_validate(self.config)
         names = self.as_task().label_names
         if not names or len(set(names)) < len(names):
             raise ValueError("a task needs labels of different names")

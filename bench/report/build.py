@@ -168,7 +168,7 @@ def caveats(run: RunRecord, rows: Sequence[Row]) -> list[Caveat]:
             about.setdefault(note, []).append(name)
         if row.cell.status != "ok":
             about.setdefault(f"{row.cell.status}: {row.cell.cause}", []).append(row.cell.classifier)
-    jobs = int(run.config.get("jobs", 1))
+    jobs = run.config.jobs
     shared = [f"{jobs} classifiers ran at a time: their times are left out"] if jobs > 1 else []
     marked = [
         Caveat(text, tuple(dict.fromkeys(names)), str(i).translate(SUPERSCRIPTS))

@@ -125,7 +125,7 @@ def _record(question: Question, answer: Prediction) -> StressRecord:
 
 def stress_records(run: RunFolder) -> dict[str, list[StressRecord]]:
     """Give what every classifier that was put under stress answered; empty where none was."""
-    found = {name: stress_file(run, name).read() for name in RunConfig.model_validate(run.read().config).cell_names}
+    found = {name: stress_file(run, name).read() for name in run.read().config.cell_names}
     return {name: records for name, records in found.items() if records}
 
 
@@ -149,7 +149,7 @@ def challenge_answers(records: Sequence[StressRecord]) -> tuple[PredictionRecord
 
 def questions(run: RunFolder, classifier: str, amounts: Amounts) -> Iterator[Question]:
     """Give all questions for a classifier, in the order of the suites."""
-    config = RunConfig.model_validate(run.read().config)
+    config = run.read().config
     if not run.read().as_task().takes_several:  # its file names one label a message
         yield from _challenge(config)
     records = run.cell(classifier).predictions.read()

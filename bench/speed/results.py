@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from bench.measure import process as meter
+from bench.measure import machine as meter
 from classifiers.errors import BenchError
 
 

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.measure import process as meter
+from bench.measure import machine as meter
+from bench.measure.limits import usable_cores
 from bench.speed.job import Job
 from bench.speed.results import SpeedResult, summarise_encoder, summarise_llm
 from classifiers.errors import BenchError
@@ -59,7 +60,7 @@ class Comparison:
         Raises:
             BenchError: if a variant fails.
         """
-        threads = meter.usable_cores()
+        threads = usable_cores()
         module = "bench.speed.llm" if self.is_llm else "bench.speed.encoder"
         for round_ in range(self.rounds):
             for variant in self.variants:
@@ -69,7 +70,7 @@ class Comparison:
 
     def summarise(self, found: Sequence[dict[str, Any]], flops: float) -> SpeedResult:
         """Give medians and ratios of all measurements."""
-        threads = meter.usable_cores()
+        threads = usable_cores()
         rows = tuple(summarise_llm(found, flops)) if self.is_llm else tuple(summarise_encoder(found, flops))
         machine = meter.machine(threads)
         return SpeedResult(Path(self.model).name, machine, flops, self.n_messages, self.rounds, rows)

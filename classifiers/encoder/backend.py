@@ -73,6 +73,10 @@ class Encoder(Classifier[EncoderSettings]):
         """Have the first of the named models that can be had on this machine."""
         first_model(self.settings.model, "encoder", report=report, allow_pickle=self.settings.allow_pickle)
 
+    def model_files(self) -> tuple[ModelFile, ...]:
+        """Return the weights of the first of the named models that can be had."""
+        return first_model(self.settings.model, "encoder", allow_pickle=self.settings.allow_pickle)[0].files
+
     def load(self) -> None:
         """Find the weights and read the tokenizer; the head's size is known only in `fit`."""
         import torch

@@ -69,6 +69,11 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
         if self.settings.uses_similar:
             local_model(self.settings.encoder, "encoder", report=report)
 
+    def model_files(self) -> tuple[ModelFile, ...]:
+        """Return the GGUF, and the encoder that may look for similar examples."""
+        files = local_model(self.settings.model, "gguf").files
+        return (*files, *(local_model(self.settings.encoder, "encoder").files if self.settings.uses_similar else ()))
+
     def load(self) -> None:
         """Read the weights and make the context.
 

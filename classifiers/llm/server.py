@@ -154,6 +154,7 @@ class Server(Classifier[ServerSettings]):
             model=self.settings.model,
             n_labelled=len(self.examples),
             max_attempts=len(self.settings.temperatures),
+            runs_elsewhere=True,
             notes=(f"answered by the server at {self._address}: its files, memory and machine are not measured",),
             metadata={"server": self._address, "concurrency": self.settings.concurrency},
         )

@@ -28,6 +28,7 @@ from classifiers.interface import (
     FetchReport,
     Listener,
     Message,
+    ModelFile,
     Prediction,
     Task,
     quiet,
@@ -68,6 +69,10 @@ class Lora(Classifier[LoraSettings]):
         except ImportError as error:
             raise BenchError("backend 'lora' needs peft; install it with: pip install '.[lora]'") from error
         first_model(self.settings.model, report=report)
+
+    def model_files(self) -> tuple[ModelFile, ...]:
+        """Return the weights of the first of the named models that can be had."""
+        return first_model(self.settings.model)[0].files
 
     def load(self) -> None:
         """Find the weights and read the tokenizer; the head's size is known only in `fit`."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.measure.process import usable_cores
+from bench.measure.limits import usable_cores
 from classifiers.distilled import Distilled, DistilledSettings
 from classifiers.errors import BenchError
 from classifiers.interface import Message, Prediction, Task

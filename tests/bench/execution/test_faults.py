@@ -20,6 +20,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from samples import hear_interrupts
 
 from bench.cli import main
 from bench.execution.runner import LOCK
@@ -132,7 +133,15 @@ def start(command: list[str], **more: str) -> subprocess.Popen[str]:
     """Start a run as a terminal does: in a process group of its own."""
     pipe = subprocess.PIPE
     environment = {**os.environ, "COLUMNS": "120", **more}
-    return subprocess.Popen(command, stdout=pipe, stderr=pipe, env=environment, text=True, start_new_session=True)
+    return subprocess.Popen(
+        command,
+        stdout=pipe,
+        stderr=pipe,
+        env=environment,
+        text=True,
+        start_new_session=True,
+        preexec_fn=hear_interrupts,
+    )
 
 
 def wait_until(is_so: Callable[[], object], seconds: float = 30) -> None:

@@ -10,7 +10,7 @@ from bench.config.run import make_config
 from bench.config.tables import SplitConfig
 from bench.dataset.load import LoadedTask
 from bench.dataset.split import Split, make_split
-from bench.execution.fingerprint import cell_fingerprint, run_fingerprint
+from bench.execution.fingerprint import cell_identity, run_fingerprint
 from classifiers.linear import LinearSettings
 from classifiers.testing import MESSAGES, TASK
 
@@ -21,7 +21,8 @@ SPLIT = make_split(LOADED, SplitConfig(), 0)
 def prints(split: Split = SPLIT, **values: Any) -> tuple[str, str]:
     """The fingerprints of the linear row's first cell and of the whole run."""
     config = make_config({"classifiers": {"linear": {}}} | values, where="test")
-    return cell_fingerprint(config, config.cells()[0], LOADED, split), run_fingerprint(config, LOADED, split)
+    identity = cell_identity(config, config.cells()[0], LOADED, split)
+    return identity.fingerprint, run_fingerprint(config, LOADED, split)
 
 
 def test_a_default_given_in_so_many_words_is_no_change() -> None:

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from samples import hear_interrupts
 
 from bench.cli import main
 from bench.records.store import RunFolder
@@ -93,7 +94,7 @@ max_tokens = 8
     assert run.path.name.startswith("small-")
     cells = {cell.classifier: (cell, folder) for cell, folder in run.cells()}
     assert [cell.status for cell, _ in cells.values()] == ["ok"] * 4
-    test_ids = [line.id for line in run.split.read() if line.part == "test"]
+    test_ids = [line.id for line in run.messages.read() if line.part == "test"]
     for _, folder in cells.values():
         assert [record.id for record in folder.predictions.read()] == test_ids
     encoder, folder = cells["encoder"]
@@ -155,7 +156,13 @@ def test_failing_classifier_is_a_row_and_the_others_finish(
 
 def start(config: Path, results: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "bench.cli", "--results", str(results), "run", str(config)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=hear_interrupts,
+    )
 
 
 def wait_for_lines(results: Path, n: int) -> Path:

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from bench.analysis.compare import all_pairs
 from bench.analysis.scores import Row, score
-from bench.dataset.parts import SplitLine
+from bench.config.run import make_config
 from bench.records.store import RunFolder
-from bench.records.types import CellRecord, Latency, PredictionRecord, RunRecord
+from bench.records.types import CellRecord, Latency, MessageRecord, PredictionRecord, RunRecord
 from bench.report.build import Report, make_report
 from bench.report.charts import charts
 from bench.report.markdown import markdown
@@ -45,7 +45,7 @@ def unharmed(run: Callable[[], object]) -> None:
 def run_record(labels: tuple[str, str], name: str = "run") -> RunRecord:
     return RunRecord(
         name=name,
-        config={"classifiers": {row: {"backend": "majority"} for row in ROWS}},
+        config=make_config({"classifiers": {row: {"backend": "majority"} for row in ROWS}}, where="test"),
         task={"name": name, "instruction": "", "labels": [{"name": label, "definition": ""} for label in labels]},
         task_fingerprint="t",
         split_fingerprint="s",
@@ -93,7 +93,7 @@ def answers(labels: tuple[str, str], texts: list[str], right: list[bool]) -> tup
 def write_run(folder: Path) -> None:
     run = RunFolder(folder)
     run.write(run_record(("a", "b")))
-    run.split.write([SplitLine(str(i), "test") for i in range(3)])
+    run.messages.write([MessageRecord(str(i), "test", f"text {i}", ("a",)) for i in range(3)])
     for row, right in zip(ROWS, ([True, False, True], [False, True, True]), strict=True):
         run.cell(row).path.mkdir()
         run.cell(row).write(cell_record(row))

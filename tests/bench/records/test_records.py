@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.dataset.parts import SplitLine
 from bench.records.jsonl import JsonLines
 from bench.records.store import RunFolder, find_run
-from bench.records.types import CellRecord, PredictionRecord
+from bench.records.types import CellRecord, MessageRecord, PredictionRecord
 from classifiers.errors import BenchError
 from classifiers.interface import Attempt
 
@@ -59,7 +58,7 @@ def test_impossible_records_are_refused() -> None:
 
 
 def test_file_that_does_not_exist_holds_no_records(tmp_path: Path) -> None:
-    assert JsonLines(tmp_path / "none.jsonl", SplitLine).read() == []
+    assert JsonLines(tmp_path / "none.jsonl", MessageRecord).read() == []
 
 
 def test_unknown_run_gets_the_nearest_name(tmp_path: Path) -> None:

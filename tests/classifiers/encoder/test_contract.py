@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.measure.process import usable_cores
+from bench.measure.limits import usable_cores
 from classifiers.encoder.backend import Encoder
 from classifiers.encoder.frozen import Frozen
 from classifiers.encoder.settings import EncoderSettings

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import REPOSITORY
 
-from bench.measure.process import usable_cores
+from bench.measure.limits import usable_cores
 from classifiers.encoder.backend import Encoder
 from classifiers.encoder.settings import EncoderSettings
 from classifiers.errors import BenchError

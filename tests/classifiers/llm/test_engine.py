@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.measure.process import usable_cores
+from bench.measure.limits import usable_cores
 from classifiers.errors import BenchError
 from classifiers.llm.engine.engine import Engine
 from classifiers.llm.engine.sampler import Request

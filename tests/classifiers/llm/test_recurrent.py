@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from gguf import GGUFReader, GGUFWriter
 
-from bench.measure.process import usable_cores
+from bench.measure.limits import usable_cores
 from classifiers.llm.engine.engine import Engine
 from classifiers.llm.engine.label_tree import grow
 from classifiers.llm.engine.sampler import Request

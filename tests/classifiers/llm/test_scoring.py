@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from bench.config.tables import DataConfig
 from bench.dataset.load import LoadedTask, load_task
-from bench.measure.process import usable_cores
+from bench.measure.limits import usable_cores
 from classifiers.errors import BenchError
 from classifiers.interface import Task
 from classifiers.llm.engine.engine import Engine, common_length

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench.cli import main
-from bench.measure.process import usable_cores
+from bench.measure.limits import usable_cores
 from bench.records.store import RunFolder
 from bench.speed.local_server import LocalServer
 from classifiers.errors import BenchError
@@ -121,7 +121,7 @@ def test_run_outlives_a_server_that_is_killed_and_restarted(
     assert code == 0, capsys.readouterr().out
     (file,) = results.glob("*/run.json")
     run = RunFolder(file.parent)
-    test_ids = [line.id for line in run.split.read() if line.part == "test"]
+    test_ids = [line.id for line in run.messages.read() if line.part == "test"]
     assert [record.id for record in run.cell("server").predictions.read()] == test_ids
     for path in run.path.rglob("*"):
         assert path.is_dir() or KEY.encode() not in path.read_bytes()

@@ -234,7 +234,7 @@ def test_key_stands_in_no_file_of_a_run_whose_server_shows_it(
     assert (impatient.status, patient.status) == ("failed", "ok")
     assert impatient.cause is not None
     assert "***" in impatient.cause
-    test_ids = [line.id for line in run.split.read() if line.part == "test"]
+    test_ids = [line.id for line in run.messages.read() if line.part == "test"]
     records = folder.predictions.read()
     assert [record.id for record in records] == test_ids
     assert all(record.is_right for record in records)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.measure.process import usable_cores
+from bench.measure.limits import usable_cores
 from classifiers.interface import Message, Task
 from classifiers.llm.llama_cpp import LlamaCpp
 from classifiers.llm.prompting.asker import Asker

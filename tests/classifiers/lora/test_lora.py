@@ -11,7 +11,7 @@ from conftest import CUSTOMER_MESSAGES
 
 from bench.config.tables import DataConfig
 from bench.dataset.load import load_task
-from bench.measure.process import usable_cores
+from bench.measure.limits import usable_cores
 from classifiers.errors import BenchError
 from classifiers.interface import Epoch, Message, Task
 from classifiers.lora.backend import Lora
