@@ -1,0 +1,234 @@
+"""The nearest labelled messages vote: what an LLM's retrieved examples are worth without the LLM.
+
+How many vote, and how much nearer ones count for, is chosen by leaving out one training message after another, so no
+validation message is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
+
+from classifiers.embedding import EmbeddingClassifier, EmbeddingSettings, Vectors, read_state, read_vectors
+from classifiers.errors import BenchError
+from classifiers.heads.multilabel import Rows, label_matrix, tune_thresholds
+from classifiers.interface import Details, Listener, Message, Progress, Task, Trial, silent
+
+STATE, VECTORS = "knn.json", "neighbours.npy"
+BATCH = 512
+MAX_LEFT_OUT = 10_000
+"""Messages that are left out one after another; of more, so many are drawn."""
+MIN_EVEN = 1e-4
+"""The least share of the probability that is spread evenly, so that none is 0."""
+
+Weights = Literal["equal"] | PositiveFloat
+
+
+class KnnSettings(EmbeddingSettings):
+    """What is tried by leave-one-out: numbers of neighbours `k`, and `weights` of their votes.
+
+    `equal` counts every vote alike; a number is a temperature, and a neighbour's vote counts exp(similarity / number).
+    """
+
+    k: tuple[PositiveInt, ...] = Field(default=(1, 3, 5, 10, 20), min_length=1)
+    weights: tuple[Weights, ...] = Field(default=("equal", 0.1, 0.05, 0.03), min_length=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The nearest training messages of some texts, nearest first: their places and similarities, (texts, k)."""
+
+    places: NDArray[np.intp]
+    similarities: Vectors
+
+
+class Choice(BaseModel):
+    """What was chosen: k, weights and the share of the probability that is spread evenly over all labels."""
+
+    k: int = Field(gt=0)
+    weights: Weights
+    even: float = Field(ge=0, le=1)
+
+
+class Fitted(BaseModel):
+    """What `save` writes beside the vectors: the choice, and the labels of every training message."""
+
+    choice: Choice
+    labels: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A choice, the share of left-out messages it got right, and its log loss on them."""
+
+    choice: Choice
+    accuracy: float
+    loss: float
+
+
+def nearest(queries: Vectors, vectors: Vectors, k: int, *, left_out: NDArray[np.intp] | None = None) -> Neighbours:
+    """Find the k most similar of `vectors` for each query; `left_out` is a place per query that does not count."""
+    places, similarities = [], []
+    for start in range(0, len(queries), BATCH):
+        block = queries[start : start + BATCH] @ vectors.T
+        if left_out is not None:
+            block[np.arange(len(block)), left_out[start : start + BATCH]] = -np.inf
+        top = np.argpartition(-block, k - 1, axis=1)[:, :k]
+        order = np.argsort(-np.take_along_axis(block, top, 1), axis=1, kind="stable")
+        places.append(np.take_along_axis(top, order, 1))
+        similarities.append(np.take_along_axis(block, places[-1], 1))
+    return Neighbours(np.vstack(places), np.vstack(similarities))
+
+
+def vote(neighbours: Neighbours, gold: Rows, k: int, weights: Weights) -> Rows:
+    """Return each label's share of the votes of the k nearest, shape (texts, labels).
+
+    Args:
+        neighbours: of each text, at least k.
+        gold: the training messages' labels as 0 and 1, shape (training messages, labels).
+        k: how many vote.
+        weights: `equal` or a temperature.
+    """
+    similarities = neighbours.similarities[:, :k].astype(np.float64)
+    counts = np.ones_like(similarities)
+    if weights != "equal":
+        counts = np.exp((similarities - similarities[:, :1]) / weights)
+    counts /= counts.sum(1, keepdims=True)
+    shares = np.zeros((len(similarities), gold.shape[1]))
+    for rank in range(similarities.shape[1]):
+        shares += counts[:, rank, None] * gold[neighbours.places[:, rank]]
+    # of labels with as many votes, the nearest neighbour's comes first
+    return np.asarray(shares + 1e-9 * gold[neighbours.places[:, 0]]) / (1 + 1e-9)
+
+
+class Knn(EmbeddingClassifier[KnnSettings]):
+    """A vote of the training messages whose embeddings are nearest."""
+
+    settings_type = KnnSettings
+    vectors: Vectors
+    gold: Rows
+    fitted: Fitted
+
+    def __init__(self, settings: KnnSettings | None = None, *, seed: int = 0, threads: int = 1) -> None:
+        super().__init__(settings, seed=seed, threads=threads)
+        self._trials: tuple[Trial, ...] = ()
+        self._n_labelled: int | None = None
+
+    def fit(
+        self,
+        task: Task,
+        train: Sequence[Message],
+        validation: Sequence[Message],
+        *,
+        listen: Listener = silent,
+    ) -> None:
+        """Embed the training messages and choose k and weights on them; validation messages are not used."""
+        self.task = task
+        self._remember(self.embed([m.text for m in train]).vectors, tuple(m.labels for m in train))
+        left_out = np.arange(len(train))
+        if len(train) > MAX_LEFT_OUT:
+            left_out = np.sort(np.random.default_rng(self.seed).choice(left_out, MAX_LEFT_OUT, replace=False))
+        tried = list(self._try_all(left_out, listen))
+        self._trials = tuple(_trial(candidate, len(left_out)) for candidate in tried)
+        best = max(tried, key=lambda candidate: (candidate.accuracy, -candidate.loss)).choice if tried else self._plain
+        self.fitted = Fitted(choice=best, labels=tuple(m.labels for m in train))
+        self._n_labelled = len(train)
+        if task.takes_several and tried:
+            neighbours = nearest(self.vectors[left_out], self.vectors, best.k, left_out=left_out)
+            self.thresholds = tune_thresholds(self._shares(neighbours), self.gold[left_out])
+
+    def probabilities(self, vectors: Vectors) -> Rows:
+        """Return each label's share of the votes, and a little of the probability for every label."""
+        return self._shares(nearest(vectors, self.vectors, min(self.fitted.choice.k, len(self.vectors))))
+
+    def save(self, folder: Path) -> None:
+        """Write the encoder, the training messages' vectors and labels, and what was chosen."""
+        np.save(folder / VECTORS, self.vectors, allow_pickle=False)
+        (folder / STATE).write_text(self.fitted.model_dump_json(), encoding="utf-8")
+        super().save(folder)
+
+    def load_from(self, folder: Path, task: Task) -> None:
+        """Read what `save` wrote; raises BenchError if it is not whole."""
+        super().load_from(folder, task)
+        assert self.encoder is not None
+        self.fitted = read_state(folder / STATE, Fitted)
+        labels = self.fitted.labels
+        if not labels or not {name for names in labels for name in names} <= set(task.label_names):
+            raise BenchError(f"{folder / STATE} holds no messages of this task; run the benchmark again")
+        width = int(self.encoder.model.config.hidden_size)
+        self._remember(read_vectors(folder / VECTORS, n=len(labels), width=width), labels)
+
+    def details(self) -> Details:
+        """Add what was tried, and the bytes of the training messages' vectors."""
+        details = super().details()
+        choice = self.fitted.choice
+        return replace(
+            details,
+            bytes_on_disk=(details.shipped_bytes or 0) + self.vectors.nbytes,
+            n_labelled=self._n_labelled,
+            trials=self._trials,
+            metadata={"k": choice.k, "weights": choice.weights, "neighbours": len(self.vectors)},
+        )
+
+    @property
+    def _plain(self) -> Choice:
+        """What is taken where there are too few messages to leave one out."""
+        return Choice(k=min(self.settings.k), weights=self.settings.weights[0], even=MIN_EVEN)
+
+    @property
+    def _even(self) -> float:
+        """Return a label's probability where nothing is known."""
+        return 0.5 if self.task.takes_several else 1 / len(self.task.labels)
+
+    def _remember(self, vectors: Vectors, labels: Sequence[tuple[str, ...]]) -> None:
+        self.vectors = vectors
+        self.gold = label_matrix([Message("", "", one) for one in labels], self.task.label_names)
+
+    def _shares(self, neighbours: Neighbours) -> Rows:
+        choice = self.fitted.choice
+        shares = vote(neighbours, self.gold, choice.k, choice.weights)
+        return (1 - choice.even) * shares + choice.even * self._even
+
+    def _try_all(self, left_out: NDArray[np.intp], listen: Listener) -> Iterator[Candidate]:
+        """Try every k and weights; with one neighbour weights make no difference, and they are tried once."""
+        numbers = sorted({k for k in self.settings.k if k < len(self.vectors)})
+        if not numbers:
+            return
+        neighbours = nearest(self.vectors[left_out], self.vectors, numbers[-1], left_out=left_out)
+        choices = [(k, w) for k in numbers for w in (self.settings.weights if k > 1 else self.settings.weights[:1])]
+        for done, (k, weights) in enumerate(choices, start=1):
+            shares = vote(neighbours, self.gold, k, weights)
+            gold = self.gold[left_out]
+            even, loss = self._smoothing(shares, gold)
+            choice = Choice(k=k, weights=weights, even=even)
+            yield Candidate(choice, self._accuracy(shares, gold), loss)
+            listen(Progress(done, len(choices)))
+
+    def _accuracy(self, shares: Rows, gold: Rows) -> float:
+        if self.task.takes_several:
+            return float(((shares >= 0.5) == (gold == 1)).all(1).mean())
+        return float((shares.argmax(1) == gold.argmax(1)).mean())
+
+    def _smoothing(self, shares: Rows, gold: Rows) -> tuple[float, float]:
+        """Return the evenly spread share of least log loss, and that loss."""
+        from scipy.optimize import minimize_scalar
+
+        # what the votes give to what is true: one figure per message, or per decision on a label
+        true = np.where(gold == 1, shares, 1 - shares) if self.task.takes_several else shares[gold == 1]
+
+        def loss(even: float) -> float:
+            return -float(np.log((1 - even) * true + even * self._even).mean())
+
+        result = minimize_scalar(loss, bounds=(MIN_EVEN, 1.0), method="bounded")
+        return float(result.x), float(result.fun)
+
+
+def _trial(candidate: Candidate, n: int) -> Trial:
+    choice = candidate.choice
+    return Trial({"k": choice.k, "weights": choice.weights}, candidate.accuracy, n)
