@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
-from functools import cached_property
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,12 +40,26 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
 
     settings_type = LlamaCppSettings
     batch_size = 32
-    engine: Engine
-    chat: Chat
-    asker: Asker
+    _engine: Engine | None = None
+    _chat: Chat | None = None
+    _asker: Asker | None = None
+    _similar: SimilarMessages | None = None
     _models: tuple[ModelFile, ...] = ()
     _trials: tuple[Trial, ...] = ()
+    _search_note: str = ""
     _train: tuple[Message, ...] = ()
+
+    @property
+    def engine(self) -> Engine:
+        """Return the model in memory; there is one between `load` and `close`."""
+        assert self._engine is not None, "load it first"
+        return self._engine
+
+    @property
+    def asker(self) -> Asker:
+        """Return the way of asking; there is one after `fit` or `load_from`."""
+        assert self._asker is not None, "fit it first"
+        return self._asker
 
     def supports(self, task: Task) -> str | None:
         """Batch calibration takes the labels for equally common, which several of a message are not."""
@@ -88,10 +101,10 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
         local = local_model(self.settings.model, "gguf")
         self._models = local.files
         chosen = self.settings
-        self.engine = Engine(
+        self._engine = Engine(
             local.path, context=chosen.context, parallel=chosen.parallel, batch=chosen.batch, threads=self.threads
         )
-        self.chat = Chat(self.engine)
+        self._chat = Chat(self._engine)
 
     def fit(
         self,
@@ -102,12 +115,15 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
         listen: Listener = silent,
     ) -> None:
         """Choose how to ask where the settings say so, and decode the part of the prompt all messages share."""
-        from classifiers.llm.tuning import tune
+        from classifiers.llm.tuning import TuningMessages, tune
 
         self.task, self._train = task, tuple(train)
-        tuned = tune(self.settings.choice(self.seed), self._make_asker, train, validation, self.settings, listen)
-        self._trials = tuned.trials
-        self.asker = self._make_asker(tuned.choice)
+        messages = TuningMessages(train, validation)
+        tuned = tune(self.settings.choice(self.seed), self._make_asker, messages, self.settings, listen)
+        self._trials, self._search_note = tuned.trials, tuned.note
+        if tuned.choice.examples != "knn":
+            self._similar = None  # the sentence encoder was only tried
+        self._asker = self._make_asker(tuned.choice)
 
     def predict(self, texts: Sequence[str]) -> Iterator[Prediction]:
         """Ask about all texts together."""
@@ -120,6 +136,7 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
         body = {
             "choice": asdict(choice),
             "trials": [asdict(trial) for trial in self._trials],
+            "search_note": self._search_note,
             "train": [[m.id, m.text, m.labels] for m in self._train] if draws else [],
         }
         (folder / FILE).write_text(json.dumps(body, ensure_ascii=False), encoding="utf-8")
@@ -133,12 +150,14 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
         self.task = task
         self._train = tuple(saved_message(*row) for row in body["train"])
         self._trials = tuple(Trial(**trial) for trial in body["trials"])
-        self.asker = self._make_asker(Choice(**body["choice"]))
+        self._search_note = body.get("search_note", "")
+        self._asker = self._make_asker(Choice(**body["choice"]))
 
     def close(self) -> None:
-        """Free the model."""
-        if engine := vars(self).pop("engine", None):
-            engine.close()
+        """Free the model, the prompt that holds on to it, and the sentence encoder."""
+        if self._engine is not None:
+            self._engine.close()
+        self._engine = self._chat = self._asker = self._similar = None
 
     def details(self) -> Details:
         """Name the GGUF, the chosen way of asking, and what answers at temperature 0 can still depend on."""
@@ -153,7 +172,7 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
             n_parameters=self.engine.model.n_parameters,
             n_labelled=labels_shown(choice, self.task, self._train) + max((t.n for t in self._trials), default=0),
             max_attempts=1 + settings.retries if choice.mode == "generate" else 1,
-            trials=tuple(replace(trial, chosen=trial == self._trial_of(choice)) for trial in self._trials),
+            trials=self._trials,
             notes=self._notes(),
             prompt=self.asker.shown_prompt,
             stages={**self.asker.stages, **self.engine.stages},
@@ -169,7 +188,12 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
 
     def _notes(self) -> tuple[str, ...]:
         """Say beside a tuned row what the plain one gives, on the validation messages both were tried on."""
-        plain, tuned = self._trial_of(self.settings.choice(self.seed)), self._trial_of(self.asker.choice)
+        if self._search_note:
+            return (self._search_note,)
+        plain = next(
+            (trial for trial in self._trials if trial.settings == self.settings.choice(self.seed).describe()), None
+        )
+        tuned = next((trial for trial in self._trials if trial.chosen), None)
         if not self.settings.tune or plain is None or tuned is None:
             return ()
         return (
@@ -177,19 +201,18 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
             f"{plain.accuracy:.1%} as configured; test messages played no part",
         )
 
-    def _trial_of(self, choice: Choice) -> Trial | None:
-        return next((trial for trial in self._trials if trial.settings == choice.describe()), None)
-
     def _make_asker(self, choice: Choice) -> Asker:
         from classifiers.llm.prompting.asker import Asker
         from classifiers.llm.prompting.yes_no import YesNoAsker
 
+        assert self._chat is not None, "load it first"
         kind = YesNoAsker if self.task.takes_several and choice.mode == "score" else Asker
-        return kind(self.chat, self.task, self._train, choice, self.settings, lambda: self._similar)
+        return kind(self._chat, self.task, self._train, choice, self.settings, self._find_similar)
 
-    @cached_property
-    def _similar(self) -> SimilarMessages:
+    def _find_similar(self) -> SimilarMessages:
         from classifiers.llm.prompting.examples import SimilarMessages
 
-        folder = local_model(self.settings.encoder, "encoder").path
-        return SimilarMessages(self._train, folder, threads=self.threads)
+        if self._similar is None:
+            folder = local_model(self.settings.encoder, "encoder").path
+            self._similar = SimilarMessages(self._train, folder, threads=self.threads)
+        return self._similar

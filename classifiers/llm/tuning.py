@@ -1,29 +1,36 @@
-"""Choose how to ask on validation messages, within a budget, and keep what every try gave.
+"""Choose how to ask on validation messages, and keep what every try gave.
 
-The test part plays no role here. Calibrations of one prompt share its scores, so trying all three
-costs little more than trying one.
+The search is bounded by tries and messages, so that a slow machine chooses as a fast one does: every way is tried on
+a few messages, then the plain one and the most accurate others on all (successive halving). The clock is a safety
+net only: where it ends the search, nothing is chosen. The test part plays no role. Calibrations of one prompt share
+its scores, so trying all three costs little more than trying one.
 """
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from classifiers.interface import Listener, Message, Progress, Trial
 from classifiers.llm.prompting.asker import Asker
 from classifiers.llm.prompting.prompt import prompt_templates
 from classifiers.llm.prompting.settings import Choice, LlamaCppSettings
+from classifiers.sampling import stratified_sample
 
 PER_LABEL = 2
 SIMILAR = 6
+FIRST_MESSAGES = 20
+FINALISTS = 2
+"""How many ways besides the plain one are tried on all messages."""
 PIECE = 16
 """Messages asked about between two looks at the clock."""
 
+_T = TypeVar("_T")
 Answer = tuple[str, ...] | None
 """An answer's labels, or None where it was none: that is never right, not even for a message without labels."""
 
@@ -32,14 +39,15 @@ MakeAsker = Callable[[Choice], Asker]
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """The best choice and every try, in the order tried."""
+    """The way of asking to use, every try in the order tried, and what the reader must know of the search."""
 
     choice: Choice
-    trials: tuple[Trial, ...]
+    trials: tuple[Trial, ...] = ()
+    note: str = ""
 
 
 def declared_choices(start: Choice) -> list[Choice]:
-    """Give the choices that `tune` tries, the cheapest first; a score stands for all its calibrations."""
+    """Return the choices that `tune` tries, the cheapest first; a score stands for all its calibrations."""
     scored = replace(start, mode="score", examples="none", n_examples=0, calibration="none")
     return [
         scored,
@@ -49,32 +57,48 @@ def declared_choices(start: Choice) -> list[Choice]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class TuningMessages:
+    """The messages a search may look at."""
+
+    train: Sequence[Message]
+    validation: Sequence[Message]
+
+
 def tune(
     start: Choice,
     make: MakeAsker,
-    train: Sequence[Message],
-    validation: Sequence[Message],
+    messages: TuningMessages,
     settings: LlamaCppSettings,
     listen: Listener,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Tuned:
-    """Try what the settings ask for and give the choice that was right most often on validation.
+    """Try what the settings ask for and return the choice that was right most often on validation.
 
-    Ties go to the one tried first, `start` coming last. A try the budget runs out on is broken off and does
-    not count. Without anything to try, `start` is the choice.
+    Ties go to the one tried first, `start` coming last. Without anything to try, `start` is the choice. It also is
+    where `settings.tune_seconds` ran out: a search cut short would choose by the machine's speed.
     """
-    messages = _draw(validation, settings.tune_messages, start.example_seed)
-    waiting = list(_choices(start, settings)) if messages else []
-    with_calibrations = settings.tune or settings.calibration == "auto"
-    race = _Race(make, train, messages, deadline=time.monotonic() + settings.tune_seconds)
-    trials: list[tuple[Choice, Trial]] = []
-    with suppress(_OutOfTimeError):
-        for done, choice in enumerate(waiting, start=1):
-            trials.extend(race.run(choice, with_calibrations=with_calibrations))
-            listen(Progress(done, len(waiting)))
-    # variants measure a spread; only tuning and `auto` calibration may change the choice
-    eligible = [pair for pair in trials if settings.tune or _differs_in_calibration_only(pair[0], start)]
-    chosen = max(eligible, key=lambda pair: (pair[1].accuracy, pair[0] != start))[0] if eligible else start
-    return Tuned(chosen, tuple(trial for _, trial in trials))
+    waiting = list(_choices(start, settings))
+    if waiting and not messages.validation:
+        return Tuned(start, note="not tuned: there are no validation messages to choose on; asked as configured")
+    drawn = stratified_sample(messages.validation, settings.tune_messages, start.example_seed)
+    race = _Race(make, messages.train, drawn, clock, deadline=clock() + settings.tune_seconds)
+    entrants = [_Entrant(choice, settings.tune or settings.calibration == "auto") for choice in waiting]
+    halves = settings.tune and not (settings.prompt_variants or settings.example_draws > 1)
+    try:
+        for done, entrant in enumerate(entrants, start=1):
+            race.run(entrant, FIRST_MESSAGES if halves else len(drawn))
+            listen(Progress(done, len(entrants) + 1))
+        finalists = _finalists(entrants, start, drawn) if halves else entrants
+        for entrant in finalists:
+            race.run(entrant, len(drawn))
+    except _OutOfTimeError:
+        tried = sum(len(entrant.answers) > 0 for entrant in entrants)
+        note = f"{tried} of {len(entrants)} prompts tried within tune_seconds = {settings.tune_seconds:g}"
+        note = f"not tuned: only {note}; asked as configured" if settings.tune else f"only {note}"
+        return Tuned(start, tuple(race.trials(entrants, start)), note)
+    best = _best(finalists, start, race, may_change_all=settings.tune)
+    return Tuned(best, tuple(race.trials(entrants, best)))
 
 
 def _choices(start: Choice, settings: LlamaCppSettings) -> Iterator[Choice]:
@@ -90,61 +114,94 @@ def _choices(start: Choice, settings: LlamaCppSettings) -> Iterator[Choice]:
 
 
 class _OutOfTimeError(Exception):
-    """The budget is spent."""
+    """The safety net of time is reached."""
+
+
+@dataclass(slots=True)
+class _Entrant:
+    """One prompt in the race: its answers so far, by the choice they belong to (a score's calibrations are several)."""
+
+    choice: Choice
+    with_calibrations: bool
+    answers: dict[Choice, list[Answer]] = field(default_factory=dict)
+    scores: NDArray[np.float64] | None = None
+    seconds: float = 0.0
+
+    @property
+    def n(self) -> int:
+        """Return how many messages it has answered."""
+        return len(next(iter(self.answers.values()), ()))
+
+    def accuracies(self, messages: Sequence[Message]) -> dict[Choice, float]:
+        """Return how many of the messages it answered so far were right, per choice."""
+        return {
+            choice: sum(a == m.labels for a, m in zip(answers, messages, strict=False)) / max(len(answers), 1)
+            for choice, answers in self.answers.items()
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class _Race:
-    """Puts the same validation messages to one choice after another until the deadline."""
+    """Puts the same validation messages to one entrant after another until the deadline."""
 
     make: MakeAsker
     train: Sequence[Message]
     messages: Sequence[Message]
+    clock: Callable[[], float]
     deadline: float
 
-    def run(self, choice: Choice, *, with_calibrations: bool) -> Iterator[tuple[Choice, Trial]]:
-        """Give what a choice scores, a score also with every calibration; raises _OutOfTimeError."""
-        started = time.monotonic()
-        asker = self.make(choice)
-        if choice.mode != "score" or not with_calibrations:
-            predictions = [p for texts in self._pieces() for p in asker.predict(texts)]
-            yield choice, self._trial(choice, [p.labels if p.valid else None for p in predictions], started)
+    def run(self, entrant: _Entrant, n: int) -> None:
+        """Let an entrant answer the first n messages, less those it has answered; raises _OutOfTimeError."""
+        waiting = [message.text for message in self.messages[entrant.n : n]]
+        if not waiting:
             return
-        scores = np.concatenate([asker.scores(texts) for texts in self._pieces()])
+        self._check_time()
+        started = self.clock()
+        asker = self.make(entrant.choice)
+        pieces = [waiting[i : i + PIECE] for i in range(0, len(waiting), PIECE)]
+        if entrant.choice.mode == "score" and entrant.with_calibrations:
+            self._score(entrant, asker, pieces)
+        else:
+            predictions = [p for texts in pieces for p in self._in_time(asker.predict, texts)]
+            entrant.answers.setdefault(entrant.choice, []).extend(p.labels if p.valid else None for p in predictions)
+        entrant.seconds += self.clock() - started
+
+    def _score(self, entrant: _Entrant, asker: Asker, pieces: Sequence[Sequence[str]]) -> None:
+        new = np.concatenate([self._in_time(asker.scores, texts) for texts in pieces])
+        entrant.scores = new if entrant.scores is None else np.concatenate([entrant.scores, new])
         for calibration in asker.calibrations:
             self._check_time()
-            answers: list[Answer] = [
-                labels for labels, _ in asker.answers(scores, asker.find_prior(calibration, self.train))
-            ]
-            variant = replace(choice, calibration=calibration)
-            yield variant, self._trial(variant, answers, started)
-            started = time.monotonic()
+            answered = asker.answers(entrant.scores, asker.find_prior(calibration, self.train))
+            entrant.answers[replace(entrant.choice, calibration=calibration)] = [labels for labels, _ in answered]
 
-    def _pieces(self) -> Iterator[list[str]]:
-        texts = [message.text for message in self.messages]
-        for start in range(0, len(texts), PIECE):
-            self._check_time()
-            yield texts[start : start + PIECE]
+    def _in_time(self, ask: Callable[[Sequence[str]], _T], texts: Sequence[str]) -> _T:
+        self._check_time()
+        return ask(texts)
 
     def _check_time(self) -> None:
-        if time.monotonic() > self.deadline:
+        if self.clock() > self.deadline:
             raise _OutOfTimeError
 
-    def _trial(self, choice: Choice, answers: Sequence[Answer], started: float) -> Trial:
-        right = sum(answer == message.labels for answer, message in zip(answers, self.messages, strict=True))
-        n = len(self.messages)
-        return Trial(choice.describe(), right / n, n, time.monotonic() - started)
+    def trials(self, entrants: Sequence[_Entrant], chosen: Choice) -> Iterator[Trial]:
+        """Give what every choice got right of the messages it answered; a prompt's seconds stand at its first one."""
+        for entrant in entrants:
+            for i, (choice, accuracy) in enumerate(entrant.accuracies(self.messages).items()):
+                seconds = 0.0 if i else entrant.seconds
+                yield Trial(choice.describe(), accuracy, entrant.n, seconds, chosen=choice == chosen)
 
 
-def _differs_in_calibration_only(choice: Choice, start: Choice) -> bool:
-    return replace(choice, calibration=start.calibration) == start
+def _finalists(entrants: Sequence[_Entrant], start: Choice, messages: Sequence[Message]) -> list[_Entrant]:
+    """Return the plain entrant and the most accurate others so far, ties in the order tried."""
+    plain = [entrant for entrant in entrants if entrant.choice == start]
+    others = [entrant for entrant in entrants if entrant.choice != start]
+    others.sort(key=lambda entrant: -max(entrant.accuracies(messages).values()))
+    return [*plain, *others[:FINALISTS]]
 
 
-def _draw(messages: Sequence[Message], n: int, seed: int) -> list[Message]:
-    """Draw n messages evenly over the labels, so that a small draw misses none."""
-    chance = random.Random(seed)
-    by_label: dict[tuple[str, ...], list[Message]] = {}
-    for message in chance.sample(list(messages), len(messages)):
-        by_label.setdefault(message.labels, []).append(message)
-    turns = [own[i] for i in range(len(messages)) for own in by_label.values() if i < len(own)]
-    return turns[:n]
+def _best(finalists: Sequence[_Entrant], start: Choice, race: _Race, *, may_change_all: bool) -> Choice:
+    """Return the most accurate choice; without `tune` only another calibration may be chosen, variants measure."""
+    accuracies = {c: a for entrant in finalists for c, a in entrant.accuracies(race.messages).items()}
+    eligible = {
+        c: a for c, a in accuracies.items() if may_change_all or replace(c, calibration=start.calibration) == start
+    }
+    return max(eligible, key=lambda choice: (eligible[choice], choice != start), default=start)

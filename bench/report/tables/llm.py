@@ -65,12 +65,13 @@ def _trials(row: Row) -> Table:
     for trial in trials:
         changed = [f"{name} {value}" for name, value in trial.settings.items() if plain.get(name) != value]
         how = ", ".join(changed) or "as configured"
+        how += f", on {trial.n} messages" if trial.n != trials[0].n else ""
         body.append((how + (" (chosen)" if trial.chosen else ""), share(trial.accuracy), number(trial.seconds)))
     bold = frozenset((i, j) for i, cells in enumerate(body) if cells[0].endswith("(chosen)") for j in range(3))
     notes = [f"{trials[0].n} messages of the validation or training part; test messages played no part."]
     notes += [
         f"{s.setting} alone: from {share(s.low)} to {share(s.high)} % over {s.n} values."
-        for s in spreads(trials)
+        for s in spreads([trial for trial in trials if trial.n == trials[0].n])
         if s.setting in ("prompt_template", "example_seed")
     ]
     head = ("way of asking", "accuracy %", "time s")

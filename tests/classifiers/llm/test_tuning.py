@@ -49,11 +49,18 @@ def test_tuning_tries_every_declared_choice_and_keeps_the_best(
         assert [p.labels for p in again.predict(["where is my parcel?", "money back, please"])] == answers
 
 
-def test_spent_budget_leaves_the_plain_way(smollm: Path, minilm: Path, task: Task, messages: list[Message]) -> None:
+def test_a_search_cut_short_leaves_the_plain_way_and_drops_the_sentence_encoder(
+    smollm: Path, minilm: Path, task: Task, messages: list[Message]
+) -> None:
     with fitted(smollm, task, messages, tune=True, tune_seconds=1e-9, encoder=str(minilm)) as classifier:
-        assert classifier.details().trials == ()
+        details = classifier.details()
+        assert details.trials == ()
         assert classifier.asker.choice == classifier.settings.choice(0)
-        assert classifier.details().notes == ()
+        assert details.notes == (
+            "not tuned: only 0 of 5 prompts tried within tune_seconds = 1e-09; asked as configured",
+        )
+        assert classifier._similar is None
+    assert classifier._asker is classifier._chat is classifier._engine is None, "nothing heavy outlives close"
 
 
 def test_variants_measure_a_spread_and_change_nothing(smollm: Path, task: Task, messages: list[Message]) -> None:
