@@ -20,7 +20,7 @@ def read_completion(answer: Any) -> Completion:
     """
     try:
         choice, usage = answer.choices[0], answer.usage
-        text = (choice.message.content or "").encode(errors="replace").decode()
+        text = _text_of(choice.message.content).encode(errors="replace").decode()
         details = usage.completion_tokens_details if usage else None
         counts = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
         thinking = details.reasoning_tokens if details else 0
@@ -29,3 +29,12 @@ def read_completion(answer: Any) -> Completion:
         return reply, {token.token: math.exp(token.logprob) for token in first}
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"it sent no chat completion: {answer!r}") from error
+
+
+def _text_of(content: Any) -> str:
+    """Return the text of a message, which may be one text or a list of parts; raises TypeError for anything else."""
+    if isinstance(content, list):
+        return "".join(part["text"] for part in content if part.get("type", "text") == "text")
+    if content is not None and not isinstance(content, str):
+        raise TypeError(f"content is a {type(content).__name__}")
+    return content or ""

@@ -1,21 +1,17 @@
 """Prompts a model behind any OpenAI-compatible endpoint: vLLM, llama-server, Ollama.
 
 This is how a big model or many machines are used: the server is the engine, batching included, and
-this backend only keeps `concurrency` questions under way. Time-outs and back-off are the official
-client's, but for answers that are no chat completion, which it takes as they come. The key is read
-from the environment and stands in no record, log or error text.
+this backend only keeps `concurrency` questions under way.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
@@ -33,21 +29,19 @@ from classifiers.interface import (
     quiet,
     silent,
 )
-from classifiers.llm.completion import Completion, read_completion
+from classifiers.llm.client import ChatClient, address_of
 from classifiers.llm.prompting.answer_form import form_of, readable_names, unanswerable
 from classifiers.llm.prompting.examples import draw_per_label, saved_message
-from classifiers.llm.prompting.prompt import conversation
+from classifiers.llm.prompting.prompt import Turn, conversation
 from classifiers.llm.prompting.retry import Conversation, Reply, ask_with_retries
-
-if TYPE_CHECKING:
-    from openai import OpenAI
 
 FILE = "prompt.json"
 TOP_TOKENS = 20
+PROBE = (Turn("user", "Answer with the word yes."),)
 SCHEMA_ROOM = 20
 """Tokens for the object around an answer that is held to a schema."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
-"""Seconds until an answer that is no chat completion is asked for again; they double, as the client's do."""
+AMBIGUOUS = 0.05
+"""Probability of first tokens that begin several labels, above which a message has no label probabilities."""
 
 
 class ServerSettings(Settings):
@@ -57,7 +51,9 @@ class ServerSettings(Settings):
     way of `schema_form`: OpenAI, vLLM, llama-server and Ollama take json_schema, llama_cpp.server json_object);
     `logprobs`, free text and label probabilities from the first token's alternatives. `connection_retries`
     counts tries after a time-out, a dropped connection, 429, 5xx or an answer that is no chat completion;
-    `temperatures` are those of the tries at an answer that is a label.
+    `temperatures` are those of the tries at an answer that is a label. `request` adds parameters to every request, or
+    replaces ours (`{max_completion_tokens = 64}` takes the place of max_tokens); `leave_out` names those of ours that
+    the server refuses.
     """
 
     base_url: str
@@ -71,6 +67,8 @@ class ServerSettings(Settings):
     timeout_seconds: float = Field(default=120, gt=0)
     connection_retries: int = Field(default=8, ge=0)
     max_tokens: int = Field(default=32, gt=0)
+    request: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    leave_out: tuple[Literal["max_tokens", "seed", "temperature"], ...] = ()
     temperatures: tuple[float, ...] = Field(default=(0.0, 0.3, 0.6, 0.9), min_length=1)
 
     @field_validator("base_url")
@@ -89,6 +87,11 @@ class Server(Classifier[ServerSettings]):
 
     settings_type = ServerSettings
     batch_size = 64
+    _client: ChatClient | None = None
+
+    def __init__(self, settings: ServerSettings | None = None, *, seed: int = 0, threads: int = 1) -> None:
+        super().__init__(settings, seed=seed, threads=threads)
+        self._first_tokens: dict[str, Mapping[str, float]] = {}
 
     def supports(self, task: Task) -> str | None:
         """Probabilities of a list's first token say nothing of its labels."""
@@ -99,13 +102,30 @@ class Server(Classifier[ServerSettings]):
         return None
 
     def fetch(self, report: FetchReport = quiet) -> None:
-        """See that the server answers.
+        """See that the server answers a chat request like the ones to come, which is all that is needed of it.
 
         Raises:
-            BenchError: if it does not.
+            BenchError: if it does not; the line names the server and its reason.
         """
-        report(self._address, 0, 0)
-        self._call(lambda client: client.with_options(max_retries=0, timeout=10).models.list())
+        report(address_of(self.settings.base_url), 0, 0)
+        try:
+            self._held_client.probe(PROBE, self._options(self.settings.temperatures[0], is_probe=True))
+        finally:
+            self.close()
+
+    def load(self) -> None:
+        """Open the client that all calls share.
+
+        Raises:
+            BenchError: if the openai package is missing.
+        """
+        self._held_client  # noqa: B018 - made at its first use
+
+    def close(self) -> None:
+        """Close the client's connections."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
 
     def fit(
         self,
@@ -121,7 +141,7 @@ class Server(Classifier[ServerSettings]):
 
     def predict(self, texts: Sequence[str]) -> Iterator[Prediction]:
         """Ask about all texts, `concurrency` at a time, and again where the answer was no label."""
-        self._first_tokens: dict[str, Mapping[str, float]] = {}
+        self._first_tokens = {}
         conversations = [
             conversation(self.task, text, prompt_template=self.settings.prompt_template, examples=self.examples)
             for text in texts
@@ -150,84 +170,63 @@ class Server(Classifier[ServerSettings]):
 
     def details(self) -> Details:
         """Name server and model, and say what cannot be vouched for: files, memory and machine of the server."""
+        address = address_of(self.settings.base_url)
         return Details(
             model=self.settings.model,
             n_labelled=len(self.examples),
             max_attempts=len(self.settings.temperatures),
             runs_elsewhere=True,
-            notes=(f"answered by the server at {self._address}: its files, memory and machine are not measured",),
-            metadata={"server": self._address, "concurrency": self.settings.concurrency},
+            notes=(f"answered by the server at {address}: its files, memory and machine are not measured",),
+            metadata={"server": address, "concurrency": self.settings.concurrency},
         )
 
     @property
-    def _address(self) -> str:
-        """Give the server's address without any user name or password in it."""
-        parts = urlsplit(self.settings.base_url)
-        return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "") + parts.path
-
-    def _call(self, ask: Any) -> Any:
-        """Call the server through the official client; raises BenchError without the key in it."""
-        try:
-            import openai
-        except ImportError as error:
-            raise BenchError("backend 'server' needs the openai package; install it with: make setup") from error
-        key = os.environ.get(self.settings.key_variable, "")
-        client: OpenAI = openai.OpenAI(
-            base_url=self.settings.base_url,
-            api_key=key or "none",
-            timeout=self.settings.timeout_seconds,
-            max_retries=self.settings.connection_retries,
-        )
-        try:
-            with client:
-                return ask(client)
-        except (openai.OpenAIError, ValueError) as error:  # ValueError: an answer that is no JSON, or no completion
-            said = str(error).replace(key, "***") if key else str(error)  # before it is cut, perhaps in the key
-            reason = " ".join(said.split())[:300] or type(error).__name__
-            # `from None`: the original error carries the request with its headers
-            raise BenchError(f"the server at {self._address} failed: {reason}") from None
+    def _held_client(self) -> ChatClient:
+        """Return the client, made at the first call; `close` ends it."""
+        if self._client is None:
+            settings = self.settings
+            self._client = ChatClient(
+                settings.base_url,
+                key_variable=settings.key_variable,
+                timeout_seconds=settings.timeout_seconds,
+                retries=settings.connection_retries,
+            )
+        return self._client
 
     def _ask(self, conversations: Sequence[Conversation], *, temperature: float) -> list[Reply]:
-        def all_of_them(client: OpenAI) -> list[Reply]:
-            one = partial(self._ask_one, client, temperature)
-            with ThreadPoolExecutor(self.settings.concurrency) as pool:
-                return list(pool.map(one, conversations))
+        with ThreadPoolExecutor(self.settings.concurrency) as pool:
+            return list(pool.map(partial(self._ask_one, temperature), conversations))
 
-        replies: list[Reply] = self._call(all_of_them)
-        return replies
-
-    def _ask_one(self, client: OpenAI, temperature: float, turns: Conversation) -> Reply:
-        options: dict[str, Any] = {}
-        room = 0
-        if self.settings.answers == "json":
-            options["response_format"] = self._schema()
-            room = len(form_of(self.task).longest.encode()) + SCHEMA_ROOM
-        if self.settings.answers == "logprobs":
-            options |= {"logprobs": True, "top_logprobs": TOP_TOKENS}
-        messages: Any = [{"role": turn.role, "content": turn.text + turn.message} for turn in turns]
-        create = partial(
-            client.chat.completions.create,
-            model=self.settings.model,
-            messages=messages,
-            temperature=temperature,
-            max_tokens=max(self.settings.max_tokens, room),
-            seed=self.seed,
-            **options,
-        )
-        reply, top = self._until_readable(lambda: read_completion(create()))
+    def _ask_one(self, temperature: float, turns: Conversation) -> Reply:
+        reply, top = self._held_client.complete(turns, self._options(temperature))
         if top and temperature == self.settings.temperatures[0]:
+            self._check_probabilities(top)
             question = next(turn.message for turn in reversed(turns) if turn.is_question)
             self._first_tokens[question] = top
         return reply
 
-    def _until_readable(self, ask: Callable[[], Completion]) -> Completion:
-        """Ask again, ever later, where what comes is no chat completion; the last try's ValueError is raised."""
-        for i in range(self.settings.connection_retries):
-            try:
-                return ask()
-            except ValueError:
-                time.sleep(min(FIRST_PAUSE * 2**i, LONGEST_PAUSE))
-        return ask()
+    def _options(self, temperature: float, *, is_probe: bool = False) -> dict[str, Any]:
+        """Return a request's parameters: `request` adds or replaces some, `leave_out` names those not sent."""
+        settings = self.settings
+        options: dict[str, Any] = {"temperature": temperature, "seed": self.seed, "max_tokens": settings.max_tokens}
+        if settings.answers == "json" and not is_probe:
+            options["response_format"] = self._schema()
+            room = len(form_of(self.task).longest.encode()) + SCHEMA_ROOM
+            options["max_tokens"] = max(settings.max_tokens, room)
+        if settings.answers == "logprobs":
+            options |= {"logprobs": True, "top_logprobs": TOP_TOKENS}
+        if "max_completion_tokens" in settings.request:
+            del options["max_tokens"]  # the same under its newer name; servers refuse both together
+        sent = {name: value for name, value in options.items() if name not in settings.leave_out}
+        return {"model": settings.model, **sent, "extra_body": dict(settings.request)}
+
+    def _check_probabilities(self, top: Mapping[str, float]) -> None:
+        """See that log-probabilities are some: servers that compute none may send 0 for every alternative."""
+        if sum(top.values()) > 1 + 1e-3 * len(top):
+            raise BenchError(
+                f"the server at {self._held_client.address} sends log-probabilities that add up to more than 1 "
+                f"(all 0?), so they mean nothing; use answers = 'text' or 'json'"
+            )
 
     def _schema(self) -> dict[str, Any]:
         key = self._schema_key
@@ -257,20 +256,26 @@ class Server(Classifier[ServerSettings]):
                 held = False
             if not held:
                 raise BenchError(
-                    f"the server at {self._address} does not hold answers to the schema (it wrote {answer[:60]!r}); "
-                    "try the other schema_form, a larger max_tokens, or answers = 'text'"
+                    f"the server at {self._held_client.address} does not hold answers to the schema "
+                    f"(it wrote {answer[:60]!r}); try the other schema_form, a larger max_tokens, or answers = 'text'"
                 )
 
     def _probabilities(self, first_tokens: Mapping[str, float]) -> dict[str, float] | None:
-        """Share out the first token's alternatives among the labels that begin so; None where that is ambiguous."""
-        shares = dict.fromkeys(self.task.label_names, 0.0)
+        """Return the first token's alternatives as probabilities of the labels that begin so.
+
+        An unlikely alternative that begins several labels is shared evenly among them; None where much of the
+        probability is so, or none of it is any label's.
+        """
         readable = dict(zip(self.task.label_names, readable_names(self.task), strict=True))
+        shares = dict.fromkeys(self.task.label_names, 0.0)
+        ambiguous = 0.0
         for token, share in first_tokens.items():
             start = token.strip().casefold()
             begun = [name for name, text in readable.items() if start and text.casefold().startswith(start)]
-            if len(begun) > 1:
-                return None
+            ambiguous += share if len(begun) > 1 else 0.0
             for name in begun:
-                shares[name] += share
+                shares[name] += share / len(begun)
         total = sum(shares.values())
-        return {name: share / total for name, share in shares.items()} if total > 0 else None
+        if not total or ambiguous > AMBIGUOUS * total:
+            return None
+        return {name: share / total for name, share in shares.items()}

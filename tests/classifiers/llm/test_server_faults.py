@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import socket
 import struct
 import threading
@@ -18,7 +19,7 @@ from pydantic import ValidationError
 from bench.cli import main
 from bench.records.store import RunFolder
 from classifiers.errors import BenchError
-from classifiers.interface import Message, Task
+from classifiers.interface import Label, Message, Task
 from classifiers.llm.server import Server, ServerSettings
 
 pytestmark = pytest.mark.slow
@@ -31,13 +32,19 @@ class Asked(BaseHTTPRequestHandler):
     """One request; a fault is a function of it."""
 
     server: FaultyServer
+    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        self.send(200, self.server.models)
+        self.send(404, "not found", "text/plain")
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.answer(self, body["messages"])
+        self.server.bodies.append(body)
+        self.server.clients.add(self.client_address)
+        if "word yes" in body["messages"][-1]["content"]:
+            self.server.probe(self)
+        else:
+            self.server.answer(self, body["messages"])
 
     def send(self, status: int, text: str, kind: str = "application/json", cut: int = 0, **headers: str) -> None:
         self.send_response(status)
@@ -45,14 +52,20 @@ class Asked(BaseHTTPRequestHandler):
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
         self.wfile.write(text.encode())
+        self.close_connection |= cut > 0
 
-    def complete(self, text: str) -> None:
+    def complete(self, text: object, logprobs: dict[str, float] | None = None) -> None:
         usage = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
-        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+        choice: dict[str, object] = {"index": 0, "finish_reason": "stop"}
+        choice["message"] = {"role": "assistant", "content": text}
+        if logprobs is not None:
+            top = [{"token": token, "logprob": p, "bytes": None} for token, p in logprobs.items()]
+            choice["logprobs"] = {"content": [{**top[0], "top_logprobs": top}]}
         self.send(200, json.dumps({"id": "1", "object": "chat.completion", "choices": [choice], "usage": usage}))
 
     def reset(self) -> None:
         """Close the connection so that the client sees a reset, not an end."""
+        self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
 
@@ -76,7 +89,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "internal error": (lambda asked: asked.send(500, '{"error": "oops"}'), "500"),
     "bad gateway": (lambda asked: asked.send(502, "<html>\nnginx\n</html>", "text/html"), "502"),
     "echo of the request": (Asked.echo, r"500.*\*\*\*"),
-    "reset": (Asked.reset, "Connection error"),
+    "reset": (Asked.reset, "Connection error|Request timed out"),
     "cut answer": (lambda asked: asked.send(200, '{"choices": [', cut=500), "Connection error"),
     "page in place of JSON": (
         lambda asked: asked.send(200, "<html>\nlog in</html>", "text/html"),
@@ -96,7 +109,6 @@ class FaultyServer(ThreadingHTTPServer):
     """Answers each message's own label once its faults are used up, and writes down when it was asked what."""
 
     daemon_threads = True
-    models = '{"object": "list", "data": []}'
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Asked)
@@ -104,6 +116,9 @@ class FaultyServer(ThreadingHTTPServer):
         self.labels: dict[str, str] = {}
         self.faults: dict[str, list[Fault]] = {}
         self.always: Fault | None = None
+        self.probe: Fault = lambda asked: asked.complete("yes")
+        self.bodies: list[dict[str, object]] = []
+        self.clients: set[object] = set()
         self.times: dict[str, list[float]] = {}
         self.guard = threading.Lock()
 
@@ -200,10 +215,84 @@ def test_answers_that_are_no_label_are_attempts_and_faults_between_them_are_not(
     ]
 
 
-def test_server_that_lists_garbage_is_refused_in_one_line(faulty: FaultyServer, task: Task) -> None:
-    faulty.models = "{["
-    with pytest.raises(BenchError, match="failed: "):
+def test_one_chat_request_says_whether_a_server_will_do(faulty: FaultyServer, task: Task) -> None:
+    """It may have no /models: this one answers 404 there."""
+    make(faulty, task)
+    assert len(faulty.bodies) == 1
+    faulty.probe = lambda asked: asked.send(200, "{[")
+    with pytest.raises(BenchError, match=f"the server at {faulty.url} failed: "):
         make(faulty, task)
+
+
+def test_a_refusal_is_said_in_the_servers_own_words(faulty: FaultyServer, task: Task) -> None:
+    detail = [{"type": "extra", "input": "x" * 500, "loc": ["body", "seed"], "msg": "seed is not permitted"}]
+    faulty.probe = lambda asked: asked.send(422, json.dumps({"detail": detail}))
+    with pytest.raises(BenchError, match=r"failed: Error code: 422 - body\.seed: seed is not permitted$"):
+        make(faulty, task)
+
+
+def test_parameters_can_be_added_replaced_and_left_out(faulty: FaultyServer, task: Task) -> None:
+    faulty.labels = {"hello": task.label_names[0]}
+    request = {"max_completion_tokens": 64, "reasoning_effort": "low"}
+    list(make(faulty, task, request=request, leave_out=["temperature", "seed"]).predict(["hello"]))
+    for body in faulty.bodies:
+        assert {name: value for name, value in body.items() if name != "messages"} == {"model": "default", **request}
+    list(make(faulty, task).predict(["hello"]))
+    assert {"max_tokens", "temperature", "seed"} <= set(faulty.bodies[-1])
+
+
+def test_content_in_parts_is_joined(faulty: FaultyServer, task: Task) -> None:
+    first, second = task.label_names[0].split()
+    parts = [{"type": "text", "text": first}, {"type": "text", "text": f" {second}"}]
+    faulty.labels = {"hello": ""}
+    faulty.always = lambda asked: asked.complete(parts)
+    (prediction,) = make(faulty, task).predict(["hello"])
+    assert prediction.labels == (task.label_names[0],)
+
+
+def test_one_connection_serves_all_calls(faulty: FaultyServer, task: Task) -> None:
+    faulty.labels = {"hello": task.label_names[0]}
+    with make(faulty, task, concurrency=1) as server:
+        server.load()
+        faulty.clients.clear()
+        for _ in range(3):
+            assert next(iter(server.predict(["hello"]))).valid
+        assert len(faulty.clients) == 1
+    assert server._client is None
+
+
+# labels: Refund Request, Order Inquiry, General Feedback and, beginning as the first does, Return
+FOUR = Task("t", (Label("Refund"), Label("Return"), Label("Order"), Label("Praise")))
+
+
+@pytest.mark.parametrize(
+    ("top", "expected"),
+    [
+        ({"Refund": 0.5, "Order": 0.25}, (2 / 3, 0, 1 / 3, 0)),
+        ({"Refund": 0.5, "Order": 0.44, "R": 0.02}, (0.51 / 0.96, 0.01 / 0.96, 0.44 / 0.96, 0)),
+        ({"Order": 0.5, "Re": 0.4}, None),
+        ({"Hm": 0.9}, None),
+    ],
+)
+def test_first_tokens_are_shared_out_among_the_labels_they_begin(
+    faulty: FaultyServer, top: dict[str, float], expected: tuple[float, ...] | None
+) -> None:
+    """By hand: an unlikely "R" gives half its 2 % to Refund, half to Return; a likely "Re" says nothing of either."""
+    faulty.labels = {"hello": ""}
+    faulty.always = lambda asked: asked.complete("Order", {t: math.log(p) for t, p in top.items()})
+    (prediction,) = make(faulty, FOUR, answers="logprobs").predict(["hello"])
+    assert prediction.labels == ("Order",)
+    if expected is None:
+        assert prediction.probabilities is None
+    else:
+        assert prediction.probabilities == pytest.approx(dict(zip(FOUR.label_names, expected, strict=True)))
+
+
+def test_log_probabilities_that_are_all_0_are_refused(faulty: FaultyServer, task: Task) -> None:
+    faulty.labels = {"hello": ""}
+    faulty.always = lambda asked: asked.complete("Order", {"Order": 0.0, "Refund": 0.0})
+    with pytest.raises(BenchError, match="add up to more than 1"):
+        list(make(faulty, task, answers="logprobs").predict(["hello"]))
 
 
 @pytest.mark.parametrize(
