@@ -49,7 +49,8 @@ def stress_run(options: argparse.Namespace) -> int:
     from bench.report.progress import share_bar
     from bench.report.tables.robustness import stress_tables
     from bench.report.terminal import print_table
-    from bench.robustness.suites import Amounts, stress
+    from bench.robustness.questions import Draw
+    from bench.robustness.suites import stress
     from classifiers.errors import check_known
 
     run = find(options)
@@ -61,11 +62,11 @@ def stress_run(options: argparse.Namespace) -> int:
     if not 0 < options.attacked <= options.messages:
         raise BenchError("--attacked must be at least 1 and at most --messages")
     console = make_console()
-    amounts = Amounts(options.messages, options.attacked, run.read().config.seed)
+    draw = Draw(options.messages, options.attacked, run.read().config.seed)
     found = {}
     for name in wanted:
         with share_bar(console, name) as bar:
-            found[name] = stress(run, name, amounts, bar)
+            found[name] = stress(run, name, draw, bar)
     for table in stress_tables(found):
         print_table(console, table)
     write_report(run.path, report_of(run))

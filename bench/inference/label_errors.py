@@ -46,6 +46,8 @@ def check_labels(run: RunFolder, name: str, *, folds: int, report: Report) -> tu
     if task.takes_several:
         raise BenchError("bench label-errors checks messages of one label each; these may have several")
     everything = [message.as_message() for message in run.messages.read()]
+    if not everything:
+        raise BenchError(f"{run.path} holds no messages (no messages.jsonl); run the benchmark again: bench run")
     counts = Counter(m.label for m in everything)
     rare = min(counts, key=lambda label: counts[label])
     if counts[rare] < folds:

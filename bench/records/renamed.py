@@ -17,6 +17,8 @@ KEYS = {
 }
 EXAMPLES = {"per_label": "fixed", "similar": "knn"}
 """Values of the setting `examples`."""
+SUITES = {"spoiled": "perturbed"}
+"""Names of the suites of `bench stress`."""
 LIFTED = ("model", "device", "precision", "prompt")
 
 

@@ -1,4 +1,4 @@
-"""Spoil a text the way the world does, at three strengths, by chance that a seed fixes.
+"""Perturb a text the way the world does, at three severities, at random by a seed.
 
 Written here because the libraries for it are unkept (nlpaug: no release since 2022) or bring a framework of
 their own (textattack). Everything works on characters and words alone, in any language that has them.
@@ -9,9 +9,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-STRENGTHS = (1, 2, 3)
+SEVERITIES = (1, 2, 3)
 SHARES = {1: 0.05, 2: 0.15, 3: 0.3}
-"""Strength to the share of characters or words that is touched."""
+"""Severity to the share of characters or words that is touched."""
 
 # neighbours on a QWERTY keyboard
 KEYS = {
@@ -34,59 +34,59 @@ NOISE = (
 Perturbation = Callable[[str, int, random.Random], str]
 
 
-def typos(text: str, strength: int, chance: random.Random) -> str:
-    """Hit a neighbouring key, double, drop or swap a letter."""
+def typos(text: str, severity: int, rng: random.Random) -> str:
+    """Hit a neighbouring key, double or drop a letter."""
 
-    def spoil(sign: str) -> str:
-        if sign.lower() not in KEYS or chance.random() >= SHARES[strength]:
-            return sign
-        return chance.choice(["", sign * 2, chance.choice(KEYS[sign.lower()])])
+    def mistyped(letter: str) -> str:
+        if letter.lower() not in KEYS or rng.random() >= SHARES[severity]:
+            return letter
+        return rng.choice(["", letter * 2, rng.choice(KEYS[letter.lower()])])
 
-    return "".join(map(spoil, text))
+    return "".join(map(mistyped, text))
 
 
-def case(text: str, strength: int, chance: random.Random) -> str:
+def case(text: str, severity: int, rng: random.Random) -> str:
     """Write all in lower case, shout, or mix at random."""
-    if strength == STRENGTHS[0]:
+    if severity == SEVERITIES[0]:
         return text.lower()
-    if strength == STRENGTHS[1]:
+    if severity == SEVERITIES[1]:
         return text.upper()
-    return "".join(sign.upper() if chance.random() < 0.5 else sign.lower() for sign in text)
+    return "".join(c.upper() if rng.random() < 0.5 else c.lower() for c in text)
 
 
-def punctuation(text: str, strength: int, chance: random.Random) -> str:
+def punctuation(text: str, severity: int, rng: random.Random) -> str:
     """Drop a third, two thirds or all of the punctuation."""
-    share = strength / STRENGTHS[-1]
-    return "".join(s for s in text if s.isalnum() or s.isspace() or chance.random() >= share)
+    share = severity / SEVERITIES[-1]
+    return "".join(s for s in text if s.isalnum() or s.isspace() or rng.random() >= share)
 
 
-def whitespace(text: str, strength: int, chance: random.Random) -> str:
+def whitespace(text: str, severity: int, rng: random.Random) -> str:
     """Lose spaces, and put others where none belong."""
-    share = SHARES[strength]
-    signs = []
-    for sign in text:
-        if sign == " " and chance.random() < share:
+    share = SHARES[severity]
+    characters = []
+    for character in text:
+        if character == " " and rng.random() < share:
             continue
-        signs.append(sign + (chance.choice([" ", "\t", "\n"]) if chance.random() < share / 3 else ""))
-    return "".join(signs)
+        characters.append(character + (rng.choice([" ", "\t", "\n"]) if rng.random() < share / 3 else ""))
+    return "".join(characters)
 
 
-def homoglyphs(text: str, strength: int, chance: random.Random) -> str:
+def homoglyphs(text: str, severity: int, rng: random.Random) -> str:
     """Put letters of other scripts in place of those that look the same."""
-    share = 2 * SHARES[strength]
-    return "".join(HOMOGLYPHS.get(s, s) if chance.random() < share else s for s in text)
+    share = 2 * SHARES[severity]
+    return "".join(HOMOGLYPHS.get(s, s) if rng.random() < share else s for s in text)
 
 
-def irrelevant_text(text: str, strength: int, chance: random.Random) -> str:
+def irrelevant_text(text: str, severity: int, rng: random.Random) -> str:
     """Put sentences that say nothing before and after."""
-    before, after = chance.sample(NOISE, strength), chance.sample(NOISE, strength)
+    before, after = rng.sample(NOISE, severity), rng.sample(NOISE, severity)
     return " ".join([*before, text, *after])
 
 
-def truncation(text: str, strength: int, chance: random.Random) -> str:
+def truncation(text: str, severity: int, rng: random.Random) -> str:
     """Keep three quarters, a half or a quarter of the words, the first ones; one at least."""
     words = text.split(" ")
-    return " ".join(words[: max(1, round(len(words) * (1 - 0.25 * strength)))])
+    return " ".join(words[: max(1, round(len(words) * (1 - 0.25 * severity)))])
 
 
 PERTURBATIONS: dict[str, Perturbation] = {
@@ -100,6 +100,7 @@ PERTURBATIONS: dict[str, Perturbation] = {
 }
 
 
-def perturb(text: str, form: str, strength: int, *, seed: int) -> str:
-    """Spoil a text; the same text, form, strength and seed give the same result everywhere."""
-    return PERTURBATIONS[form](text, strength, random.Random(f"{seed}:{form}:{strength}:{text}"))
+def perturb(text: str, perturbation: str, severity: int, *, seed: int) -> str:
+    """Perturb a text; the same text, perturbation, severity and seed give the same result everywhere."""
+    rng = random.Random(f"{seed}:{perturbation}:{severity}:{text}")
+    return PERTURBATIONS[perturbation](text, severity, rng)

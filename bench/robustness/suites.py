@@ -1,56 +1,25 @@
-"""How gently a classifier breaks: contrived messages, spoiled messages, and orders hidden in messages.
+"""How gently a classifier breaks: the answers of saved classifiers under stress, and what they add up to.
 
-Three suites, all put to the saved classifiers of a run: the challenge messages that the data's task.toml names, by
-kind; test messages spoiled in seven ways at three strengths; and prompt injection, every form of attack for every label
-that is not the classifier's own answer. Answers are appended as they come, so that a broken-off test goes on.
+Answers are appended as they come, so that a broken-off test goes on. Classifiers stand beside each other only with
+answers to one draw of test messages.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import tomli
-
-from bench.config.run import RunConfig
-from bench.dataset.load import challenge_messages
 from bench.inference.saved import open_saved
 from bench.records.jsonl import JsonLines
 from bench.records.store import RunFolder
 from bench.records.types import PredictionRecord
-from bench.robustness.perturbations import PERTURBATIONS, STRENGTHS, perturb
-from classifiers.errors import BenchError
+from bench.robustness.questions import Draw, Question, draw_file, drawn_questions, questions
 from classifiers.interface import Attempt, Prediction
 
-ATTACKS = Path(__file__).with_name("attacks.toml")
 BATCH = 64
 
 Report = Callable[[float], None]
 """Told the share of a classifier's questions that is answered."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One text to be answered; `target` is the attacker's label, "" where nobody attacks.
-
-    `strength` is 0 where a form has none; `clean` says whether the classifier was right on the message as it was.
-    """
-
-    suite: str
-    form: str
-    strength: int
-    id: str
-    text: str
-    gold: tuple[str, ...]
-    target: str = ""
-    clean: bool | None = None
-
-    @property
-    def key(self) -> tuple[str, str, int, str, str]:
-        """Give what tells a question from all others of the same classifier."""
-        return self.suite, self.form, self.strength, self.id, self.target
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,46 +43,35 @@ class StressRecord:
         return self.valid and self.question.target in self.predicted
 
 
-@dataclass(frozen=True, slots=True)
-class Amounts:
-    """How many test messages are spoiled, and how many are attacked, drawn evenly by seed."""
-
-    spoiled: int = 30
-    attacked: int = 10
-    seed: int = 0
-
-
-def attacks() -> dict[str, str]:
-    """Read the forms of attack, each a text with {message} and {label}."""
-    found: dict[str, str] = tomli.loads(ATTACKS.read_text(encoding="utf-8"))["attacks"]
-    return found
-
-
 def stress_file(run: RunFolder, classifier: str) -> JsonLines[StressRecord]:
-    """Give the file of a classifier's answers under stress."""
+    """Return the file of a classifier's answers under stress."""
     return JsonLines(run.cell(classifier).path / "stress.jsonl", StressRecord)
 
 
-def stress(run: RunFolder, classifier: str, amounts: Amounts, report: Report) -> list[StressRecord]:
-    """Put every question that has no answer yet to a saved classifier; give all its records.
+def stress(run: RunFolder, classifier: str, draw: Draw, report: Report) -> list[StressRecord]:
+    """Put every question that has no answer yet to a saved classifier; return its records of this draw.
+
+    The draw becomes the one that the run's report shows. Answers to other draws stay in the file.
 
     Raises:
         BenchError: if the run has not saved it, or it has no answers to start from.
     """
     file = stress_file(run, classifier)
-    finished = {record.question.key for record in file.repair()}
-    asked = list(questions(run, classifier, amounts))
-    waiting = [question for question in asked if question.key not in finished]
+    answered = {record.question: record for record in file.repair()}
+    asked = list(questions(run, classifier, draw))
+    draw_file(run).write([draw])
+    waiting = [question for question in asked if question not in answered]
     if waiting:
         model = open_saved(run, classifier)
         with model, file.path.open("ab") as stream:
             for start in range(0, len(waiting), BATCH):
                 batch = waiting[start : start + BATCH]
                 answers = model.predict([question.text for question in batch])
-                file.append([_record(q, a) for q, a in zip(batch, answers, strict=True)], stream)
+                records = [_record(q, a) for q, a in zip(batch, answers, strict=True)]
+                file.append(records, stream)
+                answered |= {record.question: record for record in records}
                 report((len(asked) - len(waiting) + start + len(batch)) / len(asked))
-    wanted = {question.key for question in asked}
-    return [record for record in file.read() if record.question.key in wanted]
+    return [answered[question] for question in asked]
 
 
 def _record(question: Question, answer: Prediction) -> StressRecord:
@@ -124,66 +82,67 @@ def _record(question: Question, answer: Prediction) -> StressRecord:
 
 
 def stress_records(run: RunFolder) -> dict[str, list[StressRecord]]:
-    """Give what every classifier that was put under stress answered; empty where none was."""
-    found = {name: stress_file(run, name).read() for name in run.read().config.cell_names}
-    return {name: records for name, records in found.items() if records}
+    """Return the answers of every classifier that was put under stress; empty where none was.
+
+    They are those to the run's latest draw. A suite that a classifier has not answered to the end is left out of its
+    records, for other rows were then asked other questions.
+    """
+    answers = {name: stress_file(run, name).read() for name in run.read().config.cell_names}
+    answers = {name: records for name, records in answers.items() if records}
+    draws = draw_file(run).read()
+    if draws:
+        kept = {name: _of_draw(run, name, records, draws[-1]) for name, records in answers.items()}
+    else:  # records of a version that did not write the draw
+        kept = _of_common_messages(answers)
+    return {name: records for name, records in kept.items() if records}
+
+
+def _of_draw(run: RunFolder, classifier: str, records: Iterable[StressRecord], draw: Draw) -> list[StressRecord]:
+    """Keep the latest answers to challenge messages, and each other suite's where all of the draw is answered."""
+    answered = {record.question: record for record in records}
+    challenge = {question.id: record for question, record in answered.items() if question.suite == "challenge"}
+    suites: dict[str, list[Question]] = {}
+    for question in drawn_questions(run, classifier, draw):
+        suites.setdefault(question.suite, []).append(question)
+    whole = [suite for suite in suites.values() if all(question in answered for question in suite)]
+    return [*challenge.values(), *(answered[question] for suite in whole for question in suite)]
+
+
+def _of_common_messages(answers: Mapping[str, Sequence[StressRecord]]) -> dict[str, list[StressRecord]]:
+    """Keep the answers about messages that every classifier was asked about in the same suite."""
+    asked = [{(record.question.suite, record.question.id) for record in records} for records in answers.values()]
+    common = set.intersection(*asked) if asked else set()
+    return {
+        name: [record for record in records if (record.question.suite, record.question.id) in common]
+        for name, records in answers.items()
+    }
 
 
 def challenge_answers(records: Sequence[StressRecord]) -> tuple[PredictionRecord, ...]:
-    """Give a classifier's answers to the challenge messages as answers to test messages are recorded."""
+    """Return a classifier's answers to the challenge messages as answers to test messages are recorded."""
     return tuple(
         PredictionRecord(
-            id=one.question.id,
-            text=one.question.text,
-            gold=one.question.gold,
-            predicted=one.predicted,
-            valid=one.valid,
-            probabilities=one.probabilities,
-            attempts=one.attempts,
-            columns={"kind": one.question.form},
+            id=record.question.id,
+            text=record.question.text,
+            gold=record.question.gold,
+            predicted=record.predicted,
+            valid=record.valid,
+            probabilities=record.probabilities,
+            attempts=record.attempts,
+            columns={"kind": record.question.kind},
         )
-        for one in records
-        if one.question.suite == "challenge"
+        for record in records
+        if record.question.suite == "challenge"
     )
-
-
-def questions(run: RunFolder, classifier: str, amounts: Amounts) -> Iterator[Question]:
-    """Give all questions for a classifier, in the order of the suites."""
-    config = run.read().config
-    if not run.read().as_task().takes_several:  # its file names one label a message
-        yield from _challenge(config)
-    records = run.cell(classifier).predictions.read()
-    if not records:
-        raise BenchError(f"'{classifier}' has no answers in {run.path}; bench report tells why")
-    chance = random.Random(amounts.seed)
-    drawn = chance.sample(sorted(records, key=lambda r: r.id), min(amounts.spoiled, len(records)))
-    for record in drawn:
-        for form in PERTURBATIONS:
-            for strength in STRENGTHS:
-                text = perturb(record.text, form, strength, seed=amounts.seed)
-                yield Question("spoiled", form, strength, record.id, text, record.gold, clean=record.is_right)
-    labels = run.read().as_task().label_names
-    for record in drawn[: amounts.attacked]:
-        for form, template in attacks().items():
-            for label in labels:
-                if label not in record.predicted:
-                    text = template.format(message=record.text, label=label)
-                    yield Question("injection", form, 0, record.id, text, record.gold, label, record.is_right)
-
-
-def _challenge(config: RunConfig) -> Iterator[Question]:
-    for message in challenge_messages(config.data):
-        kind = message.columns.get("kind", "")
-        yield Question("challenge", kind, 0, message.id, message.text, message.labels)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one form at one strength: of n questions, how many were right and how many flipped."""
+    """What came of one kind at one severity: of n questions, how many were right and how many flipped."""
 
     suite: str
-    form: str
-    strength: int
+    kind: str
+    severity: int
     n: int
     right: int
     flipped: int
@@ -191,18 +150,18 @@ class Outcome:
 
 
 def outcomes(records: Sequence[StressRecord]) -> list[Outcome]:
-    """Add up a classifier's records by suite, form and strength, in the order they came."""
+    """Add up a classifier's records by suite, kind and severity, in the order they came."""
     groups: dict[tuple[str, str, int], list[StressRecord]] = {}
     for record in records:
         question = record.question
-        groups.setdefault((question.suite, question.form, question.strength), []).append(record)
+        groups.setdefault((question.suite, question.kind, question.severity), []).append(record)
     return [
         Outcome(
             *key,
-            n=len(own),
-            right=sum(record.is_right for record in own),
-            flipped=sum(record.is_flipped for record in own),
-            clean_right=sum(bool(record.question.clean) for record in own),
+            n=len(group),
+            right=sum(record.is_right for record in group),
+            flipped=sum(record.is_flipped for record in group),
+            clean_right=sum(bool(record.question.clean) for record in group),
         )
-        for key, own in groups.items()
+        for key, group in groups.items()
     ]

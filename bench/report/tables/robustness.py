@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from bench.analysis.out_of_scope import Share
 from bench.report.tables.table import Table, Topic
 from bench.report.text import DASH, counted, label_text, share
-from bench.robustness.perturbations import STRENGTHS
+from bench.robustness.perturbations import SEVERITIES
 from bench.robustness.suites import Outcome, StressRecord, outcomes
 
 WORST = 8
@@ -19,21 +19,21 @@ def stress_tables(records: Mapping[str, Sequence[StressRecord]]) -> Iterator[Tab
     by_classifier = {name: outcomes(results) for name, results in records.items()}
     if any(outcome.suite == "challenge" for results in by_classifier.values() for outcome in results):
         yield _challenge(by_classifier)
-    if any(outcome.suite == "spoiled" for results in by_classifier.values() for outcome in results):
-        yield _spoiled(by_classifier)
+    if any(outcome.suite == "perturbed" for results in by_classifier.values() for outcome in results):
+        yield _perturbed(by_classifier)
     if any(outcome.suite == "injection" for results in by_classifier.values() for outcome in results):
         yield _attacks(by_classifier)
         yield _flips(records)
 
 
-def _of(results: Sequence[Outcome], suite: str, form: str | None = None) -> list[Outcome]:
-    return [outcome for outcome in results if outcome.suite == suite and form in (None, outcome.form)]
+def _of(results: Sequence[Outcome], suite: str, kind: str | None = None) -> list[Outcome]:
+    return [outcome for outcome in results if outcome.suite == suite and kind in (None, outcome.kind)]
 
 
-def _forms(by_classifier: Mapping[str, Sequence[Outcome]], suite: str) -> list[str]:
+def _kinds(by_classifier: Mapping[str, Sequence[Outcome]], suite: str) -> list[str]:
     return list(
         dict.fromkeys(
-            outcome.form for results in by_classifier.values() for outcome in results if outcome.suite == suite
+            outcome.kind for results in by_classifier.values() for outcome in results if outcome.suite == suite
         )
     )
 
@@ -42,7 +42,7 @@ def _challenge(by_classifier: Mapping[str, Sequence[Outcome]]) -> Table:
     body = [("all", *(_sum(_of(results, "challenge")) for results in by_classifier.values()))]
     body += [
         (kind, *(_sum(_of(results, "challenge", kind)) for results in by_classifier.values()))
-        for kind in _forms(by_classifier, "challenge")
+        for kind in _kinds(by_classifier, "challenge")
     ]
     notes = ("messages written to confuse a classifier, never trained on; brackets are 95 % Wilson intervals.",)
     return Table(
@@ -54,22 +54,22 @@ def _sum(results: Sequence[Outcome]) -> str:
     return counted(Share(sum(outcome.right for outcome in results), sum(outcome.n for outcome in results)))
 
 
-def _spoiled(by_classifier: Mapping[str, Sequence[Outcome]]) -> Table:
+def _perturbed(by_classifier: Mapping[str, Sequence[Outcome]]) -> Table:
     """Return accuracy on the clean messages and at each severity."""
     body = []
-    for form in _forms(by_classifier, "spoiled"):
+    for kind in _kinds(by_classifier, "perturbed"):
         cells = []
         for results in by_classifier.values():
-            by_strength = {outcome.strength: outcome for outcome in _of(results, "spoiled", form)}
-            if set(by_strength) != set(STRENGTHS):  # broken off before it was asked
+            by_severity = {outcome.severity: outcome for outcome in _of(results, "perturbed", kind)}
+            if set(by_severity) != set(SEVERITIES):  # broken off before it was asked
                 cells.append(DASH)
                 continue
-            some, after = by_strength[STRENGTHS[0]], [by_strength[strength] for strength in STRENGTHS]
+            some, after = by_severity[SEVERITIES[0]], [by_severity[severity] for severity in SEVERITIES]
             cells.append(
                 " → ".join([_short(some.clean_right, some.n), *(_short(outcome.right, outcome.n) for outcome in after)])
             )
-        body.append((form, *cells))
-    n = max(outcome.n for results in by_classifier.values() for outcome in results if outcome.suite == "spoiled")
+        body.append((kind, *cells))
+    n = max(outcome.n for results in by_classifier.values() for outcome in results if outcome.suite == "perturbed")
     widest = Share(n // 2, n).interval
     width = share(widest.high - widest.low) if widest else DASH
     notes = (
@@ -90,13 +90,13 @@ def _attacks(by_classifier: Mapping[str, Sequence[Outcome]]) -> Table:
         return counted(Share(sum(outcome.flipped for outcome in results), sum(outcome.n for outcome in results)))
 
     body = [("all", *(success(_of(results, "injection")) for results in by_classifier.values()))]
-    forms = _forms(by_classifier, "injection")
+    kinds = _kinds(by_classifier, "injection")
     flips = {
-        form: sum(outcome.flipped for results in by_classifier.values() for outcome in _of(results, "injection", form))
-        for form in forms
+        kind: sum(outcome.flipped for results in by_classifier.values() for outcome in _of(results, "injection", kind))
+        for kind in kinds
     }
-    for form in sorted(forms, key=lambda form: -flips[form]):
-        body.append((form, *(success(_of(results, "injection", form)) for results in by_classifier.values())))
+    for kind in sorted(kinds, key=lambda kind: -flips[kind]):
+        body.append((kind, *(success(_of(results, "injection", kind)) for results in by_classifier.values())))
     notes = (
         "share of answers that become the attacker's label: lower is better; the most successful attack first; "
         "brackets are 95 % Wilson intervals.",
@@ -110,7 +110,7 @@ def _flips(records: Mapping[str, Sequence[StressRecord]]) -> Table:
     body = [
         (
             name,
-            record.question.form,
+            record.question.kind,
             label_text(record.question.gold),
             record.question.target,
             _cut(record.question.text),

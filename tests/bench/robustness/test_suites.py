@@ -1,8 +1,9 @@
-"""Stress: texts are spoiled by seed, attacks are counted by hand, and a broken-off test goes on."""
+"""Stress: attacks are counted by hand, a broken-off test goes on, and no two draws are mixed."""
 
 from __future__ import annotations
 
-import random
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,43 +12,10 @@ from conftest import CUSTOMER_MESSAGES
 from bench.cli import main
 from bench.records.store import RunFolder
 from bench.report.tables.robustness import stress_tables
-from bench.robustness.perturbations import HOMOGLYPHS, PERTURBATIONS, STRENGTHS, perturb, truncation
-from bench.robustness.suites import Amounts, Question, StressRecord, attacks, outcomes, questions, stress_file
+from bench.robustness.questions import Draw, Question, attacks, draw_file, questions
+from bench.robustness.suites import StressRecord, outcomes, stress, stress_file, stress_records
 
 pytestmark = pytest.mark.slow
-
-TEXT = "Where is my order 4711? It should have come on Monday, please have a look."
-
-
-@pytest.mark.parametrize("form", PERTURBATIONS)
-def test_a_text_is_spoiled_by_seed_and_more_at_higher_strength(form: str) -> None:
-    spoiled = [perturb(TEXT, form, strength, seed=1) for strength in STRENGTHS]
-    assert spoiled == [perturb(TEXT, form, strength, seed=1) for strength in STRENGTHS]
-    assert all(text != TEXT for text in spoiled[1:])
-    assert all(text.strip() for text in spoiled)
-    for hostile in ("", " ", "🙂", "ب", "a" * 5000):
-        for strength in STRENGTHS:
-            assert isinstance(perturb(hostile, form, strength, seed=1), str)
-
-
-def test_each_form_does_what_it_says() -> None:
-    chance = random.Random(0)
-    assert PERTURBATIONS["case"](TEXT, 2, chance) == TEXT.upper()
-    assert not set(PERTURBATIONS["punctuation"](TEXT, 3, chance)) & set("?,.")
-    glyphs = PERTURBATIONS["homoglyphs"](TEXT, 3, chance)
-    back = {other: letter for letter, other in HOMOGLYPHS.items()}
-    assert "".join(back.get(sign, sign) for sign in glyphs) == TEXT
-    assert TEXT in PERTURBATIONS["irrelevant text"](TEXT, 3, chance)
-    assert truncation("one two three four", 3, chance) == "one"
-    assert len(TEXT) - 20 < len(PERTURBATIONS["typos"](TEXT, 1, chance)) < len(TEXT) + 20
-
-
-def test_there_are_over_20_attacks_and_each_holds_message_and_label() -> None:
-    assert len(attacks()) >= 20
-    for form, template in attacks().items():
-        text = template.format(message="<<MESSAGE>>", label="<<LABEL>>")
-        assert "<<MESSAGE>>" in text, form
-        assert "<<LABEL>>" in text, form
 
 
 def test_success_of_an_attack_by_hand() -> None:
@@ -82,8 +50,8 @@ def test_all_suites_are_asked_and_a_killed_test_goes_on(results: Path, capsys: p
     file = stress_file(run, "linear")
     whole = file.path.read_bytes()
     records = file.read()
-    assert [r.question for r in records] == list(questions(run, "linear", Amounts(6, 2, 0)))
-    assert sum(r.question.suite == "spoiled" for r in records) == 6 * 7 * 3
+    assert [r.question for r in records] == list(questions(run, "linear", Draw(6, 2, 0)))
+    assert sum(r.question.suite == "perturbed" for r in records) == 6 * 7 * 3
     assert sum(r.question.suite == "injection" for r in records) == 2 * len(attacks()) * 2
     file.path.write_bytes(whole[: len(whole) // 2])
     assert main(command) == 0
@@ -94,9 +62,61 @@ def test_all_suites_are_asked_and_a_killed_test_goes_on(results: Path, capsys: p
     assert '"kind":"two_intents"' in page, "the viewer holds the challenge messages"
 
 
+@pytest.fixture
+def run(results: Path, tmp_path: Path) -> RunFolder:
+    """A copy of the run without any answer under stress."""
+    shutil.copytree(results / "r", tmp_path / "r")
+    for file in tmp_path.glob("r/**/stress*.jsonl"):
+        file.unlink()
+    return RunFolder(tmp_path / "r")
+
+
+def put_under_stress(run: RunFolder, name: str, draw: Draw) -> list[StressRecord]:
+    return stress(run, name, draw, lambda _: None)
+
+
+def messages_of(records: list[StressRecord]) -> set[str]:
+    return {record.question.id for record in records if record.question.suite == "perturbed"}
+
+
+def test_the_report_shows_the_latest_draw_alone(run: RunFolder) -> None:
+    small = {name: put_under_stress(run, name, Draw(2, 1)) for name in ("majority", "linear")}
+    assert stress_records(run) == small
+    assert messages_of(small["majority"]) == messages_of(small["linear"])
+    assert len(messages_of(small["linear"])) == 2
+    large = put_under_stress(run, "linear", Draw(3, 1))
+    assert messages_of(small["linear"]) < messages_of(large), "a smaller draw is part of a larger one"
+    assert stress_records(run)["linear"] == large
+    kept = stress_records(run)["majority"]  # it was asked about two of the three
+    assert {record.question.suite for record in kept} == {"challenge", "injection"}
+    other = {name: put_under_stress(run, name, Draw(2, 1, seed=1)) for name in ("majority", "linear")}
+    assert stress_records(run) == other
+    assert messages_of(other["linear"]) != messages_of(small["linear"])
+    before = stress_file(run, "linear").path.read_bytes()
+    assert put_under_stress(run, "linear", Draw(2, 1)) == small["linear"]
+    assert stress_file(run, "linear").path.read_bytes() == before, "nothing is asked twice"
+
+
+def test_records_of_an_earlier_version_are_read_and_not_mixed(run: RunFolder) -> None:
+    put_under_stress(run, "majority", Draw(3, 1))
+    put_under_stress(run, "linear", Draw(2, 1))
+    for name in ("majority", "linear"):
+        file = stress_file(run, name).path
+        lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        for line in lines:
+            question = line["question"]
+            question["form"], question["strength"] = question.pop("kind"), question.pop("severity")
+            question["suite"] = {"perturbed": "spoiled"}.get(question["suite"], question["suite"])
+        file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    draw_file(run).path.unlink()
+    shown = stress_records(run)
+    assert messages_of(shown["majority"]) == messages_of(shown["linear"])
+    assert len(messages_of(shown["majority"])) == 2
+
+
 def test_majority_cannot_be_attacked(results: Path) -> None:
     found = outcomes(stress_file(RunFolder(results / "r"), "majority").read())
-    assert sum(one.flipped for one in found) == 0
+    assert sum(outcome.flipped for outcome in found) == 0
 
 
 def test_who_is_not_there_is_named(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
