@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -19,7 +20,9 @@ KEY = "sk-secret-0123456789-abcdefghij"
 
 
 class Leaky(BaseHTTPRequestHandler):
-    """A server that says what it was sent: below /refuse it refuses every question so, below /deny everything."""
+    """A server that says what it was sent: below /refuse it answers the first question alone, below /deny none."""
+
+    asked: ClassVar[set[str]] = set()
 
     def do_GET(self) -> None:
         if self.path.startswith("/deny"):
@@ -29,7 +32,9 @@ class Leaky(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        if not self.path.startswith("/work"):
+        is_first = self.path not in self.asked
+        self.asked.add(self.path)
+        if self.path.startswith("/deny") or (self.path.startswith("/refuse") and not is_first):
             self._refuse()
             return
         message = {"role": "assistant", "content": "Refund Request"}
@@ -57,6 +62,7 @@ class Leaky(BaseHTTPRequestHandler):
 @pytest.fixture
 def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    Leaky.asked.clear()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Leaky)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
