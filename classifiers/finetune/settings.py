@@ -18,8 +18,9 @@ class TrainingSettings(Settings):
 
     `pretrained = false` starts the same architecture from random weights, the control that shows what pre-training
     buys. Where `epochs` is not given, a small training part is repeated until `min_steps` are made. `max_length` counts
-    tokens, `warmup` is a share of all steps, `best_epoch` keeps the epoch of lowest validation loss and `patience`
-    epochs without a lower one end the training (0: never). `class_weights` weighs messages by
+    tokens, `warmup` is a share of all steps, `best_epoch` keeps the latest epoch
+    whose validation accuracy is within one standard error of the best; `patience` epochs in a row below that end the
+    training (0, the default: never, so that the schedule runs to its end). `class_weights` weighs messages by
     how rare their label is; `auto` does so where the commonest label is over 10 times as frequent as the
     rarest. `precision` auto takes bfloat16 or float16 where the device computes with it, else float32.
     `freeze_embeddings` leaves the word embeddings as they are.
@@ -37,7 +38,7 @@ class TrainingSettings(Settings):
     warmup: float = Field(default=0.1, ge=0, lt=1)
     weight_decay: float = Field(default=0.01, ge=0)
     best_epoch: bool = True
-    patience: int = Field(default=3, ge=0)
+    patience: int = Field(default=0, ge=0)
     group_by_length: bool = True
     optimizer: Literal["adamw_torch_fused", "adamw_torch"] = "adamw_torch_fused"
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"

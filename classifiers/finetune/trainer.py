@@ -6,13 +6,13 @@ each step computes anyway, so it costs nothing and is the running accuracy of th
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -78,7 +78,7 @@ def train(
             train_dataset=training.rows(),  # type: ignore[arg-type]
             eval_dataset=validation.rows() if validation.labels else None,  # type: ignore[arg-type]
             data_collator=_collator(tokenizer, settings),
-            compute_metrics=partial(_accuracy, several=takes_several(model.config)),
+            compute_metrics=EpochChoice(several=takes_several(model.config)),
         )
         trainer.several = takes_several(model.config)
         trainer.weigh(class_weights(settings, training.labels, int(model.config.num_labels or 0)))
@@ -138,8 +138,8 @@ def _arguments(
         eval_strategy="epoch" if has_validation else "no",
         save_strategy="epoch" if keep_best else "no",
         load_best_model_at_end=keep_best,
-        metric_for_best_model="loss" if keep_best else None,
-        greater_is_better=False if keep_best else None,
+        metric_for_best_model=EpochChoice.METRIC if keep_best else None,
+        greater_is_better=True if keep_best else None,
         label_names=["labels"],  # it would look for them among the arguments of the model
         save_only_model=True,
         save_total_limit=1,
@@ -214,9 +214,30 @@ def takes_several(config: Any) -> bool:
     return bool(config.problem_type == SEVERAL)
 
 
-def _accuracy(prediction: Any, *, several: bool) -> dict[str, float]:
-    logits, labels = np.asarray(prediction.predictions), np.asarray(prediction.label_ids)
-    return {"accuracy": float(_hits(logits, labels, several=several).mean())}
+class EpochChoice:
+    """Scores an epoch on validation so that the latest one within a standard error of the best accuracy is kept.
+
+    Loss picks early epochs: it grows with confidence while accuracy still rises. On a set of 5,452 questions with six
+    labels it kept an epoch of 89.4 % where a later one had 95.6. The epoch of highest accuracy alone would be chosen by
+    a few messages; among those that a standard error cannot tell apart, the one trained longest is taken.
+    """
+
+    METRIC = "rank"
+
+    def __init__(self, *, several: bool) -> None:
+        self._several = several
+        self._best = 0.0
+        self._epoch = 0
+
+    def __call__(self, prediction: Any) -> dict[str, float]:
+        """Return an epoch's accuracy on validation, and its rank: above all before it where it may be kept, else 0."""
+        logits, labels = np.asarray(prediction.predictions), np.asarray(prediction.label_ids)
+        hits = _hits(logits, labels, several=self._several)
+        accuracy = float(hits.mean())
+        self._epoch += 1
+        self._best = max(self._best, accuracy)
+        error = math.sqrt(self._best * (1 - self._best) / len(hits))
+        return {"accuracy": accuracy, self.METRIC: float(self._epoch if accuracy >= self._best - error else 0)}
 
 
 def _hits(logits: NDArray[np.floating[Any]], labels: NDArray[Any], *, several: bool) -> NDArray[np.bool_]:

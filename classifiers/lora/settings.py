@@ -31,7 +31,7 @@ class LoraSettings(Settings):
     max_length: int = Field(default=128, ge=8)
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     best_epoch: bool = True
-    patience: int = Field(default=3, ge=0)
+    patience: int = Field(default=0, ge=0)
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
 
     @field_validator("model", mode="before")
