@@ -31,6 +31,7 @@ Find out, on your own messages, whether to fine-tune a small encoder or to promp
 
 my.csv needs a header line and the columns text and label.
 """
+MARGIN = "Loss of accuracy that does not matter, in points (default: that of the run's config, 2)."
 NEWEST = "Name or path of a run (default: the newest run)."
 A_RUN = "Name or path of a run, or 'latest'."
 
@@ -98,6 +99,7 @@ def _add_run_options(parser: argparse.ArgumentParser, *, default: str) -> None:
     add("--label", metavar="COLUMN", help="Column that holds the labels (default: label).")
     add("--only", metavar="NAME,NAME", help="Run only these classifiers of the config.")
     add("--split", choices=["stratified", "tail", "files"], help="How to divide the messages into parts.")
+    add("--margin", type=float, metavar="POINTS", help="Loss of accuracy that does not matter (default: 2 points).")
     add("--seed", type=int, help="Seed of the split and of the training.")
     add("--threads", type=int, help="Processor threads to use (default: all cores).")
     add("--run", metavar="NAME", help="Name of the run's folder (default: made from the config and the data).")
@@ -110,6 +112,7 @@ def _add_run_options(parser: argparse.ArgumentParser, *, default: str) -> None:
 def _add_report(commands: Commands) -> None:
     parser = _add(commands, "report", "Print a run's tables again and write report.md, report.html and scores.json.")
     parser.add_argument("run", nargs="?", help=NEWEST)
+    parser.add_argument("--margin", type=float, metavar="POINTS", help=MARGIN)
     parser.add_argument("--all", action="store_true", help="Print every table, not only the most important ones.")
     # the documents of this repository are filled in with these: bench report RUN --into README.md --block NAME
     parser.add_argument("--into", metavar="FILE.md", help=argparse.SUPPRESS)
@@ -137,6 +140,7 @@ def _add_recommend(commands: Commands) -> None:
     parser = _add(commands, "recommend", "Say which classifier to use within your limits and prices, and why.")
     add = parser.add_argument
     add("run", nargs="?", help=NEWEST)
+    add("--margin", type=float, metavar="POINTS", help=MARGIN)
     add("--max-latency-ms", type=float, metavar="MS", help="Longest time to answer one message (p50), in ms.")
     add("--max-memory-gb", type=float, metavar="GB", help="Most memory that serving may take, in GB.")
     add("--labels", type=int, metavar="N", help="How many labelled messages you have.")

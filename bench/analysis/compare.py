@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
+import numpy as np
+
 from bench.analysis.cascade import with_cascades
-from bench.analysis.label_scores import Interval, bootstrap_interval
+from bench.analysis.label_scores import Interval
+from bench.analysis.paired import LEVEL, PairedCounts, needed_to_differ, paired_interval
 from bench.analysis.scores import Row, score
 from bench.records.store import RunFolder
 from bench.records.types import PredictionRecord
 from classifiers.errors import BenchError
 
-RESAMPLES = 5000
+FLOOR = "majority"
+"""The backend that learns nothing from a message's text: it is there to be passed."""
+MIN_MESSAGES = 2
 Right = Literal["first", "second", "both", "neither"]
 
 
@@ -24,8 +28,9 @@ Right = Literal["first", "second", "both", "neither"]
 class Pair:
     """Two classifiers on the same n messages: accuracy of the first minus the second, and its chance.
 
-    `holm_p_value` is the p-value corrected for all pairs of the table (Holm 1979); `needed_n` is how many test
-    messages would tell the two apart at 80 % power if they differ as they do here, None where they do not.
+    `holm_p_value` is the p-value corrected for the comparisons with the most accurate row (Holm 1979), and that of the
+    pair alone for other pairs; `needed_n` is how many test messages would tell the two apart by that test at 80 % power
+    if they differ as they do here, None where they do not.
     """
 
     first: str
@@ -75,71 +80,87 @@ def rows_of(run: RunFolder) -> list[Row]:
     return with_cascades(rows, run, record.config.cascades)
 
 
-def compare(first: Row, second: Row, *, seed: int = 0) -> Pair:
-    """Test the accuracy difference of two classifiers on the messages both answered.
+def _id(record: PredictionRecord) -> str:
+    return record.id
 
-    The interval is a paired percentile bootstrap (scipy), the p-value McNemar's exact test
-    (statsmodels): the same messages were put to both, so an unpaired test would waste power.
+
+def compare(first: Row, second: Row, *, key: Callable[[PredictionRecord], Hashable] = _id) -> Pair:
+    """Compare the accuracy of two classifiers on the messages both answered.
+
+    The interval is Tango's score interval, the p-value McNemar's exact test (statsmodels): the same messages were put
+    to both, so an unpaired test would waste power. `key` says by what messages are paired.
+
+    Raises:
+        BenchError: if they have no message in common.
     """
-    import numpy as np
     from statsmodels.stats.contingency_tables import mcnemar
 
-    theirs = {record.id: record.is_right for record in second.records}
-    pairs = [(record.is_right, theirs[record.id]) for record in first.records if record.id in theirs]
-    if not pairs:
+    theirs = {key(record): record.is_right for record in second.records}
+    right = [(record.is_right, theirs[key(record)]) for record in first.records if key(record) in theirs]
+    if not right:
         raise BenchError(f"'{first.cell.classifier}' and '{second.cell.classifier}' answered no message in common")
-    a, b = np.array(pairs, dtype=float).T
-    only_a, only_b = int(((a == 1) & (b == 0)).sum()), int(((a == 0) & (b == 1)).sum())
-    both, neither = int(((a == 1) & (b == 1)).sum()), int(((a == 0) & (b == 0)).sum())
-    difference = float((a - b).mean())
-    interval = Interval(difference, difference)
-    if (a != b).any():
-        interval = bootstrap_interval((a - b,), np.mean, n_resamples=RESAMPLES, seed=seed)
-    p_value = float(mcnemar([[both, only_a], [only_b, neither]], exact=True).pvalue)
-    needed = needed_messages(only_a / len(pairs), only_b / len(pairs))
-    names = first.cell.classifier, second.cell.classifier
-    return Pair(*names, len(pairs), difference, interval, p_value, only_a, only_b, p_value, needed)
-
-
-def needed_messages(only_first: float, only_second: float, *, level: float = 0.05, power: float = 0.8) -> int | None:
-    """Give how many messages McNemar's test needs to tell two classifiers apart.
-
-    Args:
-        only_first: share of messages that only the first gets right.
-        only_second: share that only the second gets right.
-        level: two-sided level of significance.
-        power: chance of finding the difference.
-
-    Returns:
-        The sample size of Connor 1987 (Biometrics 43:207), or None where the shares are equal.
-    """
-    from scipy.stats import norm
-
-    difference, differing = abs(only_first - only_second), only_first + only_second
-    if not difference:
-        return None
-    alpha, beta = float(norm.ppf(1 - level / 2)), float(norm.ppf(power))
-    root = alpha * math.sqrt(differing) + beta * math.sqrt(differing - difference**2)
-    return math.ceil((root / difference) ** 2)
+    a, b = np.array(right, dtype=bool).T
+    counts = PairedCounts.of(a, b)
+    both, neither = int((a & b).sum()), int((~a & ~b).sum())
+    table = [[both, counts.only_first], [counts.only_second, neither]]
+    p_value = float(mcnemar(table, exact=True).pvalue)
+    return Pair(
+        first=first.cell.classifier,
+        second=second.cell.classifier,
+        n=counts.n,
+        difference=counts.difference,
+        interval=paired_interval(counts),
+        p_value=p_value,
+        only_first_right=counts.only_first,
+        only_second_right=counts.only_second,
+        holm_p_value=p_value,
+        needed_n=needed_to_differ(counts.only_first / counts.n, counts.only_second / counts.n),
+    )
 
 
 def all_pairs(rows: Sequence[Row]) -> list[Pair]:
-    """Compare every two classifiers that have answers, p-values corrected for their number.
+    """Compare every two classifiers that have answers.
 
-    Seeds of one row are not set against each other: their spread is what it is.
+    Seeds of one row are not set against each other: their spread is what it is. Only comparisons with the most
+    accurate row are made use of, so only their p-values and needed messages are corrected for their number: a floor
+    or a second seed that is added changes none of them. One message in common is no ground for a comparison.
     """
-    scored = combinations([row for row in rows if row.scores], 2)
-    return corrected([compare(a, b) for a, b in scored if not a.cell.row or a.cell.row != b.cell.row])
+    scored = [row for row in rows if row.scores]
+    pairs = [compare(a, b) for a, b in combinations(scored, 2) if not a.cell.row or a.cell.row != b.cell.row]
+    used = _used(scored)
+    with_best = corrected([pair for pair in pairs if frozenset((pair.first, pair.second)) in used])
+    changed = {(pair.first, pair.second): pair for pair in with_best}
+    return [changed.get((pair.first, pair.second), pair) for pair in pairs if pair.n >= MIN_MESSAGES]
+
+
+def _used(scored: Sequence[Row]) -> set[frozenset[str]]:
+    """Return the pairs of the most accurate row with each other row's first seed, floors left out."""
+    first: dict[str, str] = {}
+    for row in scored:
+        if row.cell.backend != FLOOR:
+            first.setdefault(row.cell.row or row.cell.classifier, row.cell.classifier)
+    accuracy = {row.cell.classifier: row.scores.accuracy for row in scored if row.scores}
+    best = max(first.values(), key=lambda name: accuracy[name], default="")
+    return {frozenset((best, name)) for name in first.values() if name != best}
 
 
 def corrected(pairs: Sequence[Pair]) -> list[Pair]:
-    """Give the pairs with p-values corrected for their number (Holm 1979, statsmodels)."""
+    """Return the pairs with p-values corrected for their number (Holm 1979, statsmodels), and the messages it takes."""
     from statsmodels.stats.multitest import multipletests
 
     if not pairs:
         return []
     p_values = multipletests([pair.p_value for pair in pairs], method="holm")[1]
-    return [replace(pair, holm_p_value=float(p)) for pair, p in zip(pairs, p_values, strict=True)]
+    return [
+        replace(
+            pair,
+            holm_p_value=float(p),
+            needed_n=needed_to_differ(
+                pair.only_first_right / pair.n, pair.only_second_right / pair.n, level=LEVEL / len(pairs)
+            ),
+        )
+        for pair, p in zip(pairs, p_values, strict=True)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

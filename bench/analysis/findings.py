@@ -58,14 +58,13 @@ def findings(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Find
     """Work out a run; `pairs` compare the rows that were trained on the whole training part."""
     trained = groups(rows)
     whole = full_data_rows(rows)
-    is_timed = run.config.jobs == 1 and run.executor == "local"
     prices = run.config.cost
     oos_label = run.config.data.oos_label
     return Findings(
         rows=tuple(whole),
         pairs=tuple(pairs),
-        verdict=recommend(whole, pairs, Limits(), prices) if pairs and is_timed else None,
-        is_timed=is_timed,
+        verdict=_verdict(run, whole),
+        is_timed=is_timed(run),
         prices=prices,
         costs={row.cell.classifier: cost_of(row.cell, prices) for row in whole},
         machine_gb={row.cell.classifier: machine_gb(row.cell) for row in whole},
@@ -78,6 +77,19 @@ def findings(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Find
         rejections={r.cell.classifier: rejection(r.records, oos_label) for r in whole if r.scores and oos_label},
         cascades=tuple(_cascades(whole)),
     )
+
+
+def _verdict(run: RunRecord, rows: Sequence[Row]) -> Verdict | None:
+    """Return the verdict without limits, at the config's prices; None where there is nothing to select from."""
+    if sum(row.scores is not None for row in rows) < 2:
+        return None
+    margin = run.config.verdict.margin / 100
+    return recommend(rows, Limits(), run.config.cost, margin=margin, is_timed=is_timed(run))
+
+
+def is_timed(run: RunRecord) -> bool:
+    """Tell whether a run's times mean something: not where cells ran at the same time, or on several machines."""
+    return run.config.jobs == 1 and run.executor == "local"
 
 
 def _crossings(trained: Sequence[Group]) -> list[Crossing]:

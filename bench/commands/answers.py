@@ -6,13 +6,14 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from bench.commands.shared import find, make_console, print_json, report_of
+from bench.commands.shared import find, make_console, print_json, report_of, with_margin
 from classifiers.errors import BenchError
 
 
 def recommend_classifier(options: argparse.Namespace) -> int:
-    """Print which classifier of a run to use; 1 where none meets the limits."""
-    from bench.analysis.compare import all_pairs, rows_of
+    """Print which classifier of a run to use; 1 where none can be named."""
+    from bench.analysis.compare import rows_of
+    from bench.analysis.findings import is_timed
     from bench.analysis.recommend import Limits, recommend
     from bench.analysis.scores import full_data_rows
     from bench.config.tables import CostConfig
@@ -22,9 +23,10 @@ def recommend_classifier(options: argparse.Namespace) -> int:
     rows = full_data_rows(rows_of(folder))
     limits = Limits(options.max_latency_ms, options.max_memory_gb, options.labels, _volume(options.volume))
     given = {"machine_per_hour": options.machine_price, "per_label": options.label_price}
-    config = folder.read().config.cost.model_dump()
-    prices = CostConfig.model_validate(config | {k: v for k, v in given.items() if v is not None})
-    verdict = recommend(rows, all_pairs(rows), limits, prices)
+    run = with_margin(folder.read(), options.margin)
+    prices = CostConfig.model_validate(run.config.cost.model_dump() | {k: v for k, v in given.items() if v is not None})
+    margin = run.config.verdict.margin / 100
+    verdict = recommend(rows, limits, prices, margin=margin, is_timed=is_timed(run))
     if options.json:
         print_json(asdict(verdict))
     else:

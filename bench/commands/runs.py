@@ -34,6 +34,8 @@ def _config(options: argparse.Namespace) -> RunConfig:
     values["data"] = {**values.get("data", {}), **{k: v for k, v in data.items() if v is not None}}
     if options.split:
         values["split"] = {**values.get("split", {}), "method": options.split}
+    if options.margin is not None:
+        values["verdict"] = {"margin": options.margin}
     values |= {k: v for k in ("seed", "threads") if (v := getattr(options, k)) is not None}
     if options.only:
         names = options.only.split(",")
@@ -144,12 +146,12 @@ def compare_data_sets(options: argparse.Namespace) -> int:
     return 0
 
 
-def _show(folder: RunFolder, console: Console, *, everything: bool = False) -> Report:
+def _show(folder: RunFolder, console: Console, *, everything: bool = False, margin: float | None = None) -> Report:
     """Print and write a run's report, and give it."""
     from bench.report.files import write_report
     from bench.report.terminal import print_report
 
-    report = report_of(folder)
+    report = report_of(folder, margin)
     print_report(console, report, everything=everything)
     write_report(folder.path, report)
     return report
@@ -170,7 +172,7 @@ def report_run(options: argparse.Namespace) -> int:
     """Print a run's tables and write its report again."""
     folder = find(options)
     console = make_console()
-    report = _show(folder, console, everything=options.all)
+    report = _show(folder, console, everything=options.all, margin=options.margin)
     if options.into:
         from bench.report.files import write_block
 

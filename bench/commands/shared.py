@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from classifiers.errors import BenchError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from bench.records.store import RunFolder
+    from bench.records.types import RunRecord
     from bench.report.build import Report
 
 
@@ -32,12 +36,27 @@ def find(options: argparse.Namespace) -> RunFolder:
     return find_run(options.run, options.results)
 
 
-def report_of(folder: RunFolder) -> Report:
-    """Work a run's report out from its records."""
+def with_margin(run: RunRecord, margin: float | None) -> RunRecord:
+    """Return a run with another margin of its verdict, where one was given, in points.
+
+    Raises:
+        BenchError: if it is no margin.
+    """
+    from bench.config.tables import VerdictConfig
+
+    if margin is None:
+        return run
+    if not 0 < margin < 100:
+        raise BenchError(f"--margin {margin:g} must be above 0 and below 100 points")
+    return replace(run, config=run.config.model_copy(update={"verdict": VerdictConfig(margin=margin)}))
+
+
+def report_of(folder: RunFolder, margin: float | None = None) -> Report:
+    """Work a run's report out from its records; `margin` replaces that of the run's config, in points."""
     from bench.analysis.compare import all_pairs, rows_of
     from bench.analysis.scores import full_data_rows
     from bench.report.build import make_report
     from bench.robustness.suites import stress_records
 
-    rows = rows_of(folder)
-    return make_report(folder.read(), rows, all_pairs(full_data_rows(rows)), stress_records(folder))
+    rows, run = rows_of(folder), with_margin(folder.read(), margin)
+    return make_report(run, rows, all_pairs(full_data_rows(rows)), stress_records(folder))

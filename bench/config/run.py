@@ -20,6 +20,7 @@ from bench.config.tables import (
     Seed,
     SplitConfig,
     SweepConfig,
+    VerdictConfig,
     check_names,
 )
 from bench.measure.limits import usable_cores
@@ -47,6 +48,7 @@ class RunConfig(Closed):
     data: DataConfig = Field(default_factory=DataConfig)
     split: SplitConfig = Field(default_factory=lambda: SplitConfig.model_validate({}))
     cost: CostConfig = Field(default_factory=lambda: CostConfig.model_validate({}))
+    verdict: VerdictConfig = Field(default_factory=lambda: VerdictConfig.model_validate({}))
     classifiers: dict[str, RowConfig] = Field(min_length=1)
 
     cascades: dict[str, CascadeConfig] = Field(default_factory=dict)
@@ -164,9 +166,13 @@ def make_config(values: dict[str, Any], *, where: str) -> RunConfig:
         return RunConfig.model_validate(values)
     except ValidationError as error:
         location = error.errors()[0]["loc"]
-        table = {"data": DataConfig, "split": SplitConfig, "cost": CostConfig, "sweep": SweepConfig}.get(
-            str(location[0]) if location else "", RunConfig
-        )
+        table = {
+            "data": DataConfig,
+            "split": SplitConfig,
+            "cost": CostConfig,
+            "verdict": VerdictConfig,
+            "sweep": SweepConfig,
+        }.get(str(location[0]) if location else "", RunConfig)
         raise BenchError(explain(error, table, where=where)) from error
 
 

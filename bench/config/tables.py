@@ -131,6 +131,12 @@ class CostConfig(Closed):
         return bool(self.machine_per_hour or self.per_label or self.per_kwh)
 
 
+class VerdictConfig(Closed):
+    """When a classifier counts as good enough: `margin` is the loss of accuracy that does not matter, in points."""
+
+    margin: float = Field(2.0, gt=0, lt=100)
+
+
 class CascadeConfig(Closed):
     """Row `first` answers what it is sure of and row `second` the rest; the bound is chosen on validation.
 

@@ -40,7 +40,7 @@ def print_report(console: Console, report: Report, *, everything: bool = False) 
 def print_verdict(console: Console, verdict: Verdict) -> None:
     """Print what to use, and a line per reason."""
     first, *rest = verdict.sentences
-    console.print(plain(first, style="bold green" if verdict.classifier else "bold red"))
+    console.print(plain(first, style="bold green" if verdict.is_decided else "bold red"))
     for line in rest:
         console.print(plain(line))
 

@@ -172,7 +172,9 @@ def test_lists_are_given_as_json_too(command: list[str], field: str, capsys: pyt
 
 def test_a_verdict_is_given_as_json_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--results", str(REPOSITORY / "results" / "reference"), "recommend", "default", "--json"]) == 0
-    assert set(json.loads(capsys.readouterr().out)) == {"classifier", "sentences"}
+    verdict = json.loads(capsys.readouterr().out)
+    assert (verdict["classifier"], verdict["is_decided"], verdict["margin"]) == ("encoder-then-llm", True, 0.02)
+    assert verdict["standings"][0]["classifier"] == "majority"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])

@@ -87,7 +87,8 @@ def pairs_table(pairs: Sequence[Pair], notes: tuple[str, ...]) -> Table:
     n = max(pair.n for pair in pairs)
     notes += (
         f"n needed: test messages that would tell the two apart at 80 % power, if they differ as here; there are {n}. "
-        "Holm p: corrected for the number of pairs.",
+        "Intervals are score intervals (Tango 1998). Holm p and n needed: corrected for the comparisons with the most "
+        "accurate row, which are the ones the verdict uses.",
     )
     title = "Differences in accuracy (points, paired on the same messages)"
     return Table(title, head, body, notes=notes, topic=Topic.DIFFERENCES)

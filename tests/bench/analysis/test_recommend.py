@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import pytest
 
-from bench.analysis.compare import all_pairs
 from bench.analysis.cost import break_even, cost_of, machine_gb
 from bench.analysis.recommend import Limits, recommend
 from bench.analysis.scores import Row, score
 from bench.cli import main
 from bench.config.tables import CostConfig
 from bench.records.types import CellRecord, Latency, PredictionRecord
+from classifiers.errors import BenchError
 
 FREE = CostConfig()
 
 
-def row(name: str, right: int, *, rate: float = 100.0, p50: float = 10.0, labels: int = 0, gb: float = 0.5) -> Row:
-    """A classifier that gets the first `right` of 200 messages right."""
-    answers = [("a",) if i < right else ("b",) for i in range(200)]
+def row(
+    name: str, right: int, *, rate: float = 100.0, p50: float = 10.0, labels: int = 0, gb: float = 0.5,
+    n: int = 200, backend: str = "linear",
+) -> Row:  # fmt: skip
+    """A classifier that gets the first `right` of n messages right."""
+    answers = [("a",) if i < right else ("b",) for i in range(n)]
     records = tuple(PredictionRecord(str(i), f"t{i}", ("a",), answer, True) for i, answer in enumerate(answers))
     cell = CellRecord(
-        name, "majority", "f", "ok", latency_ms=Latency(p50, p50, 50), throughput_per_s=rate, n_labelled=labels,
+        name, backend, "f", "ok", latency_ms=Latency(p50, p50, 50), throughput_per_s=rate, n_labelled=labels,
         predict_memory_bytes=int(gb * 1e9), load_seconds=0.0, fit_seconds=3600.0 if labels else 0.0, row=name,
     )  # fmt: skip
     return Row(cell, records, score(records, ["a", "b"]))
 
 
-def verdict(rows, limits=None, prices=FREE):
-    return recommend(rows, all_pairs(rows), limits or Limits(), prices)
+def verdict(rows, limits=None, prices=FREE, **options):
+    return recommend(rows, limits or Limits(), prices, **options)
 
 
 def test_the_measurably_better_one_is_chosen_however_slow() -> None:
@@ -37,13 +40,62 @@ def test_the_measurably_better_one_is_chosen_however_slow() -> None:
     assert "Measurably less accurate: linear." in found.sentences
 
 
-def test_of_equals_the_cheapest_is_chosen_and_what_would_change_that_is_said() -> None:
-    found = verdict([row("llm", 162, rate=2), row("linear", 160, rate=9000)])
-    assert found.classifier == "linear"
+def test_of_rows_shown_to_be_not_worse_the_cheapest_is_recommended() -> None:
+    found = verdict([row("llm", 1802, rate=2, n=2000), row("linear", 1800, rate=9000, n=2000)])
+    assert (found.classifier, found.is_decided, found.best) == ("linear", True, "llm")
     text = " ".join(found.sentences)
-    assert "llm is 1.0 points ahead, which may be chance (Holm p = 0.5); linear answers 4,500 times as fast." in text
-    # Connor with shares 0.01 and 0: (1.95996 · 0.1 + 0.84162 · √(0.01 - 0.0001))² / 0.0001
-    assert "If llm is really better by 1.0 points, about 783 test messages would show it; there are 200." in text
+    # of 2,000 messages 2 differ: Tango's interval at 90 % is [-0.302, +0.035] points
+    assert "llm is 0.1 points ahead, but linear is shown to be not worse by 2 points (difference [-0.3, +0.0])" in text
+    assert "it answers 4,500 times as fast." in text
+    assert "llm is the best of 2 on the same messages, so on new ones its accuracy is likely to be" in text
+    assert [(s.classifier, s.relation) for s in found.standings] == [("linear", "equivalent")]
+
+
+def test_not_significant_is_not_equal() -> None:
+    """The rule of old took the floor here: nothing is significant on ten messages."""
+    rows = [
+        row("majority", 4, rate=9e5, n=10, backend="majority"),
+        row("linear", 8, n=10),
+        row("encoder", 9, rate=9, n=10),
+    ]
+    found = verdict(rows)
+    assert (found.classifier, found.is_decided) == ("encoder", False)
+    assert found.sentences[0].startswith("Too few test messages to decide: about ")
+    assert found.sentences[0].endswith("would do, there are 10.")
+    assert found.needed_n is not None
+    assert found.needed_n > 10
+    assert "encoder is the most accurate so far: 90.0 % right" in found.sentences[1]
+
+
+def test_what_no_row_is_better_than_is_said() -> None:
+    rows = [row("majority", 41, n=60, backend="majority"), row("linear", 42, n=60), row("encoder", 43, rate=9, n=60)]
+    found = verdict(rows)
+    assert found.classifier is None
+    assert "Not even encoder is measurably better than majority, which ignores the text." in found.sentences
+
+
+def test_a_wide_margin_lets_a_cheap_row_pass_and_a_narrow_one_does_not() -> None:
+    rows = [row("llm", 1840, rate=2, n=2000), row("linear", 1800, rate=9000, n=2000)]
+    assert verdict(rows, margin=0.05).classifier == "linear"
+    assert verdict(rows, margin=0.01).classifier == "llm"
+
+
+def test_a_floor_that_is_added_changes_nothing() -> None:
+    rows = [row("llm", 1802, rate=2, n=2000), row("linear", 1800, rate=9000, n=2000)]
+    floor = row("majority", 700, rate=9e6, n=2000, backend="majority")
+    with_floor, without = verdict([*rows, floor]), verdict(rows)
+    assert with_floor.classifier == without.classifier == "linear"
+    assert with_floor.standings[0] == without.standings[0]
+    assert (with_floor.standings[1].classifier, with_floor.standings[1].relation) == ("majority", "worse")
+
+
+def test_times_of_a_shared_machine_decide_nothing() -> None:
+    rows = [row("llm", 1802, rate=2, n=2000), row("linear", 1800, rate=9000, n=2000)]
+    found = verdict(rows, is_timed=False)
+    assert found.classifier == "llm"
+    assert "Classifiers ran at the same time, so their times decide nothing." in found.sentences
+    with pytest.raises(BenchError, match="run with jobs = 1"):
+        verdict(rows, Limits(latency_ms=5), is_timed=False)
 
 
 def test_a_limit_puts_a_row_out_with_its_figure() -> None:
@@ -61,7 +113,7 @@ def test_a_limit_puts_a_row_out_with_its_figure() -> None:
 
 def test_cost_and_break_even_by_hand() -> None:
     prices = CostConfig(machine_per_hour=0.5, per_label=0.1)
-    encoder, llm = row("encoder", 160, rate=1000, labels=900), row("llm", 160, rate=1)
+    encoder, llm = row("encoder", 320, rate=1000, labels=900, n=400), row("llm", 320, rate=1, n=400)
     trained, asked = cost_of(encoder.cell, prices), cost_of(llm.cell, prices)
     assert trained is not None
     assert asked is not None
@@ -76,7 +128,7 @@ def test_cost_and_break_even_by_hand() -> None:
     small, large = (verdict([encoder, llm], Limits(volume=v), prices).classifier for v in (1e5, 1e7))
     assert (small, large) == ("llm", "encoder")
     text = " ".join(verdict([encoder, llm], Limits(volume=1e7), prices).sentences)
-    assert "Above 652,252 messages encoder is cheaper than llm, below it dearer." in text
+    assert "encoder is cheaper than llm above 652,252 messages, and dearer below." in text
 
 
 def test_the_smallest_machine_leaves_a_quarter_to_spare() -> None:

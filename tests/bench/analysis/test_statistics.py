@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from samples import hits, record, row
-from scipy.stats import norm
 from sklearn.metrics import f1_score
 from statsmodels.stats.contingency_tables import mcnemar
 
 from bench.analysis.calibration import probability_scores
-from bench.analysis.compare import all_pairs, compare, needed_messages, suspects
+from bench.analysis.compare import all_pairs, compare, suspects
 from bench.analysis.label_scores import Sets, label_sets, macro_f1_interval
+from bench.analysis.paired import needed_to_differ
 from bench.analysis.slices import length_of, slices
+from bench.records.types import CellRecord
 
 pytestmark = pytest.mark.slow
 
@@ -33,36 +35,39 @@ def test_mcnemar_is_statsmodels_and_holm_is_by_hand() -> None:
     xy, xz, yz = pairs["x", "y"], pairs["x", "z"], pairs["y", "z"]
     assert xy.p_value == pytest.approx(mcnemar([[80, 10], [0, 10]], exact=True).pvalue) == pytest.approx(2 / 2**10)
     assert xz.p_value == yz.p_value == pytest.approx(2 / 2**5)
-    # Holm: the smallest times 3, the next times 2, and none below the one before
-    assert xy.holm_p_value == pytest.approx(3 * 2 / 2**10)
-    assert xz.holm_p_value == yz.holm_p_value == pytest.approx(2 * 2 / 2**5)
+    # Holm over the two comparisons with x, the most accurate: the smallest times 2, the next as it is
+    assert xy.holm_p_value == pytest.approx(2 * 2 / 2**10)
+    assert xz.holm_p_value == pytest.approx(2 / 2**5)
+    assert yz.holm_p_value == yz.p_value, "nothing is made of this comparison"
 
 
-def test_needed_messages_is_connors_formula() -> None:
-    # shares 0.2 and 0.1: (1.95996 √0.3 + 0.84162 √(0.3 - 0.01))² / 0.01 = 233.1
-    assert needed_messages(0.2, 0.1) == 234
-    assert needed_messages(0.1, 0.2) == 234
-    assert needed_messages(0.1, 0.1) is None
+def test_floors_and_seeds_do_not_weaken_a_comparison() -> None:
+    x, y = hits("x", [True] * 90 + [False] * 10), hits("y", [True] * 80 + [False] * 20)
+    (alone,) = all_pairs([x, y])
+    floor = replace(hits("majority", [True] * 40 + [False] * 60), cell=CellRecord("majority", "majority", "f", "ok"))
+    seed = replace(y, cell=replace(y.cell, classifier="y-seed1"))
+    among = {(p.first, p.second): p for p in all_pairs([x, y, floor, seed])}
+    assert among["x", "y"] == alone
+    assert alone.holm_p_value == alone.p_value
 
 
-def test_mcnemar_has_the_power_that_needed_messages_promises() -> None:
-    chance = np.random.default_rng(0)
-    n = needed_messages(0.2, 0.1)
-    draws = chance.multinomial(n, [0.2, 0.1, 0.7], size=2000)
-    # the test of the formula is McNemar's without the exact test's caution
-    found = np.mean([abs(a - b) / math.sqrt(a + b) > norm.ppf(0.975) for a, b, _ in draws])
-    assert found == pytest.approx(0.8, abs=0.03)
+def test_needed_messages_are_for_the_corrected_test() -> None:
+    rows = [hits("x", [True] * 90 + [False] * 10), *(hits(n, [True] * 80 + [False] * 20) for n in "yz")]
+    pairs = {(p.first, p.second): p for p in all_pairs(rows)}
+    assert pairs["x", "y"].needed_n == needed_to_differ(0.1, 0.0, level=0.025)
 
 
-def test_the_paired_interval_holds_the_true_difference_95_times_in_100() -> None:
-    chance = np.random.default_rng(1)
-    held = 0
-    for _ in range(200):
-        kinds = chance.choice(3, size=150, p=[0.2, 0.1, 0.7])
-        pair = compare(hits("x", list(kinds != 1)), hits("y", list(kinds != 0)))
-        held += pair.interval.low <= 0.1 <= pair.interval.high
-    # 200 draws of a chance of 95 %: a standard error of 1.5 points
-    assert 0.90 <= held / 200 <= 0.99
+def test_equal_answers_on_ten_messages_are_not_called_equal_beyond_doubt() -> None:
+    pair = compare(hits("x", [True] * 10), hits("y", [True] * 10))
+    # z² / (n + z²) with z = 1.96
+    assert (pair.interval.low, pair.interval.high) == (
+        pytest.approx(-0.2775, abs=1e-4),
+        pytest.approx(0.2775, abs=1e-4),
+    )
+
+
+def test_one_message_in_common_is_no_ground_for_a_comparison() -> None:
+    assert all_pairs([hits("x", [True]), hits("y", [False])]) == []
 
 
 def test_the_interval_of_macro_f1_lies_around_scikit_learns_figure() -> None:
