@@ -155,13 +155,13 @@ def _find_parts(folder: Path) -> dict[Part, Path]:
 def _from_parts(files: dict[Part, Path], config: DataConfig) -> LoadedTask:
     if "train" not in files or len(files) == 1:
         raise BenchError("separate parts need a train file and a test file; name both, or one file to be split")
-    if len({file.resolve() for file in files.values()}) < len(files):
+    if len({os.path.abspath(file) for file in files.values()}) < len(files):
         raise BenchError("two parts are the same file; give each its own")
     one_name = len({file.name for file in files.values()}) < len(files)  # train/data.csv and test/data.csv
     tables = {
         part: read_table(file, config, f"{part}/{file.name}" if one_name else file.name) for part, file in files.items()
     }
-    folder = os.path.commonpath([file.resolve().parent for file in files.values()])
+    folder = os.path.commonpath([Path(os.path.abspath(file)).parent for file in files.values()])
     return _from_tables(tables, config, Path(folder).name or files["train"].stem)
 
 

@@ -10,7 +10,7 @@ FOLDER, INSTALLED = "data", "bench_data"
 
 
 def data_path(name: str) -> Path:
-    """Give the place of messages; one below data/ that is not here may be the project's own."""
+    """Return the place of messages; a path below data/ that is not here may be the project's own."""
     path = Path(name)
     if path.parts[:1] != (FOLDER,) or path.exists():
         return path

@@ -1,4 +1,4 @@
-"""The three parts of a data set, and the line that says which one a message belongs to."""
+"""The three parts of a data set."""
 
 from __future__ import annotations
 

@@ -36,11 +36,11 @@ class Split:
 
     @property
     def fingerprint(self) -> str:
-        """Give a hash of which message is in which part, 16 hexadecimal digits."""
+        """Return a hash of which message is in which part, 16 hexadecimal digits."""
         return hashlib.sha256(json.dumps(sorted(self.parts.items())).encode()).hexdigest()[:16]
 
     def select(self, messages: Sequence[Message], part: Part) -> list[Message]:
-        """Give the messages of a part, in the task's order."""
+        """Return the messages of a part, in the task's order."""
         return [m for m in messages if self.parts[m.id] == part]
 
 
@@ -169,7 +169,7 @@ def _stratified_by_sets(messages: Sequence[Message], share: float, seed: int) ->
 
 
 def _by_tail(messages: Sequence[Message], config: SplitConfig, seed: int) -> dict[str, Part]:
-    """Take the end of the concatenated files as test; validation is drawn from the rest by chance."""
+    """Take the end of the concatenated files as test; validation is drawn from the rest at random."""
     cut = len(messages) - max(1, round(len(messages) * TAIL_SHARE))
     parts: dict[str, Part] = {m.id: "train" if i < cut else "test" for i, m in enumerate(messages)}
     return parts | _drawn_validation(messages[:cut], config, seed)
@@ -191,7 +191,7 @@ def _drawn_validation(messages: Sequence[Message], config: SplitConfig, seed: in
 
 
 def first_per_label(messages: Sequence[Message], k: int, seed: int) -> list[Message]:
-    """Draw k messages a label by seed; a smaller draw is part of every larger one, and all come in shuffled order.
+    """Draw k messages per label by seed; a smaller draw is part of every larger one, and all come in shuffled order.
 
     A message of several labels is drawn where it is among the first k of any of them.
     """

@@ -143,7 +143,7 @@ def _message(row: Mapping[str, object], id_: str, config: DataConfig) -> Message
 
 
 def _check_rows_are_whole(messages: Sequence[Message], columns: Sequence[str], config: DataConfig) -> None:
-    """See that no cell of several lines holds rows, as it does after a quote that was closed by chance."""
+    """See that no cell of several lines holds rows, as where a later quote happens to close an earlier one."""
     if config.label not in columns:
         return
     labels = {label for message in messages for label in message.labels}

@@ -25,7 +25,7 @@ Report = Callable[[float], None]
 
 @dataclass(frozen=True, slots=True)
 class LabelIssue:
-    """A message whose label is likely wrong; `given_probability` is what its own label got, lowest first."""
+    """A message whose label is likely wrong; `given_probability` is what its label in the data got, lowest first."""
 
     message: Message
     suggested: str
@@ -34,7 +34,7 @@ class LabelIssue:
 
 
 def check_labels(run: RunFolder, name: str, *, folds: int, report: Report) -> tuple[list[LabelIssue], int]:
-    """Cross-validate a run's classifier over all its messages; give the issues and the number of messages.
+    """Cross-validate a run's classifier over all its messages; return the issues and the number of messages.
 
     Raises:
         BenchError: if a label has fewer messages than folds, or the classifier gives no probabilities.
@@ -62,7 +62,7 @@ def check_labels(run: RunFolder, name: str, *, folds: int, report: Report) -> tu
 def _held_out(
     plan: CellPlan, task: Task, messages: Sequence[Message], *, folds: int, threads: int, report: Report
 ) -> NDArray[np.float64]:
-    """Give every message's probabilities from a classifier that did not see it; shape (messages, labels)."""
+    """Return every message's probabilities from a classifier that did not see it; shape (messages, labels)."""
     from sklearn.model_selection import StratifiedKFold
 
     rows = np.zeros((len(messages), len(task.labels)))
@@ -80,14 +80,14 @@ def _held_out(
 
 
 def find_issues(task: Task, messages: Sequence[Message], rows: NDArray[np.float64]) -> list[LabelIssue]:
-    """Give the messages that confident learning finds, the least likely label first."""
+    """Return the messages that confident learning finds, the least likely label first."""
     from cleanlab.filter import find_label_issues
 
     labels = np.array([task.label_names.index(m.label) for m in messages])
     rows = rows / rows.sum(axis=1, keepdims=True)
-    found = find_label_issues(labels, rows, return_indices_ranked_by="self_confidence")
+    suspects = find_label_issues(labels, rows, return_indices_ranked_by="self_confidence")
     best = rows.argmax(axis=1)
     return [
         LabelIssue(messages[i], task.label_names[best[i]], float(rows[i, best[i]]), float(rows[i, labels[i]]))
-        for i in found
+        for i in suspects
     ]
