@@ -30,6 +30,7 @@ NOT_WRITABLE = (
     errno.ENOTDIR,
     errno.EEXIST,
     errno.EISDIR,
+    errno.EFBIG,
 )
 
 

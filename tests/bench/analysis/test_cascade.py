@@ -109,4 +109,4 @@ def test_only_leaves_out_the_cascades_of_rows_that_are_not_run(tmp_path) -> None
     (tmp_path / "c.toml").write_text(text + '[cascades.both]\nfirst = "linear"\nsecond = "encoder"\n')
     command = ["--results", str(tmp_path), "run", str(tmp_path / "c.toml"), "--only", "majority,linear", "--run", "r"]
     assert main(command) == 0
-    assert RunFolder(tmp_path / "r").read().config["cascades"] == {}
+    assert RunFolder(tmp_path / "r").read().config.cascades == {}

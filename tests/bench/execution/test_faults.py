@@ -323,8 +323,8 @@ def test_interrupt_stops_at_once_and_shows_what_is_finished(
     shown, said = process.communicate(timeout=2)
     assert process.returncode == 130
     assert not any(worker.is_running() for worker in workers)
-    assert "! steady interrupted: stopped before its end; its answers so far are kept" in shown
-    scores = shown[shown.index("Scores") :].splitlines()
+    assert "steady: interrupted: stopped before its end; its answers so far are kept" in shown
+    scores = shown[shown.index("Results") :].splitlines()
     assert any(line.split()[:1] == ["majority"] and "33.3 [" in line for line in scores), shown
     assert any(line.split()[:1] == ["steady"] and "–" in line for line in scores), shown
     assert said == "interrupted; the same command goes on where it stopped\n"

@@ -151,7 +151,7 @@ def test_failing_classifier_is_a_row_and_the_others_finish(
     assert (bad.status, good.status) == ("failed", "ok")
     assert bad.cause is not None
     assert cause in bad.cause
-    assert "bad failed" in capsys.readouterr().out
+    assert "bad: failed: " in capsys.readouterr().out
 
 
 def start(config: Path, results: Path) -> subprocess.Popen[bytes]:

@@ -243,7 +243,7 @@ def test_no_text_becomes_an_element_of_the_page(texts: list[str], labels: tuple[
     assert [message["text"] for message in data["messages"]] == texts
     assert data["messages"][1]["answers"][0]["attempts"][0]["raw"] == texts[1]
     assert data["labels"] == list(labels)
-    assert json.loads(shown.texts["specs"]) == {"chart": {"title": name}}
+    assert json.loads(shown.texts["specs"]) == {"chart": {"wide": {"title": name}, "narrow": None}}
 
 
 class Drawn:
