@@ -31,7 +31,7 @@ def recommend_classifier(options: argparse.Namespace) -> int:
         print_json(asdict(verdict))
     else:
         print_verdict(make_console(), verdict)
-    return 0 if verdict.classifier else 1
+    return 0 if verdict.classifier or verdict.best else 1
 
 
 def _volume(text: str) -> float:

@@ -139,7 +139,8 @@ def test_a_run_reports_sets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     config.write_text(f"[data]\npath = '{MULTI}'\n[classifiers.majority]\n[classifiers.linear]\n")
     command = ["--results", str(tmp_path)]
     assert main([*command, "run", str(config), "--run", "r"]) == 0
-    out = capsys.readouterr().out
+    assert "subset accuracy" in capsys.readouterr().out
+    out = (tmp_path / "r" / "report.md").read_text(encoding="utf-8")
     for word in ("subset accuracy", "micro F1", "Hamming loss", "Per label"):
         assert word in out
     assert "gold label (row) against answer" not in out

@@ -105,7 +105,7 @@ def test_memory_a_cell_needs_grows_with_its_model(tmp_path: Path) -> None:
 
 
 def test_no_cell_begins_before_its_memory_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "free_bytes", lambda: 10)
+    monkeypatch.setattr(memory, "free_memory_bytes", lambda: 10)
     gate = MemoryGate()
     with pytest.raises(BenchError, match="needs about"):
         gate.enter("huge", 11)
