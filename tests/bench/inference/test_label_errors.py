@@ -57,7 +57,7 @@ def test_swapped_labels_come_first(results: Path, capsys: pytest.CaptureFixture[
 
 
 def test_who_cannot_judge_is_one_clear_line(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["--results", str(results), "labels"]
+    command = ["--results", str(results), "label-errors"]
     assert main([*command, "r/liner"]) == 2
     assert "did you mean 'linear'" in capsys.readouterr().err
     assert main([*command, "r/linear", "--folds", "1"]) == 2
