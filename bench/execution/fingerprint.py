@@ -63,9 +63,5 @@ def run_fingerprint(config: RunConfig, loaded: LoadedTask, split: Split) -> str:
 
 
 def message_records(loaded: LoadedTask, split: Split) -> list[MessageRecord]:
-    """Return the messages that are in a part, in the task's order, as the run folder keeps them."""
-    return [
-        MessageRecord(m.id, split.parts[m.id], m.text, m.labels, dict(m.columns))
-        for m in loaded.messages
-        if m.id in split.parts
-    ]
+    """Return the messages with their parts, in the task's order, as the run folder keeps them."""
+    return [MessageRecord(m.id, split.parts[m.id], m.text, m.labels, dict(m.columns)) for m in loaded.messages]

@@ -135,12 +135,12 @@ class CellFolder:
             raise BenchError(f"{self.path} was never begun (no {IDENTITY}); run the benchmark again")
         return identity
 
-    def begin(self, identity: CellIdentity) -> bool:
-        """Take up a cell, clearing all that another cell left under its name; return whether anything was cleared."""
+    def begin(self, identity: CellIdentity) -> None:
+        """Take up a cell, clearing all that another cell left under its name."""
         old = _read_object(self.path / IDENTITY, CellIdentity)
         self.path.mkdir(parents=True, exist_ok=True)
         if old == identity:
-            return False
+            return
         stale = [file for file in self.path.iterdir() if file.name not in KEPT]
         for file in sorted(stale, key=lambda file: file.name != self.fitted.name):  # without it no model is whole
             if file.is_dir() and not file.is_symlink():
@@ -148,7 +148,6 @@ class CellFolder:
             else:
                 file.unlink()
         _write_object(self.path / IDENTITY, identity)
-        return bool(stale)
 
     def read(self) -> CellRecord | None:
         """Read cell.json; None where the cell never came to its end."""
