@@ -179,7 +179,7 @@ class Distilled(Classifier[DistilledSettings]):
         return answers
 
     def _surest(self, answers: Sequence[Prediction]) -> list[int]:
-        """Give the places of the answers to be learnt, in order; without probabilities all valid ones."""
+        """Return the places of the answers to be learnt, in order; without probabilities all valid ones."""
         valid = [i for i, answer in enumerate(answers) if answer.valid]
         if self.settings.surest == 1 or any(answers[i].confidence is None for i in valid):
             return valid
@@ -187,7 +187,7 @@ class Distilled(Classifier[DistilledSettings]):
         return sorted(ordered[: max(1, round(self.settings.surest * len(valid)))])
 
     def _targets(self, task: Task, answers: Sequence[Prediction]) -> Rows | None:
-        """Give the teacher's probabilities as targets, or None where its labels are to be learnt."""
+        """Return the teacher's probabilities as targets, or None where its labels are to be learnt."""
         if not self.settings.soft or any(answer.probabilities is None for answer in answers):
             return None
         rows = np.array([[(a.probabilities or {})[name] for name in task.label_names] for a in answers])

@@ -14,7 +14,7 @@ class BenchError(Exception):
 
 
 def nearest(word: str, words: list[str], *, what: str) -> str:
-    """Give the line that says `word` is unknown, with the nearest match and all that is allowed."""
+    """Return the line that says `word` is unknown, with the nearest match and all that is allowed."""
     close = get_close_matches(word, words, n=1, cutoff=0.5)
     hint = f"; did you mean '{close[0]}'?" if close else ""
     return f"unknown {what} '{word}'{hint} (available: {', '.join(words) or 'none'})"

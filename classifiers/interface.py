@@ -44,7 +44,7 @@ class Task:
 
     @property
     def label_names(self) -> tuple[str, ...]:
-        """Give the label names in the task's order, the order of every table and matrix."""
+        """Return the label names in the task's order, the order of every table and matrix."""
         return tuple(label.name for label in self.labels)
 
     @property
@@ -53,7 +53,7 @@ class Task:
         return self.max_labels > 1
 
     def without(self, name: str) -> Task:
-        """Give the task as it is for those who are not told of one of its labels."""
+        """Return the task as it is for those who are not told of one of its labels."""
         return replace(self, labels=tuple(label for label in self.labels if label.name != name))
 
 
@@ -68,7 +68,7 @@ class Message:
 
     @property
     def label(self) -> str:
-        """Give the only label; single-label code says so by using this.
+        """Return the only label; single-label code says so by using this.
 
         Raises:
             ValueError: if the message has none or several.
@@ -95,7 +95,7 @@ class Attempt:
 
 
 def confidence_of(labels: Sequence[str], probabilities: Mapping[str, float] | None) -> float | None:
-    """Give how sure a valid answer is: the probability of its least sure decision; None without probabilities.
+    """Return how sure a valid answer is: the probability of its least sure decision; None without probabilities.
 
     Every label is a decision, taken or left. Where exactly one label is taken and the probabilities add up to 1, this
     is the probability of that label.
@@ -124,7 +124,7 @@ class Prediction:
 
     @property
     def confidence(self) -> float | None:
-        """Give how sure the answer is, None where it is none or there are no probabilities."""
+        """Return how sure the answer is, None where it is none or there are no probabilities."""
         return confidence_of(self.labels, self.probabilities) if self.valid else None
 
 
@@ -174,7 +174,7 @@ class Stage:
 
     @property
     def tokens_per_s(self) -> float | None:
-        """Give tokens a second, or None for a stage without tokens or time."""
+        """Return tokens a second, or None for a stage without tokens or time."""
         return self.tokens / self.seconds if self.tokens and self.seconds > 0 else None
 
 
@@ -273,7 +273,7 @@ class Classifier(ABC, Generic[S]):
         self.threads = threads
 
     def supports(self, task: Task) -> str | None:
-        """Give the reason why this classifier cannot do `task`, or None where it can."""
+        """Return the reason why this classifier cannot do `task`, or None where it can."""
         return None
 
     def fetch(self, report: FetchReport = quiet) -> None:
@@ -306,7 +306,7 @@ class Classifier(ABC, Generic[S]):
 
     @abstractmethod
     def predict(self, texts: Sequence[str]) -> Iterator[Prediction]:
-        """Give exactly one prediction a text, in order, as they come."""
+        """Return exactly one prediction a text, in order, as they come."""
 
     def close(self) -> None:
         """Free what `load` and `fit` took."""

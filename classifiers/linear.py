@@ -82,7 +82,7 @@ class Linear(Classifier[LinearSettings]):
             self.thresholds = tune_thresholds(rows, label_matrix(validation, task.label_names))
 
     def predict(self, texts: Sequence[str]) -> Iterator[Prediction]:
-        """Give the likeliest label of each text, or all that are likely enough, with every label's probability."""
+        """Return the likeliest label of each text, or all that are likely enough, with every label's probability."""
         if not texts:  # scikit-learn refuses an empty batch
             return
         names = self.task.label_names

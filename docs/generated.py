@@ -43,19 +43,19 @@ PLAIN = {"string": "text", "integer": "whole number", "number": "number", "boole
 
 
 def made(name: str) -> str:
-    """Give the Markdown of a list by its name; raises KeyError for a name that is none."""
+    """Return the Markdown of a list by its name; raises KeyError for a name that is none."""
     return "\n".join(LISTS[name]())
 
 
 def config_tables() -> Iterator[str]:
-    """Give the keys of a config: the top of the file, then every table."""
+    """Return the keys of a config: the top of the file, then every table."""
     yield from _section("The top of the file", RunConfig)
     for name, schema in _schema(RunConfig)["$defs"].items():
         yield from [f"## `{TABLES.get(name, name)}` {{#{name}}}", "", *_table(schema)]
 
 
 def backend_tables() -> Iterator[str]:
-    """Give the settings of every registered backend."""
+    """Return the settings of every registered backend."""
     for name in backend_names():
         backend = find_backend(name)
         kind = backend.settings_type
@@ -63,7 +63,7 @@ def backend_tables() -> Iterator[str]:
 
 
 def record_tables() -> Iterator[str]:
-    """Give the fields of every record file, and of what the records hold."""
+    """Return the fields of every record file, and of what the records hold."""
     files = {
         "`run.json`": records.RunRecord,
         "`messages.jsonl`": records.MessageRecord,
@@ -84,7 +84,7 @@ def record_tables() -> Iterator[str]:
 
 
 def command_tables() -> Iterator[str]:
-    """Give every command with its arguments and options."""
+    """Return every command with its arguments and options."""
     parser = make_parser()
     (commands,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
     for name, command in commands.choices.items():
@@ -96,7 +96,7 @@ def command_tables() -> Iterator[str]:
 
 
 def _written(action: argparse.Action) -> str:
-    """Give an option or argument as it is typed; what may be left out stands in brackets."""
+    """Return an option or argument as it is typed; what may be left out stands in brackets."""
     value = "{" + ",".join(map(str, action.choices)) + "}" if action.choices else action.metavar or action.dest.upper()
     takes_value = action.nargs != 0
     if action.option_strings:
@@ -116,7 +116,7 @@ def _schema(kind: type[Any]) -> Schema:
 
 
 def _table(schema: Schema) -> Iterator[str]:
-    """Give what a type's docstring says, and a line a key: name, what it may be, what it is where it is left out."""
+    """Return what a type's docstring says, and a line a key: name, what it may be, what it is where it is left out."""
     required = schema.get("required", ())
     yield from [_text(schema.get("description", "")), "", "| key | value | default |", "|---|---|---|"]
     for name, value in schema["properties"].items():

@@ -52,12 +52,12 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def source_of(uri: str) -> Path:
-    """Give the file a page of the site is made of."""
+    """Return the file a page of the site is made of."""
     return REPOSITORY / uri.removeprefix(OUTSIDE) if uri.startswith(OUTSIDE) else DOCS / uri
 
 
 def site_uri(page: str, target: str) -> str | None:
-    """Give the place on the site of a file that a page's link names, None where it names no file of ours."""
+    """Return the place on the site of a file that a page's link names, None where it names no file of ours."""
     path = (source_of(page).parent / target).resolve()
     if not path.is_file() or not path.is_relative_to(REPOSITORY):
         return None

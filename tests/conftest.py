@@ -17,7 +17,7 @@ CUSTOMER_MESSAGES = REPOSITORY / "data" / "customer-messages"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give every process of a parallel test run cores of its own: threads that share a core wait for each other.
+    """Return every process of a parallel test run cores of its own: threads that share a core wait for each other.
 
     Threads sleep while they wait: processes that a test starts run beside those of other tests.
     """

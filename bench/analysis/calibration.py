@@ -93,7 +93,7 @@ def _calibration_error(bins: Sequence[Bin]) -> float:
 
 
 def _coverage(confidence: NDArray[np.float64], right: NDArray[np.float64]) -> tuple[Coverage, ...]:
-    """Give a point a distinct confidence: answers of the same one are answered or left together."""
+    """Return a point a distinct confidence: answers of the same one are answered or left together."""
     order = np.argsort(-confidence, kind="stable")
     sure, hits = confidence[order], np.cumsum(right[order])
     n = len(order)

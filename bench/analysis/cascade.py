@@ -28,12 +28,12 @@ class Point:
 
 
 def _sure(record: PredictionRecord) -> float:
-    """Give an answer's confidence; one that is no label has none, and 0 stands for it."""
+    """Return an answer's confidence; one that is no label has none, and 0 stands for it."""
     return record.confidence or 0.0
 
 
 def points(first: Records, second: Records) -> list[Point]:
-    """Give every bound that makes a difference, from passing nothing on to passing on everything.
+    """Return every bound that makes a difference, from passing nothing on to passing on everything.
 
     Only messages that both classifiers answered count.
 
@@ -65,7 +65,7 @@ def choose(found: Sequence[Point], config: CascadeConfig) -> Point:
 
 
 def cascade_row(name: str, rows: tuple[Row, Row], validation: tuple[Records, Records], config: CascadeConfig) -> Row:
-    """Give the row a cascade would have had; its costs are made up of those of its two classifiers.
+    """Return the row a cascade would have had; its costs are made up of those of its two classifiers.
 
     Raises:
         BenchError: if the first classifier gives no probabilities, or one has no answers to choose the bound by.
@@ -91,12 +91,12 @@ def cascade_row(name: str, rows: tuple[Row, Row], validation: tuple[Records, Rec
 
 
 def turned_away(records: Records, other: str) -> list[PredictionRecord]:
-    """Give the answers of somebody who gives every message the label `other`, at no cost."""
+    """Return the answers of somebody who gives every message the label `other`, at no cost."""
     return [PredictionRecord(r.id, r.text, r.gold, (other,), valid=True, columns=r.columns) for r in records]
 
 
 def turning_away(row: Row, other: str) -> Row:
-    """Give the row of somebody who gives every message the label `other`, beside a row with the same messages."""
+    """Return the row of somebody who gives every message the label `other`, beside a row with the same messages."""
     records = tuple(turned_away(row.records, other))
     labels = row.scores.labels if row.scores else ()
     cell = CellRecord(
@@ -118,7 +118,7 @@ def turning_away(row: Row, other: str) -> Row:
 
 
 def _joined(first: PredictionRecord, second: PredictionRecord) -> PredictionRecord:
-    """Give the second classifier's answer with the time of both; its attempts are what a person wants to see."""
+    """Return the second classifier's answer with the time of both; its attempts are what a person wants to see."""
     return replace(second, seconds=first.seconds + second.seconds)
 
 
@@ -157,7 +157,7 @@ def _cell(name: str, first: CellRecord, second: CellRecord, records: Records, fo
 
 
 def _energy(first: Energy | None, second: Energy | None, passed: float) -> Energy | None:
-    """Give the energy of one answer: the first's, and the second's for the share passed on."""
+    """Return the energy of one answer: the first's, and the second's for the share passed on."""
     if first is None or second is None:
         return None
     own, other = first.kwh_per_message, second.kwh_per_message
@@ -166,7 +166,7 @@ def _energy(first: Energy | None, second: Energy | None, passed: float) -> Energ
 
 
 def _latency(first: Latency | None, second: Latency | None, passed: float) -> Latency | None:
-    """Give the time of one message: the median is the first's alone unless most are passed on."""
+    """Return the time of one message: the median is the first's alone unless most are passed on."""
     if first is None or second is None:
         return None
     p50 = first.p50 + (second.p50 if passed > 0.5 else 0.0)

@@ -61,7 +61,7 @@ class Disagreement:
 
     @property
     def columns(self) -> dict[str, str]:
-        """Give the data set's other columns of this message."""
+        """Return the data set's other columns of this message."""
         return next(iter(self.answers.values())).columns
 
     def is_right(self, classifier: str) -> bool:
@@ -180,7 +180,7 @@ class Suspect:
 
 
 def suspects(rows: Sequence[Row]) -> list[Suspect]:
-    """Give the messages on which at least two classifiers agree against the gold label and none is for it."""
+    """Return the messages on which at least two classifiers agree against the gold label and none is for it."""
     found = []
     for message in answers_by_message(rows):
         answers = [record for record in message.answers.values() if record.valid]
@@ -195,7 +195,7 @@ def suspects(rows: Sequence[Row]) -> list[Suspect]:
 
 
 def answers_by_message(rows: Sequence[Row]) -> Iterator[Disagreement]:
-    """Give every test message that all classifiers answered, with the answers side by side."""
+    """Return every test message that all classifiers answered, with the answers side by side."""
     scored = [row for row in rows if row.scores]
     by_id = {row.cell.classifier: {record.id: record for record in row.records} for row in scored}
     for record in scored[0].records if scored else ():
@@ -211,7 +211,7 @@ def disagreements(
     label: str | None = None,
     right: Right | None = None,
 ) -> list[Disagreement]:
-    """Give the messages on which classifiers differ.
+    """Return the messages on which classifiers differ.
 
     Args:
         rows: the table's rows.

@@ -30,16 +30,16 @@ class Cost:
 
     @property
     def fixed(self) -> float:
-        """Give what is spent before the first message."""
+        """Return what is spent before the first message."""
         return self.labelling + self.training
 
     def total(self, messages: float) -> float:
-        """Give the cost of everything up to that many messages."""
+        """Return the cost of everything up to that many messages."""
         return self.fixed + self.per_million * messages / 1e6
 
 
 def cost_of(cell: CellRecord, prices: CostConfig) -> Cost | None:
-    """Give a classifier's cost; None where its throughput, or an energy that has a price, is not known."""
+    """Return a classifier's cost; None where its throughput, or an energy that has a price, is not known."""
     training_kwh, answer_kwh = energy_of(cell, prices)
     if not cell.throughput_per_s or (prices.per_kwh and (training_kwh is None or answer_kwh is None)):
         return None
@@ -58,7 +58,7 @@ def cost_of(cell: CellRecord, prices: CostConfig) -> Cost | None:
 
 
 def energy_of(cell: CellRecord, prices: CostConfig) -> tuple[float | None, float | None]:
-    """Give the kilowatt-hours of training and of one answer: measured, else by the config's `watts`, else None."""
+    """Return the kilowatt-hours of training and of one answer: measured, else by the config's `watts`, else None."""
     fit = cell.energy.fit_kwh if cell.energy else None
     answer = cell.energy.kwh_per_message if cell.energy else None
     if prices.watts:
@@ -69,7 +69,7 @@ def energy_of(cell: CellRecord, prices: CostConfig) -> tuple[float | None, float
 
 
 def break_even(first: Cost, second: Cost) -> float | None:
-    """Give the number of messages above which the one with the higher fixed cost is the cheaper one.
+    """Return the number of messages above which the one with the higher fixed cost is the cheaper one.
 
     None where one of the two is never dearer than the other.
     """
@@ -78,7 +78,7 @@ def break_even(first: Cost, second: Cost) -> float | None:
 
 
 def machine_gb(cell: CellRecord) -> float | None:
-    """Give the memory of the smallest usual machine that holds a classifier at work, in GB."""
+    """Return the memory of the smallest usual machine that holds a classifier at work, in GB."""
     needed = cell.predict_memory_bytes or cell.peak_memory_bytes
     if needed is None:
         return None

@@ -56,7 +56,7 @@ def label_scores(gold: Sets, answered: Sets, labels: Sequence[str]) -> tuple[Lab
 
 
 def macro_f1(gold: Sets, answered: Sets) -> float:
-    """Give the mean F1 over the labels that have gold messages (scikit-learn)."""
+    """Return the mean F1 over the labels that have gold messages (scikit-learn)."""
     from sklearn.metrics import f1_score
 
     present = np.flatnonzero(gold.any(axis=0))
@@ -64,28 +64,28 @@ def macro_f1(gold: Sets, answered: Sets) -> float:
 
 
 def micro_f1(gold: Sets, answered: Sets) -> float:
-    """Give the F1 of all decisions over all labels together (scikit-learn)."""
+    """Return the F1 of all decisions over all labels together (scikit-learn)."""
     from sklearn.metrics import f1_score
 
     return float(f1_score(gold, answered, average="micro", zero_division=0))
 
 
 def hamming_loss(gold: Sets, answered: Sets) -> float:
-    """Give the share of (message, label) decisions that are wrong (scikit-learn)."""
+    """Return the share of (message, label) decisions that are wrong (scikit-learn)."""
     from sklearn import metrics
 
     return float(metrics.hamming_loss(gold, answered))
 
 
 def resamples_at_once(n_messages: int) -> int:
-    """Give how many bootstrap resamples to draw at a time: all would be gigabytes where messages are many."""
+    """Return how many bootstrap resamples to draw at a time: all would be gigabytes where messages are many."""
     return max(1, MAX_DRAWN // n_messages)
 
 
 def bootstrap_interval(
     samples: Sequence[Any], statistic: Callable[..., Any], *, n_resamples: int, seed: int, **options: Any
 ) -> Interval:
-    """Give the 95 % percentile bootstrap interval of a statistic (scipy), in memory that does not grow with messages.
+    """Return the 95 % percentile bootstrap interval of a statistic (scipy), in memory that does not grow with messages.
 
     `samples` have a value a message each; `options` are scipy's `paired` and `vectorized`.
     """
@@ -104,7 +104,7 @@ def bootstrap_interval(
 
 
 def macro_f1_interval(gold: Sets, answered: Sets, *, seed: int = 0) -> Interval:
-    """Give the 95 % percentile bootstrap interval of macro F1 over messages (scipy)."""
+    """Return the 95 % percentile bootstrap interval of macro F1 over messages (scipy)."""
     from scipy.sparse import csr_array
 
     n = len(gold)

@@ -35,17 +35,17 @@ class Group:
 
     @property
     def mean(self) -> float:
-        """Give the mean accuracy over the seeds."""
+        """Return the mean accuracy over the seeds."""
         return float(np.mean(self.accuracies))
 
     @property
     def sd(self) -> float | None:
-        """Give the standard deviation over the seeds (n - 1), None for one seed."""
+        """Return the standard deviation over the seeds (n - 1), None for one seed."""
         return float(np.std(self.accuracies, ddof=1)) if len(self.accuracies) > 1 else None
 
     @property
     def interval(self) -> Interval | None:
-        """Give the 95 % interval of the mean over seeds (Student's t), None for one seed."""
+        """Return the 95 % interval of the mean over seeds (Student's t), None for one seed."""
         from scipy import stats
 
         if not self.sd:
@@ -100,7 +100,7 @@ def _group(name: str, size: int | None, cells: Sequence[Row], labels: int) -> Gr
 
 
 def curves(found: Sequence[Group]) -> dict[str, list[Group]]:
-    """Give the rows that were trained on several numbers of messages, fewest first."""
+    """Return the rows that were trained on several numbers of messages, fewest first."""
     by_row: dict[str, list[Group]] = {}
     for group in found:
         by_row.setdefault(group.row, []).append(group)
@@ -109,7 +109,7 @@ def curves(found: Sequence[Group]) -> dict[str, list[Group]]:
 
 
 def flat_lines(found: Sequence[Group]) -> list[Group]:
-    """Give the rows that were run on the whole training part only: an LLM that learns nothing, and floors."""
+    """Return the rows that were run on the whole training part only: an LLM that learns nothing, and floors."""
     learners = curves(found)
     return [group for group in found if group.row not in learners]
 
@@ -138,7 +138,7 @@ def crossing(curve: Sequence[Group], rival: Group, *, seed: int = 0) -> Crossing
 
 
 def first_crossing(sizes: Sequence[float], accuracies: Sequence[float], level: float) -> float | None:
-    """Give the first size at which a piecewise line over log(size) reaches a level, or None."""
+    """Return the first size at which a piecewise line over log(size) reaches a level, or None."""
     if accuracies[0] >= level:
         return sizes[0]
     for i in range(1, len(sizes)):
@@ -149,7 +149,7 @@ def first_crossing(sizes: Sequence[float], accuracies: Sequence[float], level: f
 
 
 def gap(learner: Group, rival: Group) -> Gap:
-    """Give the difference in accuracy and its 95 % interval, paired by message (Student's t)."""
+    """Return the difference in accuracy and its 95 % interval, paired by message (Student's t)."""
     from scipy.stats import ttest_1samp
 
     differences = learner.hits - rival.hits

@@ -24,12 +24,12 @@ class Share:
 
     @property
     def value(self) -> float | None:
-        """Give the share, None of nothing."""
+        """Return the share, None of nothing."""
         return self.right / self.n if self.n else None
 
     @property
     def interval(self) -> Interval | None:
-        """Give the 95 % interval, None of nothing."""
+        """Return the 95 % interval, None of nothing."""
         return wilson_interval(self.right, self.n) if self.n else None
 
 

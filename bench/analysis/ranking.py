@@ -39,14 +39,14 @@ class Standings:
 
     @property
     def ranks(self) -> NDArray[np.float64]:
-        """Give the rank of every classifier on every data set."""
+        """Return the rank of every classifier on every data set."""
         from scipy.stats import rankdata
 
         return np.asarray(rankdata(-self.accuracies, axis=1))
 
     @property
     def mean_ranks(self) -> NDArray[np.float64]:
-        """Give the mean rank of every classifier."""
+        """Return the mean rank of every classifier."""
         return np.asarray(self.ranks.mean(axis=0))
 
 
@@ -70,7 +70,7 @@ def standings(runs: Sequence[RunFolder]) -> Standings:
 
 
 def _accuracies(runs: Sequence[RunFolder]) -> dict[str, Mapping[str, list[float]]]:
-    """Give every data set's accuracies by row; seeds of a row and runs of the same data come together."""
+    """Return every data set's accuracies by row; seeds of a row and runs of the same data come together."""
     found: dict[tuple[str, str], dict[str, list[float]]] = {}
     for folder in runs:
         run = folder.read()

@@ -181,7 +181,7 @@ def _standings(
 
 
 def _breaks(row: Row, limits: Limits) -> str | None:
-    """Give the limit a row breaks, with its figure; what was not measured breaks a limit on it."""
+    """Return the limit a row breaks, with its figure; what was not measured breaks a limit on it."""
     cell = row.cell
     latency = cell.latency_ms.p50 if cell.latency_ms else math.inf
     memory = (cell.predict_memory_bytes or cell.peak_memory_bytes or math.inf) / 1e9

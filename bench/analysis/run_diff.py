@@ -51,7 +51,7 @@ def changes(old: Sequence[Row], new: Sequence[Row]) -> list[Change]:
 
 
 def _change(old: Row, new: Row, pair: Pair) -> Change:
-    """Give both accuracies on the messages of the pair, not on those that only one of the runs tested."""
+    """Return both accuracies on the messages of the pair, not on those that only one of the runs tested."""
     shared = {record.id for record in old.records} & {record.id for record in new.records}
     right = {
         name: sum(record.is_right for record in row.records if record.id in shared)

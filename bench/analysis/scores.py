@@ -63,7 +63,7 @@ class Scores:
 
 
 def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> Interval:
-    """Give the Wilson score interval of a proportion (statsmodels).
+    """Return the Wilson score interval of a proportion (statsmodels).
 
     Chosen over the normal approximation because accuracies here sit near 1, where that one
     leaves [0, 1] (Brown, Cai & DasGupta 2001).
@@ -142,7 +142,7 @@ class Row:
 
 
 def unsure_below(records: Sequence[PredictionRecord], accuracy: float) -> float | None:
-    """Give the lowest probability at and above which answers are right often enough.
+    """Return the lowest probability at and above which answers are right often enough.
 
     Args:
         records: answers to validation messages, never to test messages.
@@ -166,7 +166,7 @@ def unsure_below(records: Sequence[PredictionRecord], accuracy: float) -> float 
 
 
 def full_data_rows(rows: Sequence[Row]) -> list[Row]:
-    """Give the rows that were trained on the whole training part, not on a few messages a label of it."""
+    """Return the rows that were trained on the whole training part, not on a few messages a label of it."""
     return [row for row in rows if row.cell.train_per_label is None]
 
 
@@ -181,7 +181,7 @@ class Spread:
 
 
 def spreads(trials: Sequence[Trial]) -> list[Spread]:
-    """Give the spread over every setting that took several values while all others stayed the same."""
+    """Return the spread over every setting that took several values while all others stayed the same."""
     found: dict[tuple[str, str], list[float]] = {}
     for trial in trials:
         for setting in trial.settings:
@@ -220,7 +220,7 @@ def _of_probability(name: str) -> Callable[[Row], float | None]:
 
 
 def _before_retry(row: Row) -> float | None:
-    """Give the accuracy of first attempts, of a classifier that may make several."""
+    """Return the accuracy of first attempts, of a classifier that may make several."""
     return row.scores.first_attempt_accuracy if row.scores and row.cell.max_attempts > 1 else None
 
 

@@ -45,7 +45,7 @@ def slices(rows: Sequence[Row]) -> Iterator[Slice]:
 
 
 def length_of(text: str) -> str:
-    """Give the band of a text's number of words."""
+    """Return the band of a text's number of words."""
     n = len(text.split())
     return next((name for most, name in LENGTHS if n <= most), LONGEST)
 

@@ -94,7 +94,7 @@ def run_benchmark(options: argparse.Namespace) -> int:
 
 
 def _executor(options: argparse.Namespace, config: RunConfig) -> Executor:
-    """Give what carries the cells out."""
+    """Return what carries the cells out."""
     if options.executor == "local":
         from bench.execution.local import LocalExecutor
 

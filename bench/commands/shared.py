@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def make_console() -> Console:
-    """Give a console that colours nothing by guess."""
+    """Return a console that colours nothing by guess."""
     from rich.console import Console
 
     return Console(highlight=False)
@@ -30,7 +30,7 @@ def print_json(value: object) -> None:
 
 
 def find(options: argparse.Namespace) -> RunFolder:
-    """Give the run that was named, or the newest."""
+    """Return the run that was named, or the newest."""
     from bench.records.store import find_run
 
     return find_run(options.run, options.results)

@@ -80,7 +80,7 @@ class RunConfig(Closed):
         return self
 
     def runs(self) -> list[RunConfig]:
-        """Give the runs a sweep consists of; without one, this run alone."""
+        """Return the runs a sweep consists of; without one, this run alone."""
         if self.sweep is None:
             return [self]
         data = self.sweep.data or {"": self.data}
@@ -99,11 +99,11 @@ class RunConfig(Closed):
 
     @property
     def threads_per_cell(self) -> int:
-        """Give the processor threads one classifier may use."""
+        """Return the processor threads one classifier may use."""
         return max((self.threads or usable_cores()) // self.jobs, 1)
 
     def cells(self) -> list[CellPlan]:
-        """Give everything that is to be run, in the order of the rows."""
+        """Return everything that is to be run, in the order of the rows."""
         return [cell for name in self.classifiers for cell in self._cells_of(name)]
 
     @property
@@ -112,7 +112,7 @@ class RunConfig(Closed):
         return [cell.name for cell in self.cells()]
 
     def cell(self, name: str) -> CellPlan:
-        """Give a cell by its name."""
+        """Return a cell by its name."""
         return next(cell for cell in self.cells() if cell.name == name)
 
     def _cells_of(self, name: str) -> Iterator[CellPlan]:

@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 def check_names(tables: dict[str, T]) -> dict[str, T]:
-    """Give tables back whose names can be folders' names; raises ValueError for another."""
+    """Return tables whose names can be folders' names; raises ValueError for another."""
     for name in tables:
         if not NAME.fullmatch(name):
             raise ValueError(f"{name!r} cannot be a folder's name; use letters, digits, '.', '_' and '-'")
@@ -80,7 +80,7 @@ class DataConfig(Closed):
     train_on_oos: bool = True
 
     def learnt(self, task: Task) -> Task:
-        """Give a task as classifiers are told it."""
+        """Return a task as classifiers are told it."""
         return task if self.train_on_oos else task.without(self.oos_label)
 
     @property

@@ -23,7 +23,7 @@ NO_MEMORY = re.compile(
 
 
 def cause_of_error(error: Exception) -> str:
-    """Give one line: our own errors as they are, others with their type, a lack of memory by its name."""
+    """Return one line: our own errors as they are, others with their type, a lack of memory by its name."""
     text = " ".join(str(error).split())
     if not isinstance(error, BenchError):
         text = f"{type(error).__name__}: {text}".rstrip(": ")

@@ -24,7 +24,7 @@ COPIES = 2
 
 
 def needed_bytes(cell: CellPlan, row: RowConfig) -> int:
-    """Give what a cell may come to need: what its row says, or an estimate by the size of its largest model."""
+    """Return what a cell may come to need: what its row says, or an estimate by the size of its largest model."""
     if row.memory_gb is not None:
         return round(row.memory_gb * 1e9)
     settings = check_settings(find_backend(cell.backend), cell.settings, where=cell.row).model_dump()

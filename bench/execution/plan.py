@@ -84,7 +84,7 @@ class Job:
 
     @property
     def folder(self) -> CellFolder:
-        """Give the folder its records go to."""
+        """Return the folder its records go to."""
         return self.plan.folder.cell(self.cell.name)
 
     def without_result(self, status: Status, cause: str) -> CellRecord:
@@ -121,7 +121,7 @@ class Executor(Protocol):
 
 
 def worker_variables(config: RunConfig) -> dict[str, str]:
-    """Give the environment variables of a worker: how many threads its libraries may use, and that they be quiet."""
+    """Return the environment variables of a worker: how many threads its libraries may use, and that they be quiet."""
     threads = str(config.threads_per_cell)
     quiet = {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
     return {**dict.fromkeys(THREAD_VARIABLES, threads), **quiet}

@@ -62,7 +62,7 @@ def _allowed(task: Task) -> str:
 
 
 def _record(message: Message, prediction: Prediction, names: Sequence[str], seconds: float) -> PredictionRecord:
-    """Give the record of an answer, its labels in the task's order."""
+    """Return the record of an answer, its labels in the task's order."""
     probabilities = prediction.probabilities
     return PredictionRecord(
         id=message.id,

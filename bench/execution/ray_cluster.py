@@ -160,7 +160,7 @@ def store(folder: Path, address: str) -> None:
 
 
 def place_of(storage: str, job: Job) -> tuple[Any, str]:
-    """Give the file system and the folder in it that the storage keeps a cell in."""
+    """Return the file system and the folder in it that the storage keeps a cell in."""
     import fsspec
 
     found: tuple[Any, str] = fsspec.url_to_fs(f"{storage}/{job.plan.folder.path.name}/{job.cell.name}")

@@ -66,16 +66,16 @@ class Cell:
 
     @property
     def task(self) -> Task:
-        """Give the task as the classifier is told it."""
+        """Return the task as the classifier is told it."""
         return self.config.data.learnt(self.full_task)
 
     def training_messages(self, part: Part) -> list[Message]:
-        """Give the messages of one part that the classifier may learn from."""
+        """Return the messages of one part that the classifier may learn from."""
         known = set(self.task.label_names)
         return [message for message in self.messages(part) if known.issuperset(message.labels)]
 
     def messages(self, part: Part) -> list[Message]:
-        """Give the messages of one part; a cell with few training messages has no others to look at."""
+        """Return the messages of one part; a cell with few training messages has no others to look at."""
         messages = [record.as_message() for record in self.records if record.part == part]
         size = self.plan.train_per_label
         if size is None or part == "test":
@@ -103,7 +103,7 @@ class Cell:
 
     @property
     def energy(self) -> Energy:
-        """Give what was measured; the energy of a fit that an earlier worker made is not known."""
+        """Return what was measured; the energy of a fit that an earlier worker made is not known."""
         kwh = self.meter.kwh
         return Energy(self.meter.source, kwh.get("fit"), kwh.get("predict"), self.n_predicted)
 

@@ -16,7 +16,7 @@ NO_METER = "this machine has no power meter that can be read"
 
 
 def power_meters() -> dict[str, str]:
-    """Give the power meters that can be read: codecarbon's name of the figure, and what it is read from."""
+    """Return the power meters that can be read: codecarbon's name of the figure, and what it is read from."""
     try:
         from codecarbon.core import cpu, gpu, powermetrics
     except ImportError:

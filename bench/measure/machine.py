@@ -41,7 +41,7 @@ def machine(threads: int) -> dict[str, str | int]:
 
 
 def versions() -> dict[str, str]:
-    """Give the versions of Python and of the packages that scores and timings depend on."""
+    """Return the versions of Python and of the packages that scores and timings depend on."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -52,7 +52,7 @@ def versions() -> dict[str, str]:
 
 
 def git_commit() -> str | None:
-    """Give the commit of the checkout this code lies in, `+` appended where it has changes, or None."""
+    """Return the commit of the checkout this code lies in, `+` appended where it has changes, or None."""
     here = Path(__file__).parents[2]
     if not (here / ".git").exists():  # installed into somebody else's checkout, perhaps
         return None

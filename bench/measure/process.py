@@ -11,7 +11,7 @@ CLEAR = Path("/proc/self/clear_refs")
 
 
 def peak_memory_bytes() -> int:
-    """Give the largest resident size so far, or since `forget_peak` where the system can forget."""
+    """Return the largest resident size so far, or since `forget_peak` where the system can forget."""
     if STATUS.exists():
         found = re.search(r"VmHWM:\s+(\d+) kB", STATUS.read_text())
         if found:

@@ -83,7 +83,7 @@ class JsonLines(Generic[R]):
 
 
 def reason(error: Exception) -> str:
-    """Give what is wrong with a record in one short line."""
+    """Return what is wrong with a record in one short line."""
     text = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
     return " ".join(text.split())[:MAX_SHOWN]
 

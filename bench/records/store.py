@@ -80,22 +80,22 @@ class CellFolder:
 
     @property
     def predictions(self) -> JsonLines[PredictionRecord]:
-        """Give the answers, in the order they came."""
+        """Return the answers, in the order they came."""
         return JsonLines(self.path / "predictions.jsonl", PredictionRecord, self._check)
 
     @property
     def validation(self) -> JsonLines[PredictionRecord]:
-        """Give the answers to messages of the validation part, for what is chosen on it."""
+        """Return the answers to messages of the validation part, for what is chosen on it."""
         return JsonLines(self.path / "validation.jsonl", PredictionRecord, self._check)
 
     @property
     def epochs(self) -> JsonLines[EpochRecord]:
-        """Give the epochs of the fit; empty where it has none."""
+        """Return the epochs of the fit; empty where it has none."""
         return JsonLines(self.path / "fit.jsonl", EpochRecord)
 
     @property
     def model(self) -> Path:
-        """Give the folder the fitted classifier is saved in."""
+        """Return the folder the fitted classifier is saved in."""
         return self.path / "model"
 
     @property
@@ -105,7 +105,7 @@ class CellFolder:
 
     @property
     def log(self) -> Path:
-        """Give the file that holds everything the worker printed."""
+        """Return the file that holds everything the worker printed."""
         return self.path / "log.txt"
 
     @contextmanager
@@ -177,7 +177,7 @@ class RunFolder:
         return JsonLines(self.path / "messages.jsonl", MessageRecord)
 
     def cell(self, classifier: str) -> CellFolder:
-        """Give the folder of one classifier."""
+        """Return the folder of one classifier."""
         return CellFolder(self.path / classifier)
 
     def read(self) -> RunRecord:
@@ -220,7 +220,7 @@ def all_runs(root: Path) -> list[RunFolder]:
 
 
 def find_run(name: str | None, root: Path) -> RunFolder:
-    """Give a run by path, by name below `root`, or the newest for None and for `latest`.
+    """Return a run by path, by name below `root`, or the newest for None and for `latest`.
 
     Raises:
         BenchError: if there is none of that name.
@@ -242,7 +242,7 @@ def find_run(name: str | None, root: Path) -> RunFolder:
 
 
 def find_cell(name: str, root: Path) -> tuple[RunFolder, str]:
-    """Give run and classifier of `RUN/CLASSIFIER`; RUN is a path, a name below `root` or `latest`.
+    """Return run and classifier of `RUN/CLASSIFIER`; RUN is a path, a name below `root` or `latest`.
 
     Raises:
         BenchError: if there is no such run; whether it has the classifier is for the caller to see.

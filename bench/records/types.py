@@ -83,7 +83,7 @@ class PredictionRecord:
 
     @property
     def confidence(self) -> float | None:
-        """Give how sure the answer is, None where it is none or there are no probabilities."""
+        """Return how sure the answer is, None where it is none or there are no probabilities."""
         return confidence_of(self.predicted, self.probabilities) if self.valid else None
 
     @property
@@ -169,7 +169,7 @@ class Energy:
 
     @property
     def kwh_per_message(self) -> float | None:
-        """Give the energy of one answer."""
+        """Return the energy of one answer."""
         return self.predict_kwh / self.n_predicted if self.predict_kwh is not None and self.n_predicted else None
 
 
@@ -261,5 +261,5 @@ class RunRecord:
             raise ValueError(f"{min(missing)} is missing")
 
     def as_task(self) -> Task:
-        """Give the task as classifiers take it; `max_labels` is written only where it is above 1."""
+        """Return the task as classifiers take it; `max_labels` is written only where it is above 1."""
         return TypeAdapter(Task).validate_python(self.task)

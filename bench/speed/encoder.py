@@ -93,7 +93,7 @@ def measure(job: Job) -> Measurement:
 
 
 def read_messages(job: Job) -> Messages:
-    """Give the data set's own split, the training part cut to the number of messages asked for."""
+    """Return the data set's own split, the training part cut to the number of messages asked for."""
     config = make_config({"data": {"path": job.data}, "classifiers": {"majority": {}}}, where=job.data)
     loaded = load_for_speed(job.data)
     split = make_split(loaded, config.split, config.seed)

@@ -31,12 +31,12 @@ class LocalServer:
 
     @property
     def url(self) -> str:
-        """Give the address an OpenAI client takes."""
+        """Return the address an OpenAI client takes."""
         return f"http://127.0.0.1:{self.port}/v1"
 
     @property
     def peak_memory_bytes(self) -> int:
-        """Give the largest resident size of the server so far; 0 where the system does not tell."""
+        """Return the largest resident size of the server so far; 0 where the system does not tell."""
         status = Path(f"/proc/{self._process.pid}/status")
         lines = status.read_text().splitlines() if status.exists() else []
         return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)

@@ -31,7 +31,7 @@ class LlmRow:
 
 
 def summarise_llm(measurements: Sequence[dict[str, Any]], flops: float) -> list[LlmRow]:
-    """Give each variant's medians and its ratios to the first variant.
+    """Return each variant's medians and its ratios to the first variant.
 
     `limit_ms` is the arithmetic limit: 2 × parameters × decoded tokens over the machine's measured
     matrix-multiply rate in operations a second; `engine_limit_ms` the same tokens at the rate of
@@ -86,7 +86,7 @@ class EncoderRow:
 
 
 def summarise_encoder(measurements: Sequence[dict[str, Any]], flops: float) -> list[EncoderRow]:
-    """Give each variant's medians and their ratios to the first variant's."""
+    """Return each variant's medians and their ratios to the first variant's."""
     variants = list(dict.fromkeys(m["variant"] for m in measurements))
     rows: list[EncoderRow] = []
     for variant in variants:

@@ -42,14 +42,14 @@ class Comparison:
 
     @property
     def n_messages(self) -> int:
-        """Give how many messages an LLM answers or an encoder trains on; 0 is the whole training part."""
+        """Return how many messages an LLM answers or an encoder trains on; 0 is the whole training part."""
         if self.messages is not None:
             return self.messages
         return LLM_MESSAGES if self.is_llm else 0
 
     @property
     def variants(self) -> tuple[str, ...]:
-        """Give what is compared, the baseline first."""
+        """Return what is compared, the baseline first."""
         if not self.is_llm:
             return ENCODER_VARIANTS
         return LLM_VARIANTS if self.with_server else LLM_VARIANTS[:-1]
@@ -69,7 +69,7 @@ class Comparison:
                 yield {"round": round_, "variant": variant, **_run_job(module, job)}
 
     def summarise(self, found: Sequence[dict[str, Any]], flops: float) -> SpeedResult:
-        """Give medians and ratios of all measurements."""
+        """Return medians and ratios of all measurements."""
         threads = usable_cores()
         rows = tuple(summarise_llm(found, flops)) if self.is_llm else tuple(summarise_encoder(found, flops))
         machine = meter.machine(threads)

@@ -171,7 +171,7 @@ class Encoder(Classifier[EncoderSettings]):
         return frozen
 
     def predict(self, texts: Sequence[str]) -> Iterator[Prediction]:
-        """Give label and probabilities; batched by length, answered in the given order."""
+        """Return label and probabilities; batched by length, answered in the given order."""
         ids, truncated = self.tokens.ids(texts)
         rows = self.tokens.run_by_length(ids, self.fitted.probabilities)
         for row, tokens, cut in zip(rows, ids, truncated, strict=True):

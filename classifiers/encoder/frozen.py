@@ -77,16 +77,16 @@ class Frozen:
 
     @property
     def device(self) -> str:
-        """Give the kind of processor it runs on."""
+        """Return the kind of processor it runs on."""
         return str(self.model.device.type)
 
     @property
     def precision(self) -> str:
-        """Give the precision of the matrix products."""
+        """Return the precision of the matrix products."""
         return "float32"
 
     def embed(self, batch: Any) -> NDArray[np.float32]:
-        """Give each row's embedding, shape (rows, width)."""
+        """Return each row's embedding, shape (rows, width)."""
         import torch
 
         from classifiers.finetune.pooled import mean_embedding
@@ -98,7 +98,7 @@ class Frozen:
         return vectors
 
     def probabilities(self, batch: Any) -> list[list[float]]:
-        """Give each row's probabilities; a label that had no training message has 0."""
+        """Return each row's probabilities; a label that had no training message has 0."""
         assert self.head is not None
         rows: list[list[float]] = label_probabilities(self.head, self.embed(batch), self.task).tolist()
         return rows

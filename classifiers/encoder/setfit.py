@@ -38,7 +38,7 @@ def tune_embeddings(
     seed: int,
     listen: Listener,
 ) -> PreTrainedModel:
-    """Give the encoder in `folder`, trained on `pairs_per_message` pairs for every message.
+    """Return the encoder in `folder`, trained on `pairs_per_message` pairs for every message.
 
     Raises:
         BenchError: if setfit is not installed, or fewer than two labels have a message.

@@ -94,17 +94,17 @@ class FineTuned:
 
     @property
     def device(self) -> str:
-        """Give the kind of processor it runs on."""
+        """Return the kind of processor it runs on."""
         return str(self.model.device.type)
 
     @property
     def precision(self) -> str:
-        """Give the precision of the matrix products."""
+        """Return the precision of the matrix products."""
         return precision_for(self.settings, self.device)
 
     @property
     def _answering(self) -> PreTrainedModel:
-        """Give the model whose weights have the precision of the products, but for float16, whose range is small."""
+        """Return the model whose weights have the precision of the products, but for float16, whose range is small."""
         import torch
 
         if self.precision != "bfloat16":
@@ -115,7 +115,7 @@ class FineTuned:
         return self._rounded
 
     def probabilities(self, batch: Any) -> list[list[float]]:
-        """Give each row's probabilities, which add up to 1 only where a message has one label."""
+        """Return each row's probabilities, which add up to 1 only where a message has one label."""
         import torch
 
         context = torch.autocast(self.device, torch.float16) if self.precision == "float16" else nullcontext()

@@ -32,7 +32,7 @@ UNSEEN_BIAS = -10.0
 
 
 def mean_embedding(body: PreTrainedModel, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-    """Give each message's mean of the last hidden states over its tokens, of length 1; shape (messages, width)."""
+    """Return each message's mean of the last hidden states over its tokens, of length 1; shape (messages, width)."""
     hidden = body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state.float()
     mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
     return normalize((hidden * mask).sum(1) / mask.sum(1).clamp(min=1), dim=-1)
@@ -76,17 +76,17 @@ class PooledClassifier(PreTrainedModel):  # type: ignore[misc]
         return model
 
     def get_input_embeddings(self) -> nn.Module:
-        """Give the word embeddings."""
+        """Return the word embeddings."""
         return self.body.get_input_embeddings()  # type: ignore[no-untyped-call,no-any-return]
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> SequenceClassifierOutput:
-        """Give logits, shape (messages, labels)."""
+        """Return logits, shape (messages, labels)."""
         embedding = mean_embedding(self.body, input_ids, attention_mask).to(self.classifier.weight.dtype)
         return SequenceClassifierOutput(logits=self.classifier(self.dropout(SCALE * embedding)))
 
 
 def layer_of(head: Model, task: Task, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Give weights, shape (labels, width), and biases of a fitted logistic regression, in the task's order."""
+    """Return weights, shape (labels, width), and biases of a fitted logistic regression, in the task's order."""
     if task.takes_several:
         rows = [_row_of(one, width) for one in head.estimators_]
     else:
@@ -100,7 +100,7 @@ def layer_of(head: Model, task: Task, width: int) -> tuple[NDArray[np.float32], 
 
 
 def _row_of(one: Model, width: int) -> tuple[NDArray[np.float64], float]:
-    """Give a label's weights and bias; one that no message has, or that all have, has no regression of its own."""
+    """Return a label's weights and bias; one that no message has, or that all have, has no regression of its own."""
     if hasattr(one, "coef_"):
         return one.coef_[0], float(one.intercept_[0])
     return np.zeros(width), -UNSEEN_BIAS if float(np.ravel(one.y_)[0]) else UNSEEN_BIAS

@@ -21,7 +21,7 @@ Ids = Sequence[Sequence[int]]
 
 
 def token_limit(folder: Path) -> int:
-    """Give how many tokens a model has positions for.
+    """Return how many tokens a model has positions for.
 
     RoBERTa and its kin begin to count after the padding token's number, and so have that many fewer.
     """
@@ -52,7 +52,7 @@ class MessageTokens:
         return cls(tokenizer, limit, settings.padding == "max_length")
 
     def ids(self, texts: Sequence[str]) -> tuple[list[list[int]], list[bool]]:
-        """Give each text's token ids, and whether its end was cut off."""
+        """Return each text's token ids, and whether its end was cut off."""
         if not texts:
             return [], []
         ids: list[list[int]] = self.tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]
@@ -63,7 +63,7 @@ class MessageTokens:
         return ids, is_cut
 
     def padded(self, ids: Ids) -> Any:
-        """Give a batch as tensors."""
+        """Return a batch as tensors."""
         return self.tokenizer.pad(
             {"input_ids": list(map(list, ids))},
             padding="max_length" if self.fixed else "longest",
@@ -72,7 +72,7 @@ class MessageTokens:
         )
 
     def batches(self, ids: Ids) -> Iterator[Any]:
-        """Give batches as tensors, one at a time, in the given order."""
+        """Return batches as tensors, one at a time, in the given order."""
         return (self.padded(ids[start : start + BATCH]) for start in range(0, len(ids), BATCH))
 
     def run_by_length(self, ids: Ids, run: Callable[[Any], Iterable[R]]) -> list[R]:

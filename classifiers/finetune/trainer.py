@@ -53,7 +53,7 @@ class Encoded:
         return cls(input_ids, [task.label_names.index(m.label) for m in messages])
 
     def rows(self) -> list[dict[str, Any]]:
-        """Give one feature dictionary a message, as the Trainer's collator takes them."""
+        """Return one feature dictionary a message, as the Trainer's collator takes them."""
         return [{"input_ids": ids, "label": y} for ids, y in zip(self.input_ids, self.labels, strict=True)]
 
 
@@ -97,7 +97,7 @@ def train(
 
 @contextmanager
 def _checkpoints() -> Iterator[str]:
-    """Give a folder for checkpoints that goes afterwards; processes of one torchrun or accelerate launch share it.
+    """Return a folder for checkpoints that goes afterwards; processes of one torchrun or accelerate launch share it.
 
     They must, because the first of them saves the best epoch and all take it up again.
     """
@@ -159,7 +159,7 @@ def _arguments(
 
 
 def chosen_device(name: str) -> torch.device:
-    """Give the device of a setting; `auto` takes a graphics card where there is one."""
+    """Return the device of a setting; `auto` takes a graphics card where there is one."""
     import torch
 
     if name != "auto":
@@ -170,7 +170,7 @@ def chosen_device(name: str) -> torch.device:
 
 
 def precision_for(settings: TrainingSettings, device: str) -> str:
-    """Give the precision of the matrix products: `auto` takes 16 bits only where the device has them.
+    """Return the precision of the matrix products: `auto` takes 16 bits only where the device has them.
 
     A processor without bfloat16 instructions emulates them at a tenth of float32's speed.
     """
@@ -188,7 +188,7 @@ def precision_for(settings: TrainingSettings, device: str) -> str:
 def class_weights(
     settings: TrainingSettings, labels: Sequence[int] | Sequence[Sequence[float]], n_labels: int
 ) -> list[float] | None:
-    """Give a weight a label, n / (labels × count) as scikit-learn's `balanced`, or None for equal ones.
+    """Return a weight a label, n / (labels × count) as scikit-learn's `balanced`, or None for equal ones.
 
     Where a message may have several labels none is weighed: their thresholds serve that end.
     """
@@ -285,7 +285,7 @@ class _CountingTrainer(Trainer):
         return (loss, outputs) if return_outputs else loss
 
     def take_counts(self) -> tuple[float, float]:
-        """Give mean loss and accuracy since the last call and start again at zero."""
+        """Return mean loss and accuracy since the last call and start again at zero."""
         counts = self.loss_sum / self.seen, self.hits / self.seen
         self.seen, self.hits, self.loss_sum = 0, 0, 0.0
         return counts

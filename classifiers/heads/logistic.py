@@ -85,7 +85,7 @@ def _fit(task: Task, features: Any, gold: Rows, strength: float, solver: tuple[i
 
 
 def label_probabilities(model: Model, features: Any, task: Task) -> Rows:
-    """Give each message's probability of every label, in the task's order; a label never trained on has 0."""
+    """Return each message's probability of every label, in the task's order; a label never trained on has 0."""
     rows_of_seen = np.asarray(model.predict_proba(features))
     if task.takes_several:
         return rows_of_seen

@@ -27,7 +27,7 @@ def label_matrix(messages: Sequence[Message], names: Sequence[str]) -> Rows:
 
 
 def tune_thresholds(probabilities: Rows, gold: Rows) -> tuple[float, ...]:
-    """Give for every label the threshold of highest F1 (scikit-learn's curve), 0.5 where messages are too few."""
+    """Return for every label the threshold of highest F1 (scikit-learn's curve), 0.5 where messages are too few."""
     return tuple(map(_best_threshold, probabilities.T, gold.T))
 
 
@@ -47,7 +47,7 @@ def _best_threshold(probabilities: NDArray[np.float64], gold: NDArray[np.float64
 
 
 def decide(row: Sequence[float], task: Task, thresholds: Sequence[float]) -> tuple[str, ...]:
-    """Give the labels of a message by the probability of every label.
+    """Return the labels of a message by the probability of every label.
 
     The likeliest one; or where a message may have several, all that reach their threshold, the likeliest of them where
     they are more than the task allows.

@@ -183,7 +183,7 @@ class _Race:
             raise _OutOfTimeError
 
     def trials(self, entrants: Sequence[_Entrant], chosen: Choice) -> Iterator[Trial]:
-        """Give what every choice got right of the messages it answered; a prompt's seconds stand at its first one."""
+        """Return what every choice got right of the messages it answered; a prompt's seconds stand at its first one."""
         for entrant in entrants:
             for i, (choice, accuracy) in enumerate(entrant.accuracies(self.messages).items()):
                 seconds = 0.0 if i else entrant.seconds

@@ -125,7 +125,7 @@ class Lora(Classifier[LoraSettings]):
         return model
 
     def predict(self, texts: Sequence[str]) -> Iterator[Prediction]:
-        """Give label and probabilities; batched by length, answered in the given order."""
+        """Return label and probabilities; batched by length, answered in the given order."""
         ids, truncated = self.llm.tokens.ids(texts)
         rows = self.llm.tokens.run_by_length(ids, self.fitted.probabilities)
         for row, tokens, cut in zip(rows, ids, truncated, strict=True):

@@ -22,7 +22,7 @@ class EndedTokens(MessageTokens):
     """Token ids that end with the end token, at which the head reads; so an empty message has one too."""
 
     def ids(self, texts: Sequence[str]) -> tuple[list[list[int]], list[bool]]:
-        """Give each text's token ids, and whether its end was cut off."""
+        """Return each text's token ids, and whether its end was cut off."""
         ids, cut = super().ids(texts)
         end = self.tokenizer.eos_token_id
         assert isinstance(end, int)
@@ -94,7 +94,7 @@ class CausalLLM:
 
 
 def padding_token(tokenizer: Any) -> str:
-    """Give a token to pad with, another than the end token where there is one.
+    """Return a token to pad with, another than the end token where there is one.
 
     The head reads at the last token that is not padding: the end token, or where that is the padding too, the one
     before it.
@@ -104,7 +104,7 @@ def padding_token(tokenizer: Any) -> str:
 
 
 def model_of(files: tuple[ModelFile, ...], names: Sequence[str]) -> LocalModel:
-    """Give the one of `names` that consists of these files.
+    """Return the one of `names` that consists of these files.
 
     Raises:
         BenchError: if none that can be had does.

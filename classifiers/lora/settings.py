@@ -41,6 +41,6 @@ class LoraSettings(Settings):
 
     @property
     def training(self) -> TrainingSettings:
-        """Give the settings the training loop takes; what is frozen is LoRA's business."""
+        """Return the settings the training loop takes; what is frozen is LoRA's business."""
         shared = {"learning_rate", "epochs", "batch_size", "precision", "best_epoch", "patience"}
         return TrainingSettings(freeze_embeddings=False, **self.model_dump(include=shared))

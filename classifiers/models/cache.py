@@ -40,14 +40,14 @@ class LocalModel(BaseModel):
 
 
 def cache_folder() -> Path:
-    """Give the folder models are kept in: BENCH_CACHE, or bench-models in the user's cache."""
+    """Return the folder models are kept in: BENCH_CACHE, or bench-models in the user's cache."""
     named = os.environ.get("BENCH_CACHE")
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return Path(named) if named else base / "bench-models"
 
 
 def local_model(name: str, kind: Kind, *, report: FetchReport = quiet, allow_pickle: bool = False) -> LocalModel:
-    """Give a model by path, catalogue name or Hub name (`owner/repository[:file.gguf]`), fetching it if need be.
+    """Return a model by path, catalogue name or Hub name (`owner/repository[:file.gguf]`), fetching it if need be.
 
     With `allow_pickle` the folder of an encoder may hold its weights as pickle.
 
@@ -84,7 +84,7 @@ def kind_of(name: str) -> Kind:
 def first_model(
     names: Sequence[str], kind: Kind | None = None, *, report: FetchReport = quiet, allow_pickle: bool = False
 ) -> tuple[LocalModel, list[str]]:
-    """Give the first of `names` that can be had, and why each one before it could not.
+    """Return the first of `names` that can be had, and why each one before it could not.
 
     Without `kind` each name says its own.
 
@@ -101,7 +101,7 @@ def first_model(
 
 
 def cached(name: str) -> LocalModel | None:
-    """Give a catalogue or Hub model that is already in the cache, or None."""
+    """Return a catalogue or Hub model that is already in the cache, or None."""
     folder = cache_folder() / _folder_name(name)
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
@@ -168,7 +168,7 @@ def _folder_name(name: str) -> str:
 
 @contextmanager
 def _new_folder(name: str) -> Iterator[Path]:
-    """Give a folder beside the final one that is gone afterwards unless it was renamed."""
+    """Return a folder beside the final one that is gone afterwards unless it was renamed."""
     parent = cache_folder()
     try:
         parent.mkdir(parents=True, exist_ok=True)

@@ -149,7 +149,7 @@ def _unzip_folder(archive: zipfile.ZipFile, member: str, folder: Path, *, skip: 
 
 
 def sha256_of(path: Path) -> str:
-    """Give the SHA-256 of a file, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while block := stream.read(CHUNK):
@@ -163,7 +163,7 @@ def _hash_at(path: Path, bytes_: int, changed_ns: int) -> str:
 
 
 def describe(path: Path, root: Path) -> ModelFile:
-    """Give a file's name below `root`, hash and size; hashed once per process."""
+    """Return a file's name below `root`, hash and size; hashed once per process."""
     stat = path.stat()
     digest = _hash_at(path, stat.st_size, stat.st_mtime_ns)
     return ModelFile(name=path.relative_to(root).as_posix(), sha256=digest, bytes=stat.st_size)

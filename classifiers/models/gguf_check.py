@@ -87,7 +87,7 @@ def _check_bytes(path: Path) -> None:
 
 
 def _end_of_tensors(walk: _Walker) -> int:
-    """Give the byte behind the last tensor's data."""
+    """Return the byte behind the last tensor's data."""
     version, n_tensors, n_pairs = walk.number("I"), walk.number("Q"), walk.number("Q")
     if version not in (2, 3):
         raise ValueError(f"version {version} is not 2 or 3")

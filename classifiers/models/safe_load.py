@@ -22,7 +22,7 @@ UNKNOWN_TO_SKOPS = ["sklearn.multiclass._ConstantPredictor"]
 
 
 def weights_of(folder: Path, *, allow_pickle: bool) -> list[Path]:
-    """Give the files of weights in an encoder's folder; pickles only where they may be and there is nothing else.
+    """Return the files of weights in an encoder's folder; pickles only where they may be and there is nothing else.
 
     Raises:
         BenchError: if there are none, or only pickles that are not allowed, or a list names files of elsewhere.

@@ -66,12 +66,12 @@ class Exported:
 
     @property
     def device(self) -> str:
-        """Give the kind of processor it runs on."""
+        """Return the kind of processor it runs on."""
         return "cpu"
 
     @property
     def bytes_on_disk(self) -> int:
-        """Give the size of the exported model."""
+        """Return the size of the exported model."""
         return (self.folder / FILES[self.runtime]).stat().st_size
 
     def save(self, folder: Path) -> None:
@@ -79,7 +79,7 @@ class Exported:
         shutil.copy2(self.folder / FILES[self.runtime], folder)
 
     def probabilities(self, batch: Batch) -> list[list[float]]:
-        """Give each row's probabilities, which add up to 1 only where a message has one label."""
+        """Return each row's probabilities, which add up to 1 only where a message has one label."""
         from scipy.special import expit, softmax
 
         logits = self.run({name: np.asarray(batch[name], dtype=np.int64) for name in INPUTS}).astype(np.float64)
@@ -170,7 +170,7 @@ def _open_onnx(file: Path, threads: int) -> Run:
 
 
 def installed(runtimes: Sequence[Runtime]) -> list[Runtime]:
-    """Give the runtimes whose packages are there."""
+    """Return the runtimes whose packages are there."""
     found: list[Runtime] = []
     for runtime in runtimes:
         with suppress(BenchError):

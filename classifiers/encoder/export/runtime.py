@@ -36,7 +36,7 @@ class Comparison:
     answer: Callable[[Sequence[float]], tuple[str, ...]]
 
     def answers(self, run: Probabilities) -> list[tuple[str, ...]]:
-        """Give every message's labels."""
+        """Return every message's labels."""
         return [self.answer(row) for batch in self.mixed for row in run(batch)]
 
     def measure(self, runtime: Runtime, run: Probabilities, torch_answers: Sequence[tuple[str, ...]]) -> Measured:
@@ -55,7 +55,7 @@ def _seconds(run: Probabilities, batch: Batch) -> float:
 
 
 def fastest(measured: Sequence[Measured]) -> Measured:
-    """Give the faithful way that is fastest, batches and single messages counting alike."""
+    """Return the faithful way that is fastest, batches and single messages counting alike."""
     # the product of both speed-ups puts them in the order of their geometric mean
     return max((m for m in measured if m.is_faithful), key=lambda m: m.messages_per_s / m.single_ms)
 

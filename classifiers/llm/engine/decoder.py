@@ -165,7 +165,7 @@ class Decoder:
         return status
 
     def logits(self, place: int) -> NDArray[np.float32]:
-        """Give the logits of the row at `place` of the latest batch; valid until the next one."""
+        """Return the logits of the row at `place` of the latest batch; valid until the next one."""
         pointer = lib.llama_get_logits_ith(self.handle, place)
         return np.ctypeslib.as_array(pointer, shape=(self._vocabulary_size,))
 

@@ -86,7 +86,7 @@ class Engine:
 
     @property
     def stages(self) -> Mapping[str, Stage]:
-        """Give tokens decoded and seconds taken so far, for the shared prompt, prompts and answers apart.
+        """Return tokens decoded and seconds taken so far, for the shared prompt, prompts and answers apart.
 
         One decode call serves prompts and answers together; its time is divided by their tokens.
         """
@@ -133,7 +133,7 @@ class Engine:
         return results
 
     def score(self, prompts: Sequence[Sequence[int]], tree: Sequence[Node]) -> NDArray[np.float64]:
-        """Give each label's log-probability as the answer to each prompt; shape (prompts, labels).
+        """Return each label's log-probability as the answer to each prompt; shape (prompts, labels).
 
         A prompt and the whole label tree behind it are decoded together: the prompt's tokens belong to
         one sequence a label, a tree node to the sequences of the labels below it, so each label sees its
@@ -215,7 +215,7 @@ class Engine:
         return min(common_length(self._prefix, tokens), len(tokens) - 1)
 
     def _match_kept(self, requests: Sequence[Request]) -> dict[int, int]:
-        """Give the kept sequence that each request continues, by its index; forget those none continues."""
+        """Return the kept sequence that each request continues, by its index; forget those none continues."""
         matches: dict[int, int] = {}
         waiting = dict(self._kept)
         for i, request in enumerate(requests):
@@ -260,7 +260,7 @@ class Engine:
         return taken + kept + needed <= self.context
 
     def _begin(self, request: Request, resumed: int | None) -> tuple[int, int]:
-        """Give a sequence for a request and how many of its tokens that has seen."""
+        """Return a sequence for a request and how many of its tokens that has seen."""
         if resumed is not None and resumed in self._kept:
             seen = min(common_length(self._kept.pop(resumed), request.tokens), len(request.tokens) - 1)
             self._decoder.forget(resumed, seen)
@@ -306,7 +306,7 @@ class Engine:
 
 
 def _log_sum_exp(logits: NDArray[np.float32]) -> float:
-    """Give log Σ exp; scipy's does the same at several times the cost for one long row."""
+    """Return log Σ exp; scipy's does the same at several times the cost for one long row."""
     top = float(logits.max())
     return top + float(np.log(np.exp(logits - top).sum(dtype=np.float64)))
 

@@ -23,7 +23,7 @@ def _keep_log(level: int, text: bytes, _user: object) -> None:
 
 
 def last_log() -> str:
-    """Give llama.cpp's latest complaint that says why, for an error text."""
+    """Return llama.cpp's latest complaint that says why, for an error text."""
     telling = (line for line in reversed(_log_lines) if line.strip(". ") and not line.endswith(SAYS_NOTHING))
     return next(telling, "no reason given")
 
@@ -62,7 +62,7 @@ class GgufModel:
 
     @property
     def trained_context(self) -> int:
-        """Give the longest sequence the model was trained on, in tokens."""
+        """Return the longest sequence the model was trained on, in tokens."""
         return int(lib.llama_model_n_ctx_train(self.handle))
 
     @property
@@ -72,7 +72,7 @@ class GgufModel:
 
     @property
     def chat_template(self) -> str | None:
-        """Give the Jinja chat template in the GGUF, or None where it has none."""
+        """Return the Jinja chat template in the GGUF, or None where it has none."""
         raw = lib.llama_model_chat_template(self.handle, None)
         return raw.decode("utf-8") if raw else None
 
@@ -82,7 +82,7 @@ class GgufModel:
         return bool(lib.llama_vocab_get_add_bos(self.vocab))
 
     def special_text(self, which: str) -> str:
-        """Give the text of the `bos` or `eos` token, empty where the vocabulary has none."""
+        """Return the text of the `bos` or `eos` token, empty where the vocabulary has none."""
         token = getattr(lib, f"llama_vocab_{which}")(self.vocab)
         return lib.llama_vocab_get_text(self.vocab, token).decode("utf-8") if token >= 0 else ""
 
@@ -91,7 +91,7 @@ class GgufModel:
         return bool(lib.llama_vocab_is_eog(self.vocab, token))
 
     def tokenize(self, text: str, *, special: bool) -> list[int]:
-        """Give the token ids of a text; only with `special` can it contain control tokens."""
+        """Return the token ids of a text; only with `special` can it contain control tokens."""
         data = text.encode("utf-8", "replace")
         size = len(data) + 8  # never more tokens than bytes, but for a leading space
         room = (ctypes.c_int32 * size)()
@@ -99,7 +99,7 @@ class GgufModel:
         return list(room[:n])
 
     def detokenize(self, tokens: Sequence[int]) -> str:
-        """Give the text of token ids, without control tokens."""
+        """Return the text of token ids, without control tokens."""
         ids = (ctypes.c_int32 * len(tokens))(*tokens)
         room = ctypes.create_string_buffer(64 * len(tokens) + 64)
         n = lib.llama_detokenize(self.vocab, ids, len(tokens), room, len(room), False, False)

@@ -62,7 +62,7 @@ def _grow(
 
 
 def chain_of(tree: Sequence[Node], label: int) -> list[Node]:
-    """Give the path of one label through the tree as a tree of its own, for engines that score one at a time."""
+    """Return the path of one label through the tree as a tree of its own, for engines that score one at a time."""
     return [
         Node(
             node.token,

@@ -45,7 +45,7 @@ class Sampler:
                 lib.llama_sampler_chain_add(self._chain, stage)
 
     def choose(self, decoder: Decoder, place: int) -> int:
-        """Give the next token after the row at `place` of the decoder's latest batch."""
+        """Return the next token after the row at `place` of the decoder's latest batch."""
         if self._is_greedy:
             return int(decoder.logits(place).argmax())
         return int(lib.llama_sampler_sample(self._chain, decoder.handle, place))

@@ -21,7 +21,7 @@ from classifiers.llm.prompting.spelling import exact
 
 
 def readable_names(task: Task) -> tuple[str, ...]:
-    """Give label names as words ("card_arrival" as "card arrival"), or as they are where two would be equal."""
+    """Return label names as words ("card_arrival" as "card arrival"), or as they are where two would be equal."""
     spaced = tuple(" ".join(name.replace("_", " ").split()) for name in task.label_names)
     return spaced if len(set(map(exact, spaced))) == len(spaced) else task.label_names
 
@@ -36,7 +36,7 @@ class AnswerForm(ABC):
 
     @abstractmethod
     def write(self, labels: Sequence[str]) -> str:
-        """Give the answer that names these labels."""
+        """Return the answer that names these labels."""
 
     @abstractmethod
     def parse(self, raw: str) -> Parsed:
@@ -50,24 +50,24 @@ class AnswerForm(ABC):
     @property
     @abstractmethod
     def grammar(self) -> str:
-        """Give the GBNF grammar of answers."""
+        """Return the GBNF grammar of answers."""
 
     @property
     @abstractmethod
     def schema(self) -> dict[str, Any]:
-        """Give the JSON schema of one answer within an object, for servers that hold answers to one."""
+        """Return the JSON schema of one answer within an object, for servers that hold answers to one."""
 
     @property
     @abstractmethod
     def longest(self) -> str:
-        """Give the longest answer the grammar allows."""
+        """Return the longest answer the grammar allows."""
 
 
 class OneLabel(AnswerForm):
     """An answer is the name of one label."""
 
     def write(self, labels: Sequence[str]) -> str:
-        """Give the answer that names this label."""
+        """Return the answer that names this label."""
         (label,) = labels
         return self._readable[label]
 
@@ -92,7 +92,7 @@ class OneLabel(AnswerForm):
 
     @property
     def longest(self) -> str:
-        """Give the longest name."""
+        """Return the longest name."""
         return max(self.names, key=lambda name: len(name.encode()))
 
 
@@ -100,7 +100,7 @@ class LabelList(AnswerForm):
     """An answer is a JSON list of none to several label names."""
 
     def write(self, labels: Sequence[str]) -> str:
-        """Give the list of these labels."""
+        """Return the list of these labels."""
         return json.dumps([self._readable[label] for label in labels], ensure_ascii=False)
 
     def parse(self, raw: str) -> Parsed:
@@ -125,7 +125,7 @@ class LabelList(AnswerForm):
 
     @property
     def longest(self) -> str:
-        """Give a list as long as any."""
+        """Return a list as long as any."""
         longest = max(self.names, key=lambda name: len(json.dumps(name, ensure_ascii=False).encode()))
         return json.dumps([longest] * self.task.max_labels, ensure_ascii=False)
 

@@ -95,16 +95,16 @@ class Asker:
 
     @property
     def scored_answers(self) -> tuple[str, ...]:
-        """Give the answers whose probability is looked up: the label names."""
+        """Return the answers whose probability is looked up: the label names."""
         return self.form.names
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Give every label's log-probability before calibration; shape (texts, labels)."""
+        """Return every label's log-probability before calibration; shape (texts, labels)."""
         _, prompts = self._prompts(texts)
         return self.engine.score([prompt.tokens for prompt in prompts], self.tree)
 
     def find_prior(self, calibration: str, train: Sequence[Message]) -> NDArray[np.float64] | None:
-        """Give the label prior of a calibration method, shape (labels,), or None for `none`."""
+        """Return the label prior of a calibration method, shape (labels,), or None for `none`."""
         if calibration == "contextual":
             return prior_of(self.scores(CONTENT_FREE))
         if calibration == "batch" and train:
@@ -117,20 +117,20 @@ class Asker:
     def answers(
         self, scores: NDArray[np.float64], prior: NDArray[np.float64] | None
     ) -> list[tuple[tuple[str, ...], NDArray[np.float64]]]:
-        """Give each message's labels and the probability of every label, with the prior taken out."""
+        """Return each message's labels and the probability of every label, with the prior taken out."""
         names = self.task.label_names
         return [((names[int(row.argmax())],), row) for row in calibrate(scores, prior)]
 
     @property
     def shown_prompt(self) -> str:
-        """Give the prompt as a person reads it, with marks where the message and its own examples go."""
+        """Return the prompt as a person reads it, with marks where the message and its own examples go."""
         turns = self._conversation("⟨the message⟩", self._fixed)
         lines = [f"[{turn.role}] {turn.text}{turn.message}" for turn in turns]
         own = [f"⟨the {self.choice.n_examples} training messages most like it, as turns⟩"] if self._similar else []
         return "\n".join([*lines[:-1], *own, lines[-1]])
 
     def _room(self) -> int:
-        """Give the tokens a prompt may have: the context less what comes after the prompt."""
+        """Return the tokens a prompt may have: the context less what comes after the prompt."""
         behind = self.settings.max_tokens if self.choice.mode == "generate" else self._longest_answer() + 1
         if self.choice.mode == "score":
             behind = sum(len(self.chat.answer_tokens(answer)) for answer in self.scored_answers)
@@ -155,7 +155,7 @@ class Asker:
         return conversation(self.task, text, prompt_template=self.choice.prompt_template, examples=examples)
 
     def _prompt(self, text: str, examples: Sequence[Message]) -> Prompt:
-        """Give a prompt that fits: whole examples go first, from the front; only then is the message cut."""
+        """Return a prompt that fits: whole examples go first, from the front; only then is the message cut."""
         for cut in range(len(examples) + 1):
             turns = self._conversation(text, examples[cut:])
             if cut == len(examples):
@@ -217,7 +217,7 @@ class Asker:
         return predictions
 
     def _longest_answer(self) -> int:
-        """Give the tokens a grammar's longest answer may take: one a byte, and of a long one hardly twice the usual."""
+        """Return how many tokens a grammar's longest answer may take: one per byte, at most twice the usual."""
         longest = self.form.longest
         return min(len(longest.encode()), max(MAX_BYTES, 2 * len(self.chat.answer_tokens(longest))))
 

@@ -24,7 +24,7 @@ def label_probabilities(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def calibrate(scores: NDArray[np.float64], prior: NDArray[np.float64] | None) -> NDArray[np.float64]:
-    """Give probabilities with the prior taken out; without one, plain probabilities.
+    """Return probabilities with the prior taken out; without one, plain probabilities.
 
     Args:
         scores: log-probabilities, shape (messages, labels).
@@ -34,6 +34,6 @@ def calibrate(scores: NDArray[np.float64], prior: NDArray[np.float64] | None) ->
 
 
 def prior_of(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the mean label probabilities over content-free or unlabelled messages, shape (labels,)."""
+    """Return the mean label probabilities over content-free or unlabelled messages, shape (labels,)."""
     mean = label_probabilities(scores).mean(axis=0)
     return np.asarray(np.maximum(mean, 1e-9))  # a label never given would otherwise divide by 0

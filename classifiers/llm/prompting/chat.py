@@ -46,7 +46,7 @@ class Chat:
         self._closed = Jinja2ChatFormatter(engine.model.chat_template, eos, self._bos, add_generation_prompt=False)
 
     def tokens(self, turns: Sequence[Turn], *, room: int) -> tuple[list[int], bool]:
-        """Give the prompt's token ids and whether the question was cut to fit `room` tokens.
+        """Return the prompt's token ids and whether the question was cut to fit `room` tokens.
 
         Raises:
             BenchError: if the prompt does not fit even without its question.
@@ -64,7 +64,7 @@ class Chat:
         return [token for piece in pieces for token in piece.tokens], excess > 0
 
     def answer_tokens(self, answer: str) -> list[int]:
-        """Give the tokens by which the model would say exactly this answer and end its turn."""
+        """Return the tokens by which the model would say exactly this answer and end its turn."""
         rendered = self._render([Turn("user", "x"), Turn("assistant", "", "x")], self._closed)
         end = self.engine.model.tokenize(PLACE.split(rendered)[2], special=True)
         return [*self.engine.model.tokenize(answer, special=False), *end[:1]]

@@ -55,7 +55,7 @@ class SimilarMessages:
         self._vectors = self._encode([m.text for m in train])
 
     def nearest(self, texts: Sequence[str], k: int) -> list[list[Message]]:
-        """Give the k nearest training messages of each text, the most similar last."""
+        """Return the k nearest training messages of each text, the most similar last."""
         similarity = self._encode(texts) @ self._vectors.T
         order = np.argsort(similarity, axis=1, kind="stable")[:, -k:]
         return [[self._train[i] for i in row] for row in order]

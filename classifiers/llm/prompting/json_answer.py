@@ -34,7 +34,7 @@ def json_in(text: str) -> JsonValue | None:
 
 
 def labelled(value: Any) -> Iterator[Any]:
-    """Give what stands under a label key of an object, also inside another object."""
+    """Return what stands under a label key of an object, also inside another object."""
     if isinstance(value, dict):
         for key, held in value.items():
             if key.casefold().strip() in LABEL_KEYS:

@@ -43,7 +43,7 @@ def prompt_templates(*, several: bool = False) -> dict[str, str]:
 
 
 def described_labels(task: Task) -> str:
-    """Give a line a label, with its definition where it has one."""
+    """Return a line a label, with its definition where it has one."""
     rows = zip(form_of(task).names, task.labels, strict=True)
     return "\n".join(f"- {name}: {label.definition}" if label.definition else f"- {name}" for name, label in rows)
 
@@ -51,7 +51,7 @@ def described_labels(task: Task) -> str:
 def conversation(
     task: Task, text: str, *, prompt_template: str = "plain", examples: Sequence[Message] = ()
 ) -> tuple[Turn, ...]:
-    """Give the conversation about one message, the worked examples as earlier questions and answers."""
+    """Return the conversation about one message, the worked examples as earlier questions and answers."""
     form = form_of(task)
     opening = prompt_templates(several=task.takes_several)[prompt_template].format(
         instruction=task.instruction or DECIDE[task.takes_several],
@@ -65,7 +65,7 @@ DECIDE = {False: "Decide which label fits the message.", True: "Decide which lab
 
 
 def turns(opening: str, text: str, examples: Sequence[tuple[str, str]]) -> tuple[Turn, ...]:
-    """Give a conversation that opens so, with worked examples, each a message and its answer, before the question."""
+    """Return a conversation that opens so, with worked examples, each a message and its answer, before the question."""
     leads = [opening, *["Message: "] * len(examples)]
     found: list[Turn] = []
     for lead, (message, answer) in zip(leads, examples, strict=False):

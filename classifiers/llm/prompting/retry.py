@@ -34,7 +34,7 @@ class Ask(Protocol):
     """Answers conversations, one reply each, in order."""
 
     def __call__(self, conversations: Sequence[Conversation], *, temperature: float) -> list[Reply]:
-        """Give the replies at this temperature."""
+        """Return the replies at this temperature."""
 
 
 def ask_with_retries(
@@ -44,7 +44,7 @@ def ask_with_retries(
     *,
     temperatures: Sequence[float],
 ) -> list[tuple[Attempt, ...]]:
-    """Give every conversation's attempts, at most one a temperature, the last of them valid or the end.
+    """Return every conversation's attempts, at most one a temperature, the last of them valid or the end.
 
     An attempt's seconds are its share of its round: the round's wall time over its questions.
     """

@@ -27,7 +27,7 @@ class Choice:
     calibration: Calibration = "none"
 
     def describe(self) -> dict[str, str | int | float]:
-        """Give the choice as plain settings for a record, without what has no effect."""
+        """Return the choice as plain settings for a record, without what has no effect."""
         described: dict[str, str | int | float] = asdict(self)
         if self.examples == "none":
             del described["n_examples"]
@@ -77,7 +77,7 @@ class LlamaCppSettings(Settings):
 
     @property
     def temperatures(self) -> tuple[float, ...]:
-        """Give the temperature of each try; the last retry temperature serves any further ones."""
+        """Return the temperature of each try; the last retry temperature serves any further ones."""
         rising = self.retry_temperatures
         return (0.0, *(rising[min(i, len(rising) - 1)] for i in range(self.retries)))
 
@@ -87,7 +87,7 @@ class LlamaCppSettings(Settings):
         return self.tune or self.examples == "knn"
 
     def choice(self, seed: int) -> Choice:
-        """Give the way of asking these settings name; `auto` calibration begins with none."""
+        """Return the way of asking these settings name; `auto` calibration begins with none."""
         calibration = "none" if self.calibration == "auto" else self.calibration
         n_examples = 0 if self.examples == "none" else self.n_examples
         return Choice(self.mode, self.prompt_template, self.examples, n_examples, seed, calibration)

@@ -46,7 +46,7 @@ class YesNoAsker(Asker):
 
     @property
     def scored_answers(self) -> tuple[str, ...]:
-        """Give the two answers."""
+        """Return the two answers."""
         return YES, NO
 
     def predict(self, texts: Sequence[str], *, seed: int = 0) -> list[Prediction]:
@@ -58,23 +58,23 @@ class YesNoAsker(Asker):
         return self._predictions(scores, prompts, time.perf_counter() - started)
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Give every label's log-odds before calibration; shape (texts, labels)."""
+        """Return every label's log-odds before calibration; shape (texts, labels)."""
         return self._ask_about_all(texts)[0]
 
     def find_prior(self, calibration: str, train: Sequence[Message]) -> NDArray[np.float64] | None:
-        """Give every label's log-odds on content-free messages, shape (labels,), or None for `none`."""
+        """Return every label's log-odds on content-free messages, shape (labels,), or None for `none`."""
         return self.scores(CONTENT_FREE).mean(axis=0) if calibration == "contextual" else None
 
     def answers(
         self, scores: NDArray[np.float64], prior: NDArray[np.float64] | None
     ) -> list[tuple[tuple[str, ...], NDArray[np.float64]]]:
-        """Give the labels that apply rather than not, with the prior's log-odds taken out."""
+        """Return the labels that apply rather than not, with the prior's log-odds taken out."""
         even = (DEFAULT_THRESHOLD,) * len(self.task.labels)
         rows = expit(scores if prior is None else scores - prior)
         return [(decide(row.tolist(), self.task, even), row) for row in rows]
 
     def _ask_about_all(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], list[Prompt]]:
-        """Give the log-odds, shape (texts, labels), and a prompt a text; its tokens are those of all its questions."""
+        """Return log-odds, shape (texts, labels), and one prompt per text with the tokens of all its questions."""
         columns: list[NDArray[np.float64]] = []
         tokens: list[list[int]] = [[] for _ in texts]
         prompts: list[Prompt] = []

@@ -209,7 +209,7 @@ any_toml = st.recursive(
 
 
 def some_of(names: list[str]) -> st.SearchStrategy[dict[str, Any]]:
-    """Give tables that have some of these keys, or keys nobody knows, with values of any type."""
+    """Return tables that have some of these keys, or keys nobody knows, with values of any type."""
     return st.dictionaries(st.sampled_from(names) | toml_text, any_toml, max_size=4)
 
 

@@ -124,7 +124,7 @@ def test_few_messages_are_drawn_without_a_look_at_their_labels() -> None:
 
 
 def of_texts(texts: list[str], labels: str = "xy") -> LoadedTask:
-    """Give the texts to the labels in turn."""
+    """Return the texts to the labels in turn."""
     task = Task("t", tuple(map(Label, labels)))
     return LoadedTask(task, tuple(Message(f"f:{i}", t, (labels[i % len(labels)],)) for i, t in enumerate(texts)))
 

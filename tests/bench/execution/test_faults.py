@@ -164,14 +164,14 @@ def workers_of(process: subprocess.Popen[str] | multiprocessing.process.BaseProc
 
 
 def outcome(run: RunFolder) -> tuple[str, list[list[PredictionRecord]]]:
-    """Give a finished run's scores as written and its answers; only times may differ between two runs."""
+    """Return a finished run's scores as written and its answers; only times may differ between two runs."""
     answers = [[replace(record, seconds=0.0) for record in folder.predictions.read()] for _, folder in run.cells()]
     assert [cell.status for cell, _ in run.cells()] == ["ok", "ok"]
     return (run.path / "scores.json").read_text(), answers
 
 
 def preloaded() -> multiprocessing.context.ForkServerContext:
-    """Give what starts processes that have imported what a run needs, to save a second each."""
+    """Return what starts processes that have imported what a run needs, to save a second each."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
         ["bench.execution.runner", "bench.report.files", "iterstrat.ml_stratifiers", "pandas"]

@@ -37,7 +37,7 @@ class Slow(Majority):
 
 
 def answers(results: Path) -> dict[str, Any]:
-    """Give everything that was answered and scored, without times."""
+    """Return everything that was answered and scored, without times."""
     found: dict[str, Any] = {}
     for file in sorted(results.glob("*/run.json")):
         for row in rows_of(RunFolder(file.parent)):

@@ -78,7 +78,7 @@ def cell_record(row: str, note: str = "note") -> CellRecord:
 
 
 def answers(labels: tuple[str, str], texts: list[str], right: list[bool]) -> tuple[PredictionRecord, ...]:
-    """Give an answer to each text; a wrong one came at the second attempt, the first being the text."""
+    """Return an answer to each text; a wrong one came at the second attempt, the first being the text."""
     records = []
     for i, (text, is_right) in enumerate(zip(texts, right, strict=True)):
         gold, other = labels[i % 2], labels[1 - i % 2]
@@ -221,7 +221,7 @@ def report_with(texts: list[str], labels: tuple[str, str], name: str) -> Report:
 
 
 def harmless(text: str) -> str:
-    """Give a text of the same words that are only letters."""
+    """Return a text of the same words that are only letters."""
     return "".join(sign if sign.isspace() else "x" for sign in text)
 
 
@@ -265,7 +265,7 @@ def test_embedded_json_comes_back_as_it_was(text: str) -> None:
 
 
 def expressions(value: object) -> Iterator[str]:
-    """Give every text of a chart's specification that Vega would read as code or as the name of a field."""
+    """Return every text of a chart's specification that Vega would read as code or as the name of a field."""
     if isinstance(value, dict):
         for key, one in value.items():
             yield from [one] if key in CODE and isinstance(one, str) else expressions(one)
