@@ -2,7 +2,7 @@
 
 The teacher, an LLM as a rule, answers unlabelled messages; the student, an encoder, learns its probabilities (soft
 targets, Hinton et al. 2015, arXiv 1503.02531) or its labels. What comes out answers at the encoder's speed. The labels
-of the training part are hidden from both, so the row says what can be had without labelling anything.
+of the training part are hidden from both, so the row says what is possible without labelling anything.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from classifiers.registry import make_classifier
 from classifiers.sampling import stratified_sample
 
 HELD_OUT = 10
-"""Of so many taught messages one is kept to choose the student's epoch by."""
+"""One of this many taught messages is kept to choose the student's epoch by."""
 
 
 class DistilledSettings(Settings):

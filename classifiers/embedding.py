@@ -43,7 +43,7 @@ NO_TASK = Task("", ())
 
 
 class EmbeddingSettings(Settings):
-    """Which encoder embeds the messages: `model` is tried in order, and the first that can be had is used.
+    """Which encoder embeds the messages: `model` is tried in order, and the first that is available is used.
 
     Encoders that were trained to embed sentences do best. `prefix` is put before every message, as some of them ask
     for. `max_length` counts tokens. `allow_pickle` also reads weights that a folder holds only as pickle.
@@ -95,7 +95,7 @@ class EmbeddingClassifier(Classifier[E]):
         self._notes: tuple[str, ...] = ()
 
     def fetch(self, report: FetchReport = quiet) -> None:
-        """Have the first of the named models that can be had on this machine."""
+        """Fetch the first of the named models that is available."""
         first_model(self.settings.model, "encoder", report=report, allow_pickle=self.settings.allow_pickle)
 
     def load(self) -> None:

@@ -34,7 +34,7 @@ class Label:
 class Task:
     """What is to be decided, without any message: enough to build a zero-shot prompt.
 
-    `max_labels` is how many labels a message may have: with 1 it has exactly one, above that none to so many.
+    `max_labels` is how many labels a message may have: with 1 it has exactly one, above that none up to this number.
     """
 
     name: str
@@ -174,7 +174,7 @@ class Stage:
 
     @property
     def tokens_per_s(self) -> float | None:
-        """Return tokens a second, or None for a stage without tokens or time."""
+        """Return tokens per second, or None for a stage without tokens or time."""
         return self.tokens / self.seconds if self.tokens and self.seconds > 0 else None
 
 
@@ -186,7 +186,7 @@ class Details:
         model: the name of the model that ran, of several that may.
         models: the model files that ran, with hashes.
         device: where it computes, such as `cpu` or `cuda:0`.
-        precision: the number type of its matrix products, such as `float32`.
+        precision: that of its matrix products, such as `float32`.
         n_parameters: None where that has no meaning.
         bytes_on_disk: what must be shipped to classify; None takes the model files.
         n_labelled: labelled messages it used; None says all that it was given.
@@ -280,7 +280,7 @@ class Classifier(ABC, Generic[S]):
         """Make every file it needs lie on this machine.
 
         Raises:
-            BenchError: if one cannot be had; the line says which and what to do.
+            BenchError: if one is not available; the line says which and what to do.
         """
 
     def model_files(self) -> tuple[ModelFile, ...]:
@@ -306,7 +306,7 @@ class Classifier(ABC, Generic[S]):
 
     @abstractmethod
     def predict(self, texts: Sequence[str]) -> Iterator[Prediction]:
-        """Return exactly one prediction a text, in order, as they come."""
+        """Return exactly one prediction per text, in the order of the texts."""
 
     def close(self) -> None:
         """Free what `load` and `fit` took."""

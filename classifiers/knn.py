@@ -23,7 +23,7 @@ from classifiers.interface import Details, Listener, Message, Progress, Task, Tr
 STATE, VECTORS = "knn.json", "neighbours.npy"
 BATCH = 512
 MAX_LEFT_OUT = 10_000
-"""Messages that are left out one after another; of more, so many are drawn."""
+"""Most messages that are left out one after another; larger training parts are sampled down to this number."""
 MIN_EVEN = 1e-4
 """The least share of the probability that is spread evenly, so that none is 0."""
 

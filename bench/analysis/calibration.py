@@ -30,7 +30,7 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """The accuracy of the surest answers when that share of all messages is answered."""
+    """The accuracy of the most confident answers when that share of all messages is answered."""
 
     share: float
     accuracy: float
@@ -38,10 +38,10 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class ProbabilityScores:
-    """Quality of probabilities; `coverage` goes from the surest answer alone to all, in 200 points at most.
+    """Quality of probabilities; `coverage` goes from the most confident answer alone to all, in at most 200 points.
 
     `coverage_at_target` is the largest share of messages that can be answered with 99 % of the answers
-    right, 0 where not even the surest are.
+    right, 0 where not even the most confident are.
     """
 
     log_loss: float
@@ -93,7 +93,7 @@ def _calibration_error(bins: Sequence[Bin]) -> float:
 
 
 def _coverage(confidence: NDArray[np.float64], right: NDArray[np.float64]) -> tuple[Coverage, ...]:
-    """Return a point a distinct confidence: answers of the same one are answered or left together."""
+    """Return one point per distinct confidence: answers of equal confidence are answered or left together."""
     order = np.argsort(-confidence, kind="stable")
     sure, hits = confidence[order], np.cumsum(right[order])
     n = len(order)

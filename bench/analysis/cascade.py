@@ -1,7 +1,7 @@
 """Two classifiers in a row: the first answers what it is sure of, the second the rest.
 
 A cascade needs no run of its own. What it would have answered follows from both classifiers' stored
-answers, and where to draw the line from their answers to validation messages.
+answers, and where the threshold lies follows from their answers to validation messages.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Records = Sequence[PredictionRecord]
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A bound of confidence: below it the second classifier answers. Shares are of all messages."""
+    """A confidence threshold: below it the second classifier answers. Shares are of all messages."""
 
     bound: float
     passed_on: float
@@ -28,12 +28,12 @@ class Point:
 
 
 def _sure(record: PredictionRecord) -> float:
-    """Return an answer's confidence; one that is no label has none, and 0 stands for it."""
+    """Return an answer's confidence, 0 for an answer that is no label."""
     return record.confidence or 0.0
 
 
 def points(first: Records, second: Records) -> list[Point]:
-    """Return every bound that makes a difference, from passing nothing on to passing on everything.
+    """Return every threshold that makes a difference, from passing nothing on to passing on everything.
 
     Only messages that both classifiers answered count.
 
@@ -56,7 +56,7 @@ def points(first: Records, second: Records) -> list[Point]:
 
 
 def choose(found: Sequence[Point], config: CascadeConfig) -> Point:
-    """Choose a bound: least passed on for the wanted accuracy, or the most accurate within the budget."""
+    """Choose a threshold: least passed on for the wanted accuracy, or the most accurate within the budget."""
     allowed = [point for point in found if config.budget is None or point.passed_on <= config.budget]
     enough = [point for point in allowed if config.accuracy is not None and point.accuracy >= config.accuracy]
     if enough:
@@ -68,7 +68,7 @@ def cascade_row(name: str, rows: tuple[Row, Row], validation: tuple[Records, Rec
     """Return the row a cascade would have had; its costs are made up of those of its two classifiers.
 
     Raises:
-        BenchError: if the first classifier gives no probabilities, or one has no answers to choose the bound by.
+        BenchError: if the first classifier gives no probabilities, or one has no answers to choose the threshold by.
     """
     first, second = rows
     if not all(row.scores for row in rows):
@@ -76,7 +76,7 @@ def cascade_row(name: str, rows: tuple[Row, Row], validation: tuple[Records, Rec
     if all(record.probabilities is None for record in first.records):
         raise BenchError(f"cascade '{name}': '{config.first}' gives no probabilities; it cannot go first")
     if not all(validation):
-        raise BenchError(f"cascade '{name}': no answers to validation messages to choose the bound by; run again")
+        raise BenchError(f"cascade '{name}': no answers to validation messages to choose the threshold by; run again")
     chosen = choose(points(*validation), config)
     theirs = {record.id: record for record in second.records}
     records = tuple(
@@ -136,7 +136,7 @@ def _cell(name: str, first: CellRecord, second: CellRecord, records: Records, fo
         models=(*first.models, *second.models),
         notes=(
             f"'{first.classifier}' answers what it is at least {bound:.1%} sure of, '{second.classifier}' the other "
-            f"{passed:.1%}; the bound was chosen on validation",
+            f"{passed:.1%}; the threshold was chosen on validation",
         ),
         metadata={"first": first.classifier, "second": second.classifier, "bound": bound, "passed on": passed},
         load_seconds=_sum(first.load_seconds, second.load_seconds),

@@ -71,14 +71,14 @@ def energy_of(cell: CellRecord, prices: CostConfig) -> tuple[float | None, float
 def break_even(first: Cost, second: Cost) -> float | None:
     """Return the number of messages above which the one with the higher fixed cost is the cheaper one.
 
-    None where one of the two is never dearer than the other.
+    None where one of the two is never more expensive than the other.
     """
     fixed, running = first.fixed - second.fixed, second.per_million - first.per_million
     return 1e6 * fixed / running if fixed * running > 0 else None
 
 
 def machine_gb(cell: CellRecord) -> float | None:
-    """Return the memory of the smallest usual machine that holds a classifier at work, in GB."""
+    """Return the memory in GB of the smallest usual machine that can serve a classifier."""
     needed = cell.predict_memory_bytes or cell.peak_memory_bytes
     if needed is None:
         return None

@@ -1,6 +1,6 @@
 """Scores by label: precision, recall and F1 of each, and their means over labels.
 
-Gold labels and answers are compared as sets, written as two Boolean matrices with a row a message and a column a
+Gold labels and answers are compared as sets, written as two Boolean matrices with a row per message and a column per
 label. A message with one label is the set of one, so that single-label and multi-label tasks are scored alike; an
 answer that could not be read is the empty row.
 """
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 RESAMPLES = 1000
 MAX_DRAWN = 10_000_000
-"""Messages that all resamples held at one time may have together: 80 MB of their numbers."""
+"""Most messages in all resamples held at one time: 80 MB of numbers."""
 
 Sets = NDArray[np.bool_]
 """Which labels (columns) a message (row) has."""
@@ -87,7 +87,7 @@ def bootstrap_interval(
 ) -> Interval:
     """Return the 95 % percentile bootstrap interval of a statistic (scipy), in memory that does not grow with messages.
 
-    `samples` have a value a message each; `options` are scipy's `paired` and `vectorized`.
+    `samples` have one value per message each; `options` are scipy's `paired` and `vectorized`.
     """
     from scipy.stats import bootstrap
 

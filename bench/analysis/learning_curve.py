@@ -23,8 +23,8 @@ RESAMPLES = 2000
 class Group:
     """The seeds of one row at one number of training messages; `train_per_label` is None for the whole part.
 
-    `hits` has one figure a test message, in the order of their ids: the share of seeds that got it right.
-    `per_label` is how many training messages a label it learnt from, on the mean over labels.
+    `hits` has one figure per test message, in the order of their ids: the share of seeds that got it right.
+    `per_label` is the number of training messages per label, a mean over labels.
     """
 
     row: str
@@ -57,7 +57,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Accuracy of a learner minus its rival's at a number of messages a label, with its 95 % interval."""
+    """Accuracy of a learner minus its rival's at a number of messages per label, with its 95 % interval."""
 
     per_label: float
     difference: float
@@ -66,7 +66,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """Where a learner's curve passes a rival's flat line, in training messages a label.
+    """Where a learner's curve passes a rival's flat line, in training messages per label.
 
     `at` is None where it never does, and `interval.high` infinite where resampled test messages leave that
     open; `before` is the gap at the last point below the crossing. `first` and `last` are the curve's ends.

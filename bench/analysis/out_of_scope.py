@@ -1,8 +1,8 @@
-"""Messages that belong nowhere: how many a classifier turns away, and how many of those it should not have.
+"""Out-of-scope messages: how many of them a classifier rejects, and how many others it rejects wrongly.
 
-The protocol of clinc150 (Larson et al. 2019) and HINT3 (Arora et al. 2020): accuracy on the messages that belong
-somewhere, and recall and precision of turning away. A classifier turns a message away by answering `oos_label`: as a
-label it has learnt, or, by a cascade with `other`, where it is not sure enough.
+The protocol of clinc150 (Larson et al. 2019) and HINT3 (Arora et al. 2020): accuracy on in-scope
+messages, and recall and precision of rejection. A classifier rejects a message by answering `oos_label`: as a label it
+has learnt, or, by a cascade with `other`, where its confidence is below the threshold.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """How a classifier does on messages that belong somewhere, and at turning away those that do not."""
+    """How a classifier does on in-scope messages, and at rejecting out-of-scope ones."""
 
     in_scope_accuracy: Share
     recall: Share
@@ -43,7 +43,7 @@ class Rejection:
 
 
 def rejection(records: Sequence[PredictionRecord], other: str) -> Rejection:
-    """Count a classifier's answers; `other` is the label of messages that belong nowhere."""
+    """Count a classifier's answers; `other` is the label of out-of-scope messages."""
     inside = [record for record in records if record.gold != (other,)]
     outside = [record for record in records if record.gold == (other,)]
     turned_away = [record for record in records if record.valid and record.predicted == (other,)]

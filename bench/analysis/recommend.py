@@ -186,7 +186,7 @@ def _breaks(row: Row, limits: Limits) -> str | None:
     latency = cell.latency_ms.p50 if cell.latency_ms else math.inf
     memory = (cell.predict_memory_bytes or cell.peak_memory_bytes or math.inf) / 1e9
     if limits.latency_ms is not None and latency > limits.latency_ms:
-        return f"takes {latency:,.1f} ms a message, over the limit of {limits.latency_ms:g}"
+        return f"takes {latency:,.1f} ms per message, over the limit of {limits.latency_ms:g}"
     if limits.memory_gb is not None and memory > limits.memory_gb:
         return f"needs {memory:.2f} GB, over the limit of {limits.memory_gb:g}"
     if limits.labels is not None and (cell.n_labelled is None or cell.n_labelled > limits.labels):
@@ -294,4 +294,4 @@ def _cost(row: Row, candidates: Candidates, limits: Limits, prices: CostConfig) 
         if volume := break_even(mine, other):
             a, b = (row, rival) if mine.per_million < other.per_million else (rival, row)
             names = a.cell.classifier, b.cell.classifier
-            yield f"{names[0]} is cheaper than {names[1]} above {volume:,.0f} messages, and dearer below."
+            yield f"{names[0]} is cheaper than {names[1]} above {volume:,.0f} messages, and more expensive below."

@@ -1,4 +1,4 @@
-"""The metrics of one classifier, derived from its records; one table row a metric.
+"""The metrics of one classifier, derived from its records; one table row per metric.
 
 An unanswered message is a wrong one: nothing is left out of any denominator.
 """
@@ -24,18 +24,18 @@ from classifiers.interface import Trial
 
 UNPARSED = "unparsed"
 ABOVE_ALL = 1.01
-"""A bound that no probability reaches."""
+"""A threshold that no probability reaches."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
     """Everything said of one classifier's answers.
 
-    `accuracy` is the share of messages whose labels are exactly the gold ones (with several labels a message:
+    `accuracy` is the share of messages whose labels are exactly the gold ones (with several labels per message:
     subset accuracy). `macro_f1` is the mean over the labels that have test messages. `valid_at` counts the messages
-    whose first valid answer came at attempt 1, 2, …; the rest, `never`, have none. `confusion` has a row a gold label
-    and a column a predicted one, with *unparsed* as the last column. Where a message may have several labels it is
-    empty, and `micro_f1` and `hamming_loss` are given, which with one label a message say nothing of their own.
+    whose first valid answer came at attempt 1, 2, …; the rest, `never`, have none. `confusion` has a row per gold label
+    and a column per predicted one, with *unparsed* as the last column. Where a message may have several labels it is
+    empty, and `micro_f1` and `hamming_loss` are given, which with one label per message add nothing.
     """
 
     n: int
@@ -149,7 +149,7 @@ def unsure_below(records: Sequence[PredictionRecord], accuracy: float) -> float 
         accuracy: the share of the answers kept that shall be right.
 
     Returns:
-        A bound for the probability of the answered label; above 1 where no bound is good enough, None
+        A threshold for the probability of the answered label; above 1 where no threshold is good enough, None
         where no answer has a probability.
     """
     pairs = [(r.confidence, r.is_right) for r in records if r.confidence is not None]
@@ -166,7 +166,7 @@ def unsure_below(records: Sequence[PredictionRecord], accuracy: float) -> float 
 
 
 def full_data_rows(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows that were trained on the whole training part, not on a few messages a label of it."""
+    """Return the rows that were trained on the whole training part, not on a few messages per label of it."""
     return [row for row in rows if row.cell.train_per_label is None]
 
 

@@ -62,7 +62,7 @@ def _check_options_fit_sweep(options: argparse.Namespace, values: dict[str, Any]
 
 
 def _sizes(text: str | None) -> list[int | str] | None:
-    """Read numbers of messages a label; what is no number is left for the config's check."""
+    """Read numbers of messages per label; the config's check refuses what is no number."""
     return [int(size) if size.isdecimal() else size for size in text.split(",")] if text else None
 
 
@@ -197,7 +197,7 @@ def compare_runs(options: argparse.Namespace) -> int:
 
 
 def list_runs(options: argparse.Namespace) -> int:
-    """Print a line a run."""
+    """Print one line per run."""
     from bench.analysis.history import history
     from bench.records.store import all_runs
     from bench.report.tables.runs import history_table

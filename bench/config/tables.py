@@ -18,7 +18,7 @@ Seed = Annotated[int, Field(ge=0, le=MAX_SEED - MAX_SEEDS)]
 
 
 LabelsPerMessage = Literal["any"] | Annotated[int, Field(ge=1)]
-"""How many labels a message may have: exactly one for 1, else none to so many."""
+"""How many labels a message may have: exactly one for 1, else from none up to this number."""
 
 
 T = TypeVar("T")
@@ -49,12 +49,12 @@ class DataConfig(Closed):
     `label_columns` names columns of 0 and 1, one per label, or where it holds lists and
     `labels_per_message` is given: "any", or the most a message may have.
 
-    The same text with different labels is refused, or with `contradictions = "report"` only said: public data sets hold
-    some, and an official file cannot be corrected.
+    The same text with different labels is refused. With `contradictions = "report"` it is only reported: public data
+    sets hold some, and an official file cannot be corrected.
 
-    Rows without a text are left out, counted and said; `blanks = "refuse"` refuses them.
+    Rows without a text are left out, counted and reported; `blanks = "refuse"` refuses them.
 
-    Tables above `max_messages` rows are sampled down to so many, the same in every run, and the report says so.
+    Tables above `max_messages` rows are sampled down to that number, the same rows in every run; the report says so.
 
     `oos_label` is that of out-of-scope messages. With `train_on_oos` false no classifier is told of it or
     trained on it, and a cascade with `other` rejects what a classifier is not sure of.
@@ -92,7 +92,7 @@ class DataConfig(Closed):
 
 
 class SplitConfig(Closed):
-    """How messages are divided; `pinned` is a file of texts, one a line, that always go to test.
+    """How messages are divided; `pinned` is a file of texts, one per line, that always go to test.
 
     `validation` 0 leaves no validation part: what is chosen on it then takes its default.
     """
@@ -138,11 +138,11 @@ class VerdictConfig(Closed):
 
 
 class CascadeConfig(Closed):
-    """Row `first` answers what it is sure of and row `second` the rest; the bound is chosen on validation.
+    """Row `first` answers what it is sure of and row `second` the rest; the threshold is chosen on validation.
 
-    In place of a second row, `other` is the label that the rest gets: messages turned away.
+    In place of a second row, `other` is the label that the rest gets: those messages are rejected.
     `accuracy` passes on as little as gives that share right, `budget` at most that share of messages; with
-    neither, the most accurate bound is taken.
+    neither, the most accurate threshold is taken.
     """
 
     first: str
@@ -161,10 +161,10 @@ class CascadeConfig(Closed):
 class RowConfig(BaseModel):
     """What the harness reads of a row; every other key is a setting of the row's backend.
 
-    `memory_gb` is what it may come to need where several cells run at a time (without it: an estimate by the size of
-    its model), `gpus` how many of those of a cluster.
+    `memory_gb` is the memory it may need where several cells run at a time (without it: an estimate by the size of
+    its model), `gpus` the number of a cluster's GPUs it takes.
 
-    `seeds` trains the row that many times. `train_per_label` trains it on that many messages a label, or on
+    `seeds` trains the row that many times. `train_per_label` trains it on that many messages per label, or on
     "all", once for each number given; smaller draws are part of larger ones of the same seed.
     """
 
@@ -181,7 +181,7 @@ class RowConfig(BaseModel):
     def _numbers_or_all(cls, sizes: list[int | str]) -> list[int | str]:
         for size in sizes:
             if size != "all" and not (isinstance(size, int) and size > 0):
-                raise ValueError(f"{size!r} is no number of messages a label; give numbers above 0, or 'all'")
+                raise ValueError(f"{size!r} is no number of messages per label; give numbers above 0, or 'all'")
         return sizes
 
 

@@ -91,7 +91,7 @@ def _check_labels_have(messages: Sequence[Message], needed: int) -> None:
 
 
 def _movable(loaded: LoadedTask, method: str) -> set[str]:
-    """Return the ids of messages whose part was drawn and not given by the data set or by their order."""
+    """Return the ids of messages whose part was drawn, not given by the data set or by their order."""
     if method == "stratified":
         return {m.id for m in loaded.messages}
     if method == "files" and loaded.parts:

@@ -20,7 +20,7 @@ from classifiers.errors import BenchError
 from classifiers.interface import Message
 
 SAMPLE_SEED = 0
-"""One for all runs, so that other seeds still work on the same messages."""
+"""The same in all runs, so that runs with other seeds work on the same messages."""
 MAX_NAMED = 3
 """Lines that a warning names."""
 
@@ -62,11 +62,11 @@ def read_hub(name: str, config: DataConfig) -> dict[Part, Table]:
     from classifiers.models.download import hub_answers
 
     if not hub_answers():
-        raise BenchError(f"hf:{name} cannot be had: the Hub cannot be reached; give the path of a local file")
+        raise BenchError(f"hf:{name} is not available: the Hub cannot be reached; give the path of a local file")
     try:
         parts = datasets.load_dataset(name)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        raise BenchError(f"hf:{name} cannot be had: {first_line(error)}") from error
+        raise BenchError(f"hf:{name} is not available: {first_line(error)}") from error
     return {part: _hub_part(rows, f"{name}/{part}", config) for part, rows in parts.items() if part in get_args(Part)}
 
 
@@ -89,9 +89,9 @@ T = TypeVar("T")
 
 
 def sample(rows: Iterable[T], most: int) -> tuple[list[T], int]:
-    """Return all rows, or `most` of them drawn at random, in their order; and how many there are.
+    """Return all rows, or a random sample of `most` of them, in their order; and how many rows there are.
 
-    Rows are drawn while they are read, so that a table of any size takes the memory of those drawn.
+    Rows are sampled while they are read, so a table of any size takes only the memory of the sample.
     """
     import numpy as np
 
@@ -108,12 +108,12 @@ def sample(rows: Iterable[T], most: int) -> tuple[list[T], int]:
 
 
 def sampled_warning(name: str, kept: int, n: int) -> str:
-    """Return what a reader is told of a table that was sampled."""
-    return f"{name}: {kept:,} of {n:,} rows were drawn at random; max_messages under [data] takes more"
+    """Return the warning about a table that was sampled."""
+    return f"{name}: {kept:,} of {n:,} rows were sampled; raise max_messages under [data] to take more"
 
 
 def _table(rows: Sequence[Row], n: int, name: str, config: DataConfig) -> Table:
-    """Make messages of the rows that were drawn of n."""
+    """Make messages of the rows that were sampled from n."""
     warnings = [] if len(rows) == n else [sampled_warning(name, len(rows), n)]
     messages, blank = [], []
     for line, row in rows:

@@ -21,7 +21,7 @@ from classifiers.errors import BenchError
 
 @dataclass(frozen=True, slots=True)
 class LocalExecutor:
-    """Runs so many cells at a time; several at once begin only where their memory is free."""
+    """Runs `jobs` cells at a time; several start together only while memory is free for all of them."""
 
     at_a_time: int = 1
     name: str = "local"

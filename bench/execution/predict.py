@@ -43,7 +43,7 @@ def answer(
 
 
 def _check_predictions(predictions: Sequence[Prediction], batch: Sequence[Message], task: Task) -> None:
-    """See that there is one prediction a message, no label from outside the task and no more labels than it allows."""
+    """See that there is one prediction per message, with labels of the task alone and no more than it allows."""
     if len(predictions) != len(batch):
         raise BenchError(
             f"backend gave {len(predictions)} predictions for {len(batch)} messages; it must give one each"

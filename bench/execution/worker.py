@@ -1,6 +1,6 @@
 """Run one cell in its own process: `python -m bench.execution.worker RUN_FOLDER CLASSIFIER`.
 
-A crash here takes nothing else down. Answers are appended as they come, so a killed worker's
+A crash here takes nothing else down. Each answer is appended at once, so a killed worker's
 successor goes on where it stopped. Progress goes to the runner as JSON lines on the standard
 output; whatever libraries print goes to the cell's log instead.
 """

@@ -1,8 +1,8 @@
 """Read tables of any size piece by piece: CSV, TSV, JSONL and Parquet.
 
-A first look through the whole file finds everything that would stop a job later: rows that cannot be read, texts that
-are none, columns that the output has no form for. Where pieces end depends on the file alone, so that a job which was
-broken off finds the same pieces again.
+A first look through the whole file finds everything that would stop a job later: rows that cannot be read, cells that
+hold no text, columns that the output has no form for. Where pieces end depends on the file alone, so that a job that
+was broken off finds the same pieces again.
 """
 
 from __future__ import annotations

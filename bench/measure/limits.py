@@ -19,7 +19,7 @@ def usable_cores() -> int:
 
 
 def free_memory_bytes(root: Path = CGROUPS, own: Path = OWN_GROUPS) -> int:
-    """Return the bytes of memory that can be had: the machine's without swapping, or what is left of a limit."""
+    """Return the bytes of memory that are free: the machine's without swapping, or what is left of a limit."""
     import psutil
 
     left = [limit - used for limit, used in _limits(root, own)]

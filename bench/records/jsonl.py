@@ -1,4 +1,4 @@
-"""A file of records, one JSON object a line: appended and flushed line by line, or replaced whole."""
+"""A file of records, one JSON object per line: appended and flushed line by line, or replaced whole."""
 
 from __future__ import annotations
 

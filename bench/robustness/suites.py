@@ -1,6 +1,6 @@
 """How gently a classifier breaks: the answers of saved classifiers under stress, and what they add up to.
 
-Answers are appended as they come, so that a broken-off test goes on. Classifiers stand beside each other only with
+Each answer is appended at once, so that a broken-off test goes on. Classifiers stand beside each other only with
 answers to one draw of test messages.
 """
 

@@ -1,7 +1,7 @@
 """One measurement of the encoder speed benchmark, in a process of its own: `python -m bench.speed.encoder JOB`.
 
 Variants: `blog`, the blog post's loop (every message padded to 128 tokens, plain AdamW); `trainer`,
-`transformers.Trainer` as it comes and `transformers.pipeline` for inference; `ours`, the backend with its
+`transformers.Trainer` with its defaults and `transformers.pipeline` for inference; `ours`, the backend with its
 defaults and the runtime it chooses. All train the same model on the same messages in the same number of
 epochs at the same peak learning rate, so that only how it is done differs. At that rate, thrice the
 backend's own, ours takes batches of 32: of 16 it is unsteady there.
@@ -36,7 +36,7 @@ SINGLES = 50
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Messages a second in training (epochs counted) and in batches, milliseconds for one, and test accuracy.
+    """Messages per second in training (epochs counted) and in batches, milliseconds for one, and test accuracy.
 
     `limit_train_per_s` and `limit_predict_per_s` are left to the caller, who knows the machine's rate;
     `operations` are those of one message's forward pass without padding, 2 × weights × tokens.

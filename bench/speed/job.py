@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to measure: a variant with a model on a data set, so many messages (0: all there are)."""
+    """What to measure: a variant with a model on a data set, and on how many messages (0: all)."""
 
     variant: str
     model: str

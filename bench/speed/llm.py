@@ -36,7 +36,7 @@ MAX_TOKENS = 16
 class Measurement:
     """Seconds for all messages, answers (unparsed ones empty), peak memory, and tokens decoded per message.
 
-    `full_batch_ms_per_token` is what llama.cpp itself takes a token, in one whole batch of a single sequence.
+    `full_batch_ms_per_token` is what llama.cpp itself takes per token, in one whole batch of a single sequence.
     """
 
     seconds: float
@@ -82,7 +82,7 @@ def _backend(job: Job, loaded: LoadedTask, texts: Sequence[str]) -> Measurement:
 
 
 def _full_batch_ms(model: GgufModel, batch: int, threads: int) -> float:
-    """Time whole batches of one sequence, median of 5, in milliseconds a token."""
+    """Time whole batches of one sequence, median of 5, in milliseconds per token."""
     decoder = Decoder(model, cells=2 * batch, sequences=1, batch=batch, threads=threads)
     tokens = model.tokenize("The quick brown fox jumps over the lazy dog. " * batch, special=False)[:batch]
     rows = [Row(token, i, (1,)) for i, token in enumerate(tokens)]

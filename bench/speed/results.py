@@ -34,7 +34,7 @@ def summarise_llm(measurements: Sequence[dict[str, Any]], flops: float) -> list[
     """Return each variant's medians and its ratios to the first variant.
 
     `limit_ms` is the arithmetic limit: 2 × parameters × decoded tokens over the machine's measured
-    matrix-multiply rate in operations a second; `engine_limit_ms` the same tokens at the rate of
+    matrix-multiply rate in operations per second; `engine_limit_ms` the same tokens at the rate of
     llama.cpp's own whole batches of this model, which is what batching alone can reach.
     """
     variants = list(dict.fromkeys(m["variant"] for m in measurements))
@@ -67,7 +67,7 @@ def summarise_llm(measurements: Sequence[dict[str, Any]], flops: float) -> list[
 class EncoderRow:
     """A variant's medians over the rounds, each with its ratio to the first variant; accuracy is the mean.
 
-    Limits are messages a second at the machine's measured matrix-product rate and without padding: 2 ×
+    Limits are messages per second at the machine's measured matrix-product rate and without padding: 2 ×
     weights × tokens operations for an answer, three times that for a training step's message.
     """
 
@@ -118,7 +118,7 @@ def summarise_encoder(measurements: Sequence[dict[str, Any]], flops: float) -> l
 
 @dataclass(frozen=True, slots=True)
 class SpeedResult:
-    """One model's comparison; `flops` is the measured matrix-product rate in operations a second.
+    """One model's comparison; `flops` is the measured matrix-product rate in operations per second.
 
     `messages` is how many an LLM answered or an encoder trained on, 0 for the whole training part.
     """

@@ -55,7 +55,7 @@ class Comparison:
         return LLM_VARIANTS if self.with_server else LLM_VARIANTS[:-1]
 
     def run(self) -> Iterator[dict[str, Any]]:
-        """Run every variant once a round, and give each measurement as it comes.
+        """Run every variant once per round, and yield each measurement.
 
         Raises:
             BenchError: if a variant fails.
@@ -87,7 +87,7 @@ def _run_job(module: str, job: Job) -> dict[str, Any]:
 
 
 def matrix_rate(threads: int) -> float:
-    """Measure operations a second of this machine's best float matrix product, median of 5."""
+    """Measure operations per second of this machine's best float matrix product, median of 5."""
     import torch
 
     torch.set_num_threads(threads)

@@ -70,11 +70,11 @@ class Encoder(Classifier[EncoderSettings]):
         return None
 
     def fetch(self, report: FetchReport = quiet) -> None:
-        """Have the first of the named models that can be had on this machine."""
+        """Fetch the first of the named models that is available."""
         first_model(self.settings.model, "encoder", report=report, allow_pickle=self.settings.allow_pickle)
 
     def model_files(self) -> tuple[ModelFile, ...]:
-        """Return the weights of the first of the named models that can be had."""
+        """Return the weights of the first of the named models that is available."""
         return first_model(self.settings.model, "encoder", allow_pickle=self.settings.allow_pickle)[0].files
 
     def load(self) -> None:

@@ -37,7 +37,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 class EncoderSettings(TrainingSettings):
     """What an encoder answers with; the settings of training are those of `TrainingSettings`.
 
-    `model` is tried in order: the first that can be had is used. `head`: `softmax` is the library's, begun at random;
+    `model` is tried in order: the first that is available is used. `head`: `softmax` is the library's, begun at random;
     `probe` a linear layer on the mean embedding, begun from a logistic regression; `auto` is `probe` for encoders
     trained to embed sentences, else `softmax`. `head = "linear"` leaves it at the logistic regression on the frozen
     encoder's embeddings; the settings of training then play no part. `head = "setfit"` first

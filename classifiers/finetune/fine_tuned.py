@@ -1,4 +1,4 @@
-"""A pre-trained encoder with a linear head, softmax or a sigmoid a label, all layers fine-tuned."""
+"""A pre-trained encoder with a linear head, softmax or one sigmoid per label, all layers fine-tuned."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 A fresh, random layer sends large, aimless gradients into an encoder whose embeddings are good already, and spoils them
 before it has learnt anything. Fitting the layer alone first and all of it afterwards does not (Kumar et al. 2022,
-arXiv 2202.10054). With 10 messages a label of banking77 and minilm-l6 it was right on 86.6 % of 1,500 held-out training
-messages, against 82.9 % with a random layer on the first token and 82.3 % with the layer alone.
+arXiv 2202.10054). With 10 messages per label of banking77 and minilm-l6 it was right on 86.6 % of 1,500 held-out
+training messages, against 82.9 % with a random layer on the first token and 82.3 % with the layer alone.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ BATCH = 32
 UNLIMITED = 1 << 30
 
 Ids = Sequence[Sequence[int]]
-"""Token ids, a sequence a message."""
+"""Token ids, one sequence per message."""
 
 
 def token_limit(folder: Path) -> int:

@@ -37,7 +37,7 @@ UNBALANCED = 10
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Token ids of messages, in their order, with their label's index or a figure from 0 to 1 a label.
+    """Token ids of messages, in their order, with their label's index or a figure from 0 to 1 per label.
 
     The figures are 0 and 1 where a message may have several labels, or the probabilities of a teacher.
     """
@@ -53,7 +53,7 @@ class Encoded:
         return cls(input_ids, [task.label_names.index(m.label) for m in messages])
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return one feature dictionary a message, as the Trainer's collator takes them."""
+        """Return one feature dictionary per message, as the Trainer's collator takes them."""
         return [{"input_ids": ids, "label": y} for ids, y in zip(self.input_ids, self.labels, strict=True)]
 
 
@@ -188,7 +188,7 @@ def precision_for(settings: TrainingSettings, device: str) -> str:
 def class_weights(
     settings: TrainingSettings, labels: Sequence[int] | Sequence[Sequence[float]], n_labels: int
 ) -> list[float] | None:
-    """Return a weight a label, n / (labels × count) as scikit-learn's `balanced`, or None for equal ones.
+    """Return one weight per label, n / (labels × count) as scikit-learn's `balanced`, or None for equal ones.
 
     Where a message may have several labels none is weighed: their thresholds serve that end.
     """

@@ -19,7 +19,7 @@ from classifiers.interface import Listener, Message, Progress, Task, Trial
 Model = Any
 """A fitted scikit-learn classifier with `predict_proba`."""
 Part = tuple[Any, Sequence[Message]]
-"""Features, a matrix with a row a message (dense or sparse), and the messages."""
+"""Features, a matrix with a row per message (dense or sparse), and the messages."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Deciding which of several labels a message has, from one probability a label.
+"""Deciding which of several labels a message has, from one probability per label.
 
 Each label is a decision of its own, with a threshold of its own: at 0.5 a rare label is hardly ever given, though
 giving it more often would be right more often than wrong. The thresholds are chosen on validation messages.
@@ -18,7 +18,7 @@ MIN_MESSAGES = 3
 """Validation messages that must have a label, and that must lack it, before its threshold is moved."""
 
 Rows = NDArray[np.float64]
-"""A row a message and a column a label."""
+"""A row per message and a column per label."""
 
 
 def label_matrix(messages: Sequence[Message], names: Sequence[str]) -> Rows:
@@ -40,7 +40,7 @@ def _best_threshold(probabilities: NDArray[np.float64], gold: NDArray[np.float64
     precision, recall, bounds = precision_recall_curve(gold, probabilities)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
     best = np.flatnonzero(f1[:-1] >= f1[:-1].max() - 1e-9)
-    # halfway to the next lower probability: the curve's bounds are themselves probabilities of single messages
+    # halfway to the next lower probability: the curve's thresholds are themselves probabilities of single messages
     chosen = best[np.argmin(np.abs(bounds[best] - DEFAULT_THRESHOLD))]
     below = bounds[chosen - 1] if chosen else 0.0
     return float((bounds[chosen] + below) / 2)

@@ -1,1 +1,1 @@
-"""Prompting a language model: prompt, engine, parsing and retry, one idea a file."""
+"""Prompting a language model: prompt, engine, parsing and retry, one idea per file."""

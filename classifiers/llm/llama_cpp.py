@@ -73,10 +73,10 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
         return None
 
     def fetch(self, report: FetchReport = quiet) -> None:
-        """Have the GGUF on this machine, and see that it is one.
+        """Fetch the GGUF, and see that it is one.
 
         Raises:
-            BenchError: if it cannot be had, is no GGUF or is cut off.
+            BenchError: if it is not available, is no GGUF or is cut off.
         """
         local_model(self.settings.model, "gguf", report=report)
         if self.settings.uses_similar:

@@ -59,10 +59,10 @@ class Lora(Classifier[LoraSettings]):
         self._notes: tuple[str, ...] = ()
 
     def fetch(self, report: FetchReport = quiet) -> None:
-        """Have the first of the named models that can be had on this machine.
+        """Fetch the first of the named models that is available.
 
         Raises:
-            BenchError: if peft is missing, or no model can be had.
+            BenchError: if peft is missing, or no model is available.
         """
         try:
             import peft  # noqa: F401
@@ -71,7 +71,7 @@ class Lora(Classifier[LoraSettings]):
         first_model(self.settings.model, report=report)
 
     def model_files(self) -> tuple[ModelFile, ...]:
-        """Return the weights of the first of the named models that can be had."""
+        """Return the weights of the first of the named models that is available."""
         return first_model(self.settings.model)[0].files
 
     def load(self) -> None:
@@ -152,7 +152,7 @@ class Lora(Classifier[LoraSettings]):
         """Read the LLM that was adapted, and what `save` wrote.
 
         Raises:
-            BenchError: if the folder holds nothing whole or something for other labels, or the LLM cannot be had.
+            BenchError: if the folder holds nothing whole or something for other labels, or the LLM is not available.
         """
         from peft import PeftModel
 

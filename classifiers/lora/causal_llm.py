@@ -107,7 +107,7 @@ def model_of(files: tuple[ModelFile, ...], names: Sequence[str]) -> LocalModel:
     """Return the one of `names` that consists of these files.
 
     Raises:
-        BenchError: if none that can be had does.
+        BenchError: if no available model does.
     """
     for name in names:
         with suppress(BenchError):

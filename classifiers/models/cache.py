@@ -85,12 +85,12 @@ def kind_of(name: str) -> Kind:
 def first_model(
     names: Sequence[str], kind: Kind | None = None, *, report: FetchReport = quiet, allow_pickle: bool = False
 ) -> tuple[LocalModel, list[str]]:
-    """Return the first of `names` that can be had, and why each one before it could not.
+    """Return the first of `names` that is available, and why each one before it is not.
 
     Without `kind` each name says its own.
 
     Raises:
-        BenchError: if none can.
+        BenchError: if none is.
     """
     refusals: list[str] = []
     for name in names:
@@ -146,7 +146,7 @@ def _fetch(name: str, entry: Entry, report: FetchReport) -> LocalModel:
         model = cached(name)
         assert model is not None
         return model
-    raise BenchError(f"model '{name}' cannot be had: {'; '.join(refusals)}; give the path of a local copy instead")
+    raise BenchError(f"model '{name}' is not available: {'; '.join(refusals)}; give the path of a local copy instead")
 
 
 def _entry(name: str, kind: Kind) -> Entry:

@@ -1,4 +1,4 @@
-"""The catalogue of models that are known by a short name: where each can be had, and what it must be."""
+"""The catalogue of models that are known by a short name: where each is kept, and what it must be."""
 
 from __future__ import annotations
 

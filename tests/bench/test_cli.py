@@ -90,7 +90,7 @@ def test_model_that_cannot_be_had_offline_is_refused_before_anything_is_written(
     rows = '[classifiers.encoder]\nmodel = "distilbert-base-uncased"\n'
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
     said = refuse(["--results", str(tmp_path / "r"), "run", config(tmp_path, data_folder, rows)], capsys)
-    assert "model 'distilbert-base-uncased' cannot be had: the Hub cannot be reached" in said
+    assert "model 'distilbert-base-uncased' is not available: the Hub cannot be reached" in said
     assert not (tmp_path / "r").exists()
 
 

@@ -10,7 +10,7 @@ class NaiveBayesSettings(Settings):
 
 
 class NaiveBayes(Classifier[NaiveBayesSettings]):
-    """Counts words a label."""
+    """Counts words per label."""
 
     settings_type = NaiveBayesSettings
     batch_size = 4096

@@ -1,1 +1,1 @@
-"""The shipped configs, one TOML file a preset."""
+"""The shipped configs, one TOML file per preset."""

@@ -40,7 +40,7 @@ def fit(table: Table, width: int) -> list[Fitted]:
 
 
 def fits(table: Table, width: int) -> bool:
-    """Tell whether a table can be shown as it is in so many signs, its heads and prose wrapped between words."""
+    """Tell whether a table fits into `width` characters, its heads and prose wrapped between words."""
     return _widths(table, width) is not None
 
 

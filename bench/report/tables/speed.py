@@ -80,7 +80,7 @@ def _encoder_table(result: SpeedResult, rows: Sequence[EncoderRow]) -> Table:
     last = rows[-1]
     notes = (
         f"messages per second, medians of {result.rounds} rounds of one seed each; accuracy on the test part is their "
-        "mean; blog: the post's loop; trainer: transformers.Trainer and pipeline as they come.",
+        "mean; blog: the post's loop; trainer: transformers.Trainer and pipeline with their defaults.",
         f"arithmetic limit at the {result.flops / 1e9:.0f} GFLOP/s of a float matrix product here, without padding: "
         f"{last.limit_train_per_s:.0f} messages per second in training, {last.limit_predict_per_s:.0f} in answering.",
     )

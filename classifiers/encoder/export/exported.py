@@ -137,7 +137,7 @@ def _logits_only(model: PreTrainedModel) -> Any:
 
 
 def _quantize(folder: Path) -> None:
-    """Write the graph again with 8-bit weights; activations are quantised as they come."""
+    """Write the graph again with 8-bit weights; activations are quantised at run time."""
     _need("onnxruntime")
     from onnxruntime.quantization import QuantType, quantize_dynamic
 

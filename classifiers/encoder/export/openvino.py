@@ -2,7 +2,7 @@
 
 Of the 2.7 ms one message takes (minilm-l6, 2 cores) 1 ms is that preparation. So single short messages are answered by
 graphs of a fixed length, and short batches are padded to few lengths. A batch is divided among streams, which do not
-wait for each other at every layer: 1,600 messages a second where one stream with all threads answers 1,220.
+wait for each other at every layer: 1,600 messages per second where one stream with all threads answers 1,220.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from classifiers.llm.engine.gguf_model import GgufModel
 from classifiers.llm.engine.label_tree import Node, chain_of
 from classifiers.llm.engine.sampler import Request, Sampler
 
-# a row of logits is one float a vocabulary entry: 64 rows of Qwen's 151,936 are 39 MB
+# a row of logits is one float per vocabulary entry: 64 rows of Qwen's 151,936 are 39 MB
 MAX_LOGITS = 64
 
 
@@ -136,7 +136,7 @@ class Engine:
         """Return each label's log-probability as the answer to each prompt; shape (prompts, labels).
 
         A prompt and the whole label tree behind it are decoded together: the prompt's tokens belong to
-        one sequence a label, a tree node to the sequences of the labels below it, so each label sees its
+        one sequence per label, a tree node to the sequences of the labels below it, so each label sees its
         own past only. Nothing is generated.
 
         Raises:

@@ -36,7 +36,7 @@ def grow(sequences: Sequence[Sequence[int]]) -> list[Node]:
     """Build the tree of label token sequences; nodes in depth-first order, the root first.
 
     Args:
-        sequences: one a label, all different, each ending with the end token.
+        sequences: one per label, all different, each ending with the end token.
 
     Raises:
         ValueError: if a sequence is empty or begins another one.

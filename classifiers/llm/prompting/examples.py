@@ -20,7 +20,7 @@ def saved_message(id_: str, text: str, labels: str | list[str]) -> Message:
 
 
 def draw_per_label(task: Task, train: Sequence[Message], k: int, seed: int) -> list[Message]:
-    """Draw k messages a label, the same for every question, in an order that mixes the labels.
+    """Draw k messages per label, the same for every question, in an order that mixes the labels.
 
     A label with fewer messages gives all it has; no label that has any is missed. Where messages may have several
     labels, k are drawn for each label and k without any, and none is shown twice.

@@ -44,7 +44,7 @@ def ask_with_retries(
     *,
     temperatures: Sequence[float],
 ) -> list[tuple[Attempt, ...]]:
-    """Return every conversation's attempts, at most one a temperature, the last of them valid or the end.
+    """Return every conversation's attempts, at most one per temperature, the last of them valid or the end.
 
     An attempt's seconds are its share of its round: the round's wall time over its questions.
     """

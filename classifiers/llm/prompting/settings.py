@@ -17,7 +17,7 @@ Examples = Literal["none", "fixed", "knn"]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One way of asking; `n_examples` is a label for `fixed`, in all for `knn`."""
+    """One way of asking; `n_examples` is per label for `fixed`, in all for `knn`."""
 
     mode: Mode = "generate"
     prompt_template: str = "plain"

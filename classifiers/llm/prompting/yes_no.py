@@ -1,4 +1,4 @@
-"""Scores messages of several labels: an independent yes or no question a label.
+"""Scores messages of several labels: one independent yes-or-no question per label.
 
 A list of labels has too many values to score them all. So every label is asked about on its own ("does it apply?"),
 for all messages together behind one shared prompt, and the log-odds of "yes" against "no" are its score.

@@ -41,8 +41,8 @@ def test_a_row_with_seeds_and_sizes_becomes_a_cell_for_each():
 @pytest.mark.parametrize(
     ("rows", "reason"),
     [
-        ({"linear": {"train_per_label": [0]}}, "0 is no number of messages a label; give numbers above 0, or 'all'"),
-        ({"linear": {"train_per_label": ["al"]}}, "'al' is no number of messages a label"),
+        ({"linear": {"train_per_label": [0]}}, "0 is no number of messages per label; give numbers above 0, or 'all'"),
+        ({"linear": {"train_per_label": ["al"]}}, "'al' is no number of messages per label"),
         ({"linear": {"seeds": 0}}, "greater than 0"),
         ({"linear": {"seeds": 2}, "linear-seed1": {"backend": "linear"}}, "both be run as 'linear-seed1'; rename one"),
     ],

@@ -102,13 +102,13 @@ def test_a_limit_puts_a_row_out_with_its_figure() -> None:
     rows = [row("llm", 190, p50=500, gb=2.5), row("encoder", 150, labels=900), row("linear", 100, labels=100)]
     fast = verdict(rows, Limits(latency_ms=50))
     assert fast.classifier == "encoder"
-    assert "llm is out: it takes 500.0 ms a message, over the limit of 50." in fast.sentences
+    assert "llm is out: it takes 500.0 ms per message, over the limit of 50." in fast.sentences
     few = verdict(rows, Limits(labels=200, memory_gb=1))
     assert few.classifier == "linear"
     assert "encoder is out: it used 900 labelled messages, over the 200 there are." in few.sentences
     none = verdict(rows, Limits(latency_ms=1))
     assert none.classifier is None
-    assert none.sentences[0].startswith("None meets the limits: llm takes 500.0 ms a message")
+    assert none.sentences[0].startswith("None meets the limits: llm takes 500.0 ms per message")
 
 
 def test_cost_and_break_even_by_hand() -> None:
@@ -128,7 +128,7 @@ def test_cost_and_break_even_by_hand() -> None:
     small, large = (verdict([encoder, llm], Limits(volume=v), prices).classifier for v in (1e5, 1e7))
     assert (small, large) == ("llm", "encoder")
     text = " ".join(verdict([encoder, llm], Limits(volume=1e7), prices).sentences)
-    assert "encoder is cheaper than llm above 652,252 messages, and dearer below." in text
+    assert "encoder is cheaper than llm above 652,252 messages, and more expensive below." in text
 
 
 def test_the_smallest_machine_leaves_a_quarter_to_spare() -> None:

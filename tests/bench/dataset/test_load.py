@@ -91,7 +91,7 @@ def test_of_a_large_table_so_many_rows_are_drawn_and_that_is_said(tmp_path: Path
     assert numbers == sorted(numbers)
     assert numbers[-1] > 900  # from all of the file, not from its beginning
     assert loaded == load_task(DataConfig(path=str(path), max_messages=100))
-    assert f"{path.name}: 100 of 1,000 rows were drawn at random" in loaded.warnings[0]
+    assert f"{path.name}: 100 of 1,000 rows were sampled" in loaded.warnings[0]
     assert not load_task(DataConfig(path=str(path))).warnings
 
 
@@ -195,7 +195,7 @@ def test_missing_data_says_what_is_allowed() -> None:
 
 def test_hub_data_without_a_hub_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("classifiers.models.download.hub_answers", lambda: False)
-    with pytest.raises(BenchError, match="hf:some/data cannot be had"):
+    with pytest.raises(BenchError, match="hf:some/data is not available"):
         load_task(DataConfig(path="hf:some/data"))
 
 
@@ -323,7 +323,7 @@ def test_rows_that_a_quote_swallowed_are_noticed(tmp_path: Path) -> None:
 def test_text_files_are_sampled_too(data_folder: Path) -> None:
     loaded = load_task(DataConfig(path=str(data_folder), max_messages=10))
     assert len(loaded.messages) == 10
-    assert loaded.warnings == ("shop: 10 of 24 rows were drawn at random; max_messages under [data] takes more",)
+    assert loaded.warnings == ("shop: 10 of 24 rows were sampled; raise max_messages under [data] to take more",)
 
 
 def with_challenge(folder: Path, rows: str, name: str = "hard.csv") -> DataConfig:

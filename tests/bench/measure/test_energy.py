@@ -18,7 +18,7 @@ HAS_METER = bool(power_meters())
 
 
 def cell(source: str = energy.NO_METER, **kwh: float) -> CellRecord:
-    """A thousand seconds of training, then ten messages a second."""
+    """A thousand seconds of training, then ten messages per second."""
     measured = Energy(source, kwh.get("fit"), kwh.get("predict"), 200)
     return CellRecord("x", "majority", "f", "ok", fit_seconds=1000, throughput_per_s=10, energy=measured)
 

@@ -16,7 +16,7 @@ from classifiers.interface import Label, Message, Task
 
 
 def tasks(messages: list[Message]) -> dict[str, tuple[Task, list[Message]]]:
-    """The three kinds of task: several classes, two classes with an unseen third, several labels a message."""
+    """The three kinds of task: several classes, two classes with an unseen third, several labels per message."""
     names = ("Refund Request", "Order Inquiry", "General Feedback")
     both = [Message(m.id, m.text, tuple(dict.fromkeys((m.label, names[i % 3])))) for i, m in enumerate(messages)]
     labels = tuple(map(Label, names))
