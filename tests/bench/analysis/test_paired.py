@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
 from bench.analysis.label_scores import Interval
@@ -21,18 +22,44 @@ from bench.analysis.paired import (
 
 
 @pytest.mark.parametrize(
-    ("counts", "low", "high"),
+    ("counts", "level", "low", "high", "tolerance"),
     [
-        # Cavo et al. 2012 and Bentur et al. 2009, as worked out in Fagerland, Lydersen & Laake 2017, chapter 8
-        (PairedCounts(161, 6, 16), -0.1240, -0.0054),
-        (PairedCounts(21, 1, 7), -0.517, -0.026),
-        # Tango 1998: 44 pairs, of which one differs
-        (PairedCounts(44, 0, 1), -0.118, 0.059),
+        # Cavo et al. 2012 and Bentur et al. 2009, as worked out in Fagerland, Lydersen & Laake 2017, chapter 8 (the
+        # R package contingencytables, Tango_asymptotic_score_CI_paired_2x2, has the same two as its examples)
+        (PairedCounts(161, 6, 16), 0.95, -0.1240, -0.0054, 1e-4),
+        (PairedCounts(21, 1, 7), 0.95, -0.517, -0.026, 5e-4),
+        # Tango's own examples, as the R package ratesci (pairbinci) has them in its tests: x = c(4, 9, 3, 16) at 95 %
+        # and x = c(43, 0, 1, 0), 44 pairs of which one differs, at 90 %
+        (PairedCounts(32, 9, 3), 0.95, -0.027, 0.390, 5e-4),
+        (PairedCounts(44, 0, 1), 0.90, -0.096, 0.037, 5e-4),
+        # R's PropCIs 0.3-0, scoreci.mp(25, 28, 618, conf.level = 0.9), whose estimate is (c - b) / n
+        (PairedCounts(618, 28, 25), 0.90, -0.0148, 0.0247, 1e-4),
     ],
 )
-def test_published_examples(counts: PairedCounts, low: float, high: float) -> None:
-    found = paired_interval(counts)
-    assert (found.low, found.high) == (pytest.approx(low, abs=5e-4), pytest.approx(high, abs=5e-4))
+def test_published_examples(counts: PairedCounts, level: float, low: float, high: float, tolerance: float) -> None:
+    found = paired_interval(counts, level=level)
+    assert (found.low, found.high) == (pytest.approx(low, abs=tolerance), pytest.approx(high, abs=tolerance))
+
+
+@pytest.mark.parametrize("counts", [(161, 6, 16), (32, 9, 3), (44, 0, 1), (60, 2, 2)])
+def test_the_interval_is_that_of_the_profile_likelihoods_own_maximum(counts: tuple[int, int, int]) -> None:
+    """The same variance without the closed form: a general optimiser maximises the likelihood."""
+    n, b, c = counts
+
+    def z(difference: float) -> float:
+        def loss(second: float) -> float:
+            return -(b * math.log(second + difference) + c * math.log(second) + (n - b - c) * math.log(rest(second)))
+
+        def rest(second: float) -> float:
+            return 1 - 2 * second - difference
+
+        least, most = max(0.0, -difference) + 1e-12, (1 - difference) / 2 - 1e-12
+        second = minimize_scalar(loss, bounds=(least, most), method="bounded", options={"xatol": 1e-12}).x
+        return (b - c - n * difference) / math.sqrt(n * (2 * second + difference * (1 - difference)))
+
+    found = paired_interval(PairedCounts(*counts))
+    assert z(found.low) == pytest.approx(norm.ppf(0.975), abs=1e-3)
+    assert z(found.high) == pytest.approx(-norm.ppf(0.975), abs=1e-3)
 
 
 def test_without_differences_the_interval_is_that_of_the_closed_form() -> None:
