@@ -6,12 +6,12 @@ answers, and where the threshold lies follows from their answers to validation m
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bench.analysis.scores import ABOVE_ALL, Row, score
+from bench.analysis.scores import Cascade, Row, score
+from bench.analysis.thresholds import ABOVE_ALL
 from bench.config.tables import CascadeConfig
-from bench.records.store import RunFolder
 from bench.records.types import CellRecord, Energy, Latency, PredictionRecord
 from classifiers.errors import BenchError
 
@@ -64,57 +64,43 @@ def choose(found: Sequence[Point], config: CascadeConfig) -> Point:
     return max(allowed, key=lambda point: (point.accuracy, -point.passed_on))
 
 
-def cascade_row(name: str, rows: tuple[Row, Row], validation: tuple[Records, Records], config: CascadeConfig) -> Row:
-    """Return the row a cascade would have had; its costs are made up of those of its two classifiers.
+def cascade_row(
+    name: str, first: Row, second: Row | None, validation: tuple[Records, Records], config: CascadeConfig
+) -> Row:
+    """Return the row that a cascade would have been; its costs are made up of those of its two classifiers.
+
+    Args:
+        name: what the cascade is called.
+        first: the row that is asked first.
+        second: the row that gets the rest; None where the config's label `other` gets it.
+        validation: answers of both to validation messages.
+        config: how the threshold is chosen.
 
     Raises:
         BenchError: if the first classifier gives no probabilities, or one has no answers to choose the threshold by.
     """
-    first, second = rows
-    if not all(row.scores for row in rows):
-        raise BenchError(f"cascade '{name}' needs answers of '{first.cell.classifier}' and '{second.cell.classifier}'")
+    if not first.scores or (second and not second.scores):
+        raise BenchError(f"cascade '{name}' needs answers of '{config.first}' and '{config.second}'")
     if all(record.probabilities is None for record in first.records):
         raise BenchError(f"cascade '{name}': '{config.first}' gives no probabilities; it cannot go first")
     if not all(validation):
         raise BenchError(f"cascade '{name}': no answers to validation messages to choose the threshold by; run again")
-    chosen = choose(points(*validation), config)
-    theirs = {record.id: record for record in second.records}
+    threshold = choose(points(*validation), config).bound
+    theirs = {record.id: record for record in (second.records if second else rejected(first.records, config.other))}
     records = tuple(
-        _joined(record, theirs[record.id]) if _sure(record) < chosen.bound else record
+        _joined(record, theirs[record.id]) if _sure(record) < threshold else record
         for record in first.records
         if record.id in theirs
     )
-    passed = sum(_sure(record) < chosen.bound for record in first.records) / len(first.records)
-    assert first.scores
+    passed_on = sum(_sure(record) < threshold for record in first.records) / len(first.records)
+    cascade = Cascade(config.first, config.second or config.other, threshold, passed_on)
     scores = score(records, first.scores.labels, several=first.scores.takes_several)
-    return Row(_cell(name, first.cell, second.cell, records, (chosen.bound, passed)), records, scores)
+    return Row(_cell(name, first.cell, second.cell if second else None, records, cascade), records, scores, cascade)
 
 
-def turned_away(records: Records, other: str) -> list[PredictionRecord]:
+def rejected(records: Records, other: str) -> list[PredictionRecord]:
     """Return the answers of somebody who gives every message the label `other`, at no cost."""
     return [PredictionRecord(r.id, r.text, r.gold, (other,), valid=True, columns=r.columns) for r in records]
-
-
-def turning_away(row: Row, other: str) -> Row:
-    """Return the row of somebody who gives every message the label `other`, beside a row with the same messages."""
-    records = tuple(turned_away(row.records, other))
-    labels = row.scores.labels if row.scores else ()
-    cell = CellRecord(
-        classifier=other,
-        backend="other",
-        fingerprint=other,
-        status="ok",
-        load_seconds=0.0,
-        fit_seconds=0.0,
-        latency_ms=Latency(0.0, 0.0, row.cell.latency_ms.n) if row.cell.latency_ms else None,
-        peak_memory_bytes=0,
-        predict_memory_bytes=0,
-        n_parameters=0,
-        bytes_on_disk=0,
-        n_labelled=0,
-        energy=Energy(row.cell.energy.source, 0.0, 0.0, 1) if row.cell.energy else None,
-    )
-    return Row(cell, records, score(records, labels))
 
 
 def _joined(first: PredictionRecord, second: PredictionRecord) -> PredictionRecord:
@@ -122,37 +108,53 @@ def _joined(first: PredictionRecord, second: PredictionRecord) -> PredictionReco
     return replace(second, seconds=first.seconds + second.seconds)
 
 
-def _cell(name: str, first: CellRecord, second: CellRecord, records: Records, found: tuple[float, float]) -> CellRecord:
-    bound, passed = found
-    # both learn from the same labelled messages
-    known = [cell.n_labelled for cell in (first, second) if cell.n_labelled is not None]
+def _cell(name: str, first: CellRecord, second: CellRecord | None, records: Records, cascade: Cascade) -> CellRecord:
+    """Return the costs: the first's for all messages, and the second's, where it is a row, for the share passed on."""
     seconds = sum(record.seconds for record in records)
-    return CellRecord(
+    alone = CellRecord(
         classifier=name,
         backend="cascade",
-        fingerprint=f"{first.fingerprint}+{second.fingerprint}",
+        fingerprint="",
         status="ok",
         seed=first.seed,
-        models=(*first.models, *second.models),
+        models=first.models,
         notes=(
-            f"'{first.classifier}' answers what it is at least {bound:.1%} sure of, '{second.classifier}' the other "
-            f"{passed:.1%}; the threshold was chosen on validation",
+            f"'{cascade.first}' answers what it is at least {cascade.threshold:.1%} sure of, '{cascade.second}' the "
+            f"other {cascade.passed_on:.1%}; the threshold was chosen on validation",
         ),
-        metadata={"first": first.classifier, "second": second.classifier, "bound": bound, "passed on": passed},
-        load_seconds=_sum(first.load_seconds, second.load_seconds),
-        fit_seconds=_sum(first.fit_seconds, second.fit_seconds),
+        load_seconds=first.load_seconds,
+        fit_seconds=first.fit_seconds,
         predict_seconds=seconds,
-        latency_ms=_latency(first.latency_ms, second.latency_ms, passed),
+        latency_ms=first.latency_ms,
         throughput_per_s=len(records) / seconds if seconds > 0 else None,
-        peak_memory_bytes=_whole(_sum(first.peak_memory_bytes, second.peak_memory_bytes)),
-        predict_memory_bytes=_whole(_sum(first.predict_memory_bytes, second.predict_memory_bytes)),
-        n_parameters=_whole(_sum(first.n_parameters, second.n_parameters)),
-        bytes_on_disk=_whole(_sum(first.bytes_on_disk, second.bytes_on_disk)),
-        max_attempts=second.max_attempts,
+        peak_memory_bytes=first.peak_memory_bytes,
+        predict_memory_bytes=first.predict_memory_bytes,
+        n_parameters=first.n_parameters,
+        bytes_on_disk=first.bytes_on_disk,
         row=name,
         n_train=first.n_train,
-        n_labelled=max(known, default=None),
-        energy=_energy(first.energy, second.energy, passed),
+        n_labelled=first.n_labelled,
+        energy=first.energy,
+    )
+    return _with_second(alone, second, cascade.passed_on) if second else alone
+
+
+def _with_second(alone: CellRecord, second: CellRecord, passed_on: float) -> CellRecord:
+    # both learn from the same labelled messages
+    labelled = [cell.n_labelled for cell in (alone, second) if cell.n_labelled is not None]
+    return replace(
+        alone,
+        models=(*alone.models, *second.models),
+        load_seconds=_sum(alone.load_seconds, second.load_seconds),
+        fit_seconds=_sum(alone.fit_seconds, second.fit_seconds),
+        latency_ms=_latency(alone.latency_ms, second.latency_ms, passed_on),
+        peak_memory_bytes=_whole(_sum(alone.peak_memory_bytes, second.peak_memory_bytes)),
+        predict_memory_bytes=_whole(_sum(alone.predict_memory_bytes, second.predict_memory_bytes)),
+        n_parameters=_whole(_sum(alone.n_parameters, second.n_parameters)),
+        bytes_on_disk=_whole(_sum(alone.bytes_on_disk, second.bytes_on_disk)),
+        max_attempts=second.max_attempts,
+        n_labelled=max(labelled, default=None),
+        energy=_energy(alone.energy, second.energy, passed_on),
     )
 
 
@@ -180,25 +182,3 @@ def _sum(first: float | None, second: float | None) -> float | None:
 
 def _whole(value: float | None) -> int | None:
     return None if value is None else int(value)
-
-
-def with_cascades(rows: Sequence[Row], run: RunFolder, cascades: Mapping[str, CascadeConfig]) -> list[Row]:
-    """Add the rows of a config's cascades; one that cannot be made is a failed row with its cause."""
-    by_name = {row.cell.classifier: row for row in rows}
-    found = list(rows)
-    for name, config in cascades.items():
-        first = by_name.get(config.first)
-        if first is None:
-            continue  # the run has not come so far
-        mine = run.cell(config.first).validation.read()
-        second, theirs = by_name.get(config.second), run.cell(config.second).validation.read()
-        if config.other:
-            second, theirs = turning_away(first, config.other), turned_away(mine, config.other)
-        if second is None:
-            continue
-        try:
-            found.append(cascade_row(name, (first, second), (mine, theirs), config))
-        except BenchError as error:
-            failed = CellRecord(name, "cascade", "", "failed", cause=str(error), row=name)
-            found.append(Row(failed, (), None))
-    return found

@@ -10,11 +10,9 @@ from typing import Literal
 
 import numpy as np
 
-from bench.analysis.cascade import with_cascades
 from bench.analysis.label_scores import Interval
 from bench.analysis.paired import LEVEL, PairedCounts, needed_to_differ, paired_interval
-from bench.analysis.scores import Row, score
-from bench.records.store import RunFolder
+from bench.analysis.scores import Row
 from bench.records.types import PredictionRecord
 from classifiers.errors import BenchError
 
@@ -67,17 +65,6 @@ class Disagreement:
     def is_right(self, classifier: str) -> bool:
         """Tell whether a classifier gave exactly the gold labels."""
         return self.answers[classifier].is_right
-
-
-def rows_of(run: RunFolder) -> list[Row]:
-    """Read and score every cell of a run, failed ones included, and add the config's cascades."""
-    record = run.read()
-    task = record.as_task()
-    rows = []
-    for cell, folder in run.cells():
-        records = folder.predictions.read() if cell.status == "ok" else []
-        rows.append(Row(cell, tuple(records), score(records, task.label_names, several=task.takes_several)))
-    return with_cascades(rows, run, record.config.cascades)
 
 
 def _id(record: PredictionRecord) -> str:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.analysis.cascade import Point, points, turned_away
+from bench.analysis.cascade import Point, points, rejected
 from bench.analysis.compare import Pair, Suspect, suspects
 from bench.analysis.cost import Cost, cost_of, machine_gb
 from bench.analysis.disagreement_counts import DisagreementCounts, disagreement_counts
 from bench.analysis.learning_curve import Crossing, Group, crossing, curves, flat_lines, groups
 from bench.analysis.out_of_scope import Rejection, rejection
-from bench.analysis.recommend import Limits, Verdict, recommend
+from bench.analysis.recommend import recommend
 from bench.analysis.scores import Row, full_data_rows
 from bench.analysis.slices import Slice, slices
+from bench.analysis.verdict import Limits, Verdict
 from bench.config.tables import CostConfig
 from bench.records.types import RunRecord
 
@@ -106,11 +107,10 @@ def _cascades(rows: Sequence[Row]) -> list[CascadeCurve]:
     by_name = {row.cell.classifier: row for row in rows}
     made = []
     for row in rows:
-        metadata = row.cell.metadata
-        if "passed on" not in metadata or row.scores is None:
+        if row.cascade is None or row.scores is None:
             continue
-        first, second = by_name[str(metadata["first"])], by_name.get(str(metadata["second"]))
-        rest = second.records if second else turned_away(first.records, str(metadata["second"]))
-        curve = tuple(points(first.records, rest))
-        made.append(CascadeCurve(row.cell.classifier, curve, float(metadata["passed on"]), row.scores.accuracy))
+        first, second = by_name[row.cascade.first].records, by_name.get(row.cascade.second)
+        rest = second.records if second else rejected(first, row.cascade.second)
+        curve = tuple(points(first, rest))
+        made.append(CascadeCurve(row.cell.classifier, curve, row.cascade.passed_on, row.scores.accuracy))
     return made

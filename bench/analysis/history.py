@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.analysis.compare import rows_of
+from bench.analysis.scored_run import rows_of
 from bench.analysis.scores import full_data_rows
 from bench.records.store import RunFolder
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.analysis.compare import rows_of
+from bench.analysis.scored_run import rows_of
 from bench.analysis.scores import full_data_rows
 from bench.records.store import RunFolder
 from classifiers.errors import BenchError

@@ -1,17 +1,21 @@
-"""The metrics of one classifier, derived from its records; one table row per metric.
+"""The scores of one classifier, derived from its records.
 
-An unanswered message is a wrong one: nothing is left out of any denominator.
+An unanswered message is a wrong one: nothing is left out of any denominator. A score is worked out when it is first
+asked for: a list of runs needs one accuracy of each row, and not its bootstrap intervals.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
 
 from bench.analysis.calibration import ProbabilityScores, probability_scores
 from bench.analysis.label_scores import (
     Interval,
     LabelScore,
+    Sets,
     hamming_loss,
     label_scores,
     label_sets,
@@ -23,43 +27,137 @@ from bench.records.types import CellRecord, PredictionRecord
 from classifiers.interface import Trial
 
 UNPARSED = "unparsed"
-ABOVE_ALL = 1.01
-"""A threshold that no probability reaches."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scores:
-    """Everything said of one classifier's answers.
+    """Everything said of one classifier's answers to a task with these labels; there is at least one answer.
 
-    `accuracy` is the share of messages whose labels are exactly the gold ones (with several labels per message:
-    subset accuracy). `macro_f1` is the mean over the labels that have test messages. `valid_at` counts the messages
-    whose first valid answer came at attempt 1, 2, …; the rest, `never`, have none. `confusion` has a row per gold label
-    and a column per predicted one, with *unparsed* as the last column. Where a message may have several labels it is
-    empty, and `micro_f1` and `hamming_loss` are given, which with one label per message add nothing.
+    `takes_several` tells whether a message may have none or several labels.
     """
 
-    n: int
-    accuracy: float
-    accuracy_interval: Interval
-    first_attempt_accuracy: float
-    macro_f1: float
-    macro_f1_interval: Interval
-    parse_failure_rate: float
-    first_parse_failure_rate: float
-    valid_at: tuple[int, ...]
-    never: int
-    truncated: int
-    per_label: tuple[LabelScore, ...]
+    records: tuple[PredictionRecord, ...]
     labels: tuple[str, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    probability: ProbabilityScores | None = None
-    micro_f1: float | None = None
-    hamming_loss: float | None = None
+    takes_several: bool = False
 
     @property
-    def takes_several(self) -> bool:
-        """Tell whether a message may have none or several labels."""
-        return self.hamming_loss is not None
+    def n(self) -> int:
+        """Return how many messages were put to the classifier."""
+        return len(self.records)
+
+    @cached_property
+    def n_right(self) -> int:
+        """Return how many messages were answered with exactly their gold labels."""
+        return sum(record.is_right for record in self.records)
+
+    @property
+    def accuracy(self) -> float:
+        """Return the share of messages whose labels are exactly the gold ones (several labels: subset accuracy)."""
+        return self.n_right / self.n
+
+    @cached_property
+    def accuracy_interval(self) -> Interval:
+        """Return the 95 % Wilson interval of the accuracy."""
+        return wilson_interval(self.n_right, self.n)
+
+    @property
+    def first_attempt_accuracy(self) -> float:
+        """Return the share of messages whose first attempt was right."""
+        return sum(record.is_right_at_first for record in self.records) / self.n
+
+    @property
+    def parse_failure_rate(self) -> float:
+        """Return the share of messages without a valid answer."""
+        return sum(not record.valid for record in self.records) / self.n
+
+    @property
+    def first_parse_failure_rate(self) -> float:
+        """Return the share of messages whose first attempt was no valid answer."""
+        return sum(not record.is_valid_at_first for record in self.records) / self.n
+
+    @cached_property
+    def valid_at(self) -> tuple[int, ...]:
+        """Return how many messages had their first valid answer at each attempt, the first one first."""
+        counts = [0] * max(max(len(record.attempts), 1) for record in self.records)
+        for record in self.records:
+            if record.valid:
+                counts[max(len(record.attempts), 1) - 1] += 1
+        return tuple(counts)
+
+    @property
+    def never(self) -> int:
+        """Return how many messages had no valid answer."""
+        return self.n - sum(self.valid_at)
+
+    @property
+    def truncated(self) -> int:
+        """Return how many messages were too long and were cut."""
+        return sum(record.truncated for record in self.records)
+
+    @cached_property
+    def _gold(self) -> Sets:
+        return label_sets([record.gold for record in self.records], self.labels)
+
+    @cached_property
+    def _answered(self) -> Sets:
+        return label_sets([record.predicted for record in self.records], self.labels)
+
+    @cached_property
+    def macro_f1(self) -> float:
+        """Return the mean F1 over the labels that have test messages."""
+        return macro_f1(self._gold, self._answered)
+
+    @cached_property
+    def macro_f1_interval(self) -> Interval:
+        """Return the 95 % bootstrap interval of macro F1."""
+        return macro_f1_interval(self._gold, self._answered)
+
+    @cached_property
+    def per_label(self) -> tuple[LabelScore, ...]:
+        """Return precision, recall and F1 of every label."""
+        return label_scores(self._gold, self._answered, self.labels)
+
+    @cached_property
+    def confusion(self) -> tuple[tuple[int, ...], ...]:
+        """Return a row per gold label and a column per predicted one, *unparsed* as the last; empty for several."""
+        return () if self.takes_several else _confusion(self.records, self.labels)
+
+    @cached_property
+    def probability(self) -> ProbabilityScores | None:
+        """Return the scores of the probabilities; None where there are none, or several labels."""
+        return None if self.takes_several else probability_scores(self.records, self.labels)
+
+    @cached_property
+    def micro_f1(self) -> float | None:
+        """Return the F1 of all decisions together; None with one label per message, where it is the accuracy."""
+        return micro_f1(self._gold, self._answered) if self.takes_several else None
+
+    @cached_property
+    def hamming_loss(self) -> float | None:
+        """Return the share of decisions that are wrong; None with one label per message."""
+        return hamming_loss(self._gold, self._answered) if self.takes_several else None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all figures for machines."""
+        return {
+            "n": self.n,
+            "accuracy": self.accuracy,
+            "accuracy_interval": asdict(self.accuracy_interval),
+            "first_attempt_accuracy": self.first_attempt_accuracy,
+            "macro_f1": self.macro_f1,
+            "macro_f1_interval": asdict(self.macro_f1_interval),
+            "parse_failure_rate": self.parse_failure_rate,
+            "first_parse_failure_rate": self.first_parse_failure_rate,
+            "valid_at": self.valid_at,
+            "never": self.never,
+            "truncated": self.truncated,
+            "per_label": [asdict(label) for label in self.per_label],
+            "labels": self.labels,
+            "confusion": self.confusion,
+            "probability": asdict(self.probability) if self.probability else None,
+            "micro_f1": self.micro_f1,
+            "hamming_loss": self.hamming_loss,
+        }
 
 
 def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> Interval:
@@ -80,47 +178,14 @@ def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> Interval:
 
 
 def score(records: Sequence[PredictionRecord], labels: Sequence[str], *, several: bool = False) -> Scores | None:
-    """Score a classifier's answers; None where it has none.
+    """Return the scores of a classifier's answers; None where it has none.
 
     Args:
         records: the answers.
         labels: the task's labels.
         several: a message may have none or several of them.
     """
-    if not records:
-        return None
-    n = len(records)
-    right = sum(record.is_right for record in records)
-    gold, answered = (label_sets(sets, labels) for sets in ([r.gold for r in records], [r.predicted for r in records]))
-    valid_at = _valid_at(records)
-    return Scores(
-        n=n,
-        accuracy=right / n,
-        accuracy_interval=wilson_interval(right, n),
-        first_attempt_accuracy=sum(record.is_right_at_first for record in records) / n,
-        macro_f1=macro_f1(gold, answered),
-        macro_f1_interval=macro_f1_interval(gold, answered),
-        parse_failure_rate=sum(not record.valid for record in records) / n,
-        first_parse_failure_rate=sum(not record.is_valid_at_first for record in records) / n,
-        valid_at=valid_at,
-        never=n - sum(valid_at),
-        truncated=sum(record.truncated for record in records),
-        per_label=label_scores(gold, answered, labels),
-        labels=tuple(labels),
-        confusion=() if several else _confusion(records, labels),
-        probability=None if several else probability_scores(records, labels),
-        micro_f1=micro_f1(gold, answered) if several else None,
-        hamming_loss=hamming_loss(gold, answered) if several else None,
-    )
-
-
-def _valid_at(records: Sequence[PredictionRecord]) -> tuple[int, ...]:
-    most = max(max(len(record.attempts), 1) for record in records)
-    counts = [0] * most
-    for record in records:
-        if record.valid:
-            counts[max(len(record.attempts), 1) - 1] += 1
-    return tuple(counts)
+    return Scores(tuple(records), tuple(labels), several) if records else None
 
 
 def _confusion(records: Sequence[PredictionRecord], labels: Sequence[str]) -> tuple[tuple[int, ...], ...]:
@@ -133,36 +198,29 @@ def _confusion(records: Sequence[PredictionRecord], labels: Sequence[str]) -> tu
 
 
 @dataclass(frozen=True, slots=True)
+class Cascade:
+    """How a cascade answers: row `first` what it is at least `threshold` sure of, and `second` the rest.
+
+    `second` is a row, or the label that the rest gets; `passed_on` is the share of test messages that it gets.
+    """
+
+    first: str
+    second: str
+    threshold: float
+    passed_on: float
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the main table: a cell, its answers and their scores (None for a failed cell)."""
+    """One line of the main table: a cell, its answers and their scores (None for a failed cell).
+
+    A row with a `cascade` was never run: its answers and costs are worked out from those of its two rows.
+    """
 
     cell: CellRecord
     records: tuple[PredictionRecord, ...]
     scores: Scores | None
-
-
-def unsure_below(records: Sequence[PredictionRecord], accuracy: float) -> float | None:
-    """Return the lowest probability at and above which answers are right often enough.
-
-    Args:
-        records: answers to validation messages, never to test messages.
-        accuracy: the share of the answers kept that shall be right.
-
-    Returns:
-        A threshold for the probability of the answered label; above 1 where no threshold is good enough, None
-        where no answer has a probability.
-    """
-    pairs = [(r.confidence, r.is_right) for r in records if r.confidence is not None]
-    if not pairs:
-        return None
-    best, right = ABOVE_ALL, 0
-    ordered = sorted(pairs, reverse=True)
-    for n, (probability, is_right) in enumerate(ordered, start=1):
-        right += is_right
-        is_last_of_its_value = n == len(ordered) or ordered[n][0] < probability
-        if is_last_of_its_value and right >= accuracy * n:
-            best = probability
-    return best
+    cascade: Cascade | None = None
 
 
 def full_data_rows(rows: Sequence[Row]) -> list[Row]:
@@ -188,60 +246,3 @@ def spreads(trials: Sequence[Trial]) -> list[Spread]:
             others = sorted((k, str(v)) for k, v in trial.settings.items() if k != setting)
             found.setdefault((setting, str(others)), []).append(trial.accuracy)
     return [Spread(setting, len(a), min(a), max(a)) for (setting, _), a in found.items() if len(a) > 1]
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One column of the main table: its unit, which way is better, and where it comes from.
-
-    `value` gives None where there are no data, which is shown as a dash, never as 0.
-    """
-
-    name: str
-    unit: str
-    higher_is_better: bool | None
-    value: Callable[[Row], float | None]
-
-
-def _of_scores(name: str) -> Callable[[Row], float | None]:
-    return lambda row: None if row.scores is None else getattr(row.scores, name)
-
-
-def _of_cell(name: str) -> Callable[[Row], float | None]:
-    return lambda row: getattr(row.cell, name)
-
-
-def _of_probability(name: str) -> Callable[[Row], float | None]:
-    def value(row: Row) -> float | None:
-        found = row.scores.probability if row.scores else None
-        return None if found is None else float(getattr(found, name))
-
-    return value
-
-
-def _before_retry(row: Row) -> float | None:
-    """Return the accuracy of first attempts, of a classifier that may make several."""
-    return row.scores.first_attempt_accuracy if row.scores and row.cell.max_attempts > 1 else None
-
-
-METRICS: tuple[Metric, ...] = (
-    Metric("accuracy", "%", True, _of_scores("accuracy")),
-    Metric("first-attempt accuracy", "%", True, _before_retry),
-    Metric("parse failures", "%", False, _of_scores("parse_failure_rate")),
-    Metric("micro F1", "%", True, _of_scores("micro_f1")),
-    Metric("macro F1", "%", True, _of_scores("macro_f1")),
-    Metric("Hamming loss", "%", False, _of_scores("hamming_loss")),
-    Metric("log loss", "", False, _of_probability("log_loss")),
-    Metric("Brier", "", False, _of_probability("brier")),
-    Metric("calibration error", "%", False, _of_probability("calibration_error")),
-    Metric("coverage at 99 % accuracy", "%", True, _of_probability("coverage_at_target")),
-    Metric("p50", "ms", False, lambda row: row.cell.latency_ms.p50 if row.cell.latency_ms else None),
-    Metric("p95", "ms", False, lambda row: row.cell.latency_ms.p95 if row.cell.latency_ms else None),
-    Metric("throughput", "/s", True, _of_cell("throughput_per_s")),
-    Metric("load", "s", False, _of_cell("load_seconds")),
-    Metric("fit", "s", False, _of_cell("fit_seconds")),
-    Metric("predict", "s", False, _of_cell("predict_seconds")),
-    Metric("memory", "B", False, _of_cell("peak_memory_bytes")),
-    Metric("parameters", "n", False, _of_cell("n_parameters")),
-    Metric("disk", "B", False, _of_cell("bytes_on_disk")),
-)

@@ -12,10 +12,11 @@ from classifiers.errors import BenchError
 
 def recommend_classifier(options: argparse.Namespace) -> int:
     """Print which classifier of a run to use; 1 where none can be named."""
-    from bench.analysis.compare import rows_of
     from bench.analysis.findings import is_timed
-    from bench.analysis.recommend import Limits, recommend
+    from bench.analysis.recommend import recommend
+    from bench.analysis.scored_run import rows_of
     from bench.analysis.scores import full_data_rows
+    from bench.analysis.verdict import Limits
     from bench.config.tables import CostConfig
     from bench.report.terminal import print_verdict
 
@@ -79,7 +80,7 @@ def stress_run(options: argparse.Namespace) -> int:
 def show_cascade(options: argparse.Namespace) -> int:
     """Print a cascade beside its two classifiers, and the whole curve it was chosen from."""
     from bench.analysis.cascade import cascade_row, points
-    from bench.analysis.compare import rows_of
+    from bench.analysis.scored_run import rows_of
     from bench.config.run import make_cascade
     from bench.report.tables.runs import cascade_curve_table, cascade_table
     from bench.report.terminal import print_table
@@ -91,16 +92,18 @@ def show_cascade(options: argparse.Namespace) -> int:
     given = {"first": options.first, "second": options.second, "accuracy": options.accuracy, "budget": options.budget}
     pair = (rows[options.first], rows[options.second])
     validation = (run.cell(options.first).validation.read(), run.cell(options.second).validation.read())
-    row = cascade_row("cascade", pair, validation, make_cascade(given))
+    row = cascade_row("cascade", *pair, validation, make_cascade(given))
+    assert row.cascade
     console = make_console()
     print_table(console, cascade_table([*pair, row]))
-    print_table(console, cascade_curve_table(points(pair[0].records, pair[1].records), row))
+    print_table(console, cascade_curve_table(points(pair[0].records, pair[1].records), row.cascade))
     return 0
 
 
 def list_disagreements(options: argparse.Namespace) -> int:
     """Print or write the messages on which classifiers differ."""
-    from bench.analysis.compare import answers_by_message, disagreements, rows_of
+    from bench.analysis.compare import answers_by_message, disagreements
+    from bench.analysis.scored_run import rows_of
     from bench.report.files import write_disagreements
     from bench.report.terminal import print_disagreements
 

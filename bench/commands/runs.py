@@ -159,7 +159,7 @@ def _show(folder: RunFolder, console: Console, *, everything: bool = False, marg
 
 def _show_so_far(folder: RunFolder, console: Console) -> None:
     """Print the first tables of an interrupted run: no comparisons and no files, which take longer to make."""
-    from bench.analysis.compare import rows_of
+    from bench.analysis.scored_run import rows_of
     from bench.report.build import make_report
     from bench.report.terminal import print_report
 
@@ -183,8 +183,8 @@ def report_run(options: argparse.Namespace) -> int:
 
 def compare_runs(options: argparse.Namespace) -> int:
     """Print how every classifier changed between two runs; 3 for a regression where that was asked for."""
-    from bench.analysis.compare import rows_of
     from bench.analysis.run_diff import changes
+    from bench.analysis.scored_run import rows_of
     from bench.analysis.scores import full_data_rows
     from bench.records.store import find_run
     from bench.report.tables.runs import changes_table

@@ -53,7 +53,8 @@ def with_margin(run: RunRecord, margin: float | None) -> RunRecord:
 
 def report_of(folder: RunFolder, margin: float | None = None) -> Report:
     """Work a run's report out from its records; `margin` replaces that of the run's config, in points."""
-    from bench.analysis.compare import all_pairs, rows_of
+    from bench.analysis.compare import all_pairs
+    from bench.analysis.scored_run import rows_of
     from bench.analysis.scores import full_data_rows
     from bench.report.build import make_report
     from bench.robustness.suites import stress_records

@@ -20,7 +20,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.analysis.scores import unsure_below
+from bench.analysis.thresholds import unsure_below
 from bench.inference.saved import open_saved
 from bench.inference.table_stream import Layout, Piece, examine, read_pieces
 from bench.inference.table_writer import write_pieces

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from bench.analysis.compare import Pair
 from bench.analysis.findings import Findings, findings
-from bench.analysis.recommend import Verdict
 from bench.analysis.scores import Row
+from bench.analysis.verdict import Verdict
 from bench.config.tables import CostConfig
 from bench.records.types import RunRecord
 from bench.report.tables.comparison import pairs_table, rejection_table, shown_pairs, slice_table, suspects_table

@@ -9,7 +9,8 @@ from dataclasses import asdict
 from typing import Any
 
 from bench.analysis.compare import Pair
-from bench.analysis.scores import METRICS, Row
+from bench.analysis.metrics import METRICS
+from bench.analysis.scores import Row
 from bench.records.types import RunRecord
 from bench.report.build import Report
 from bench.report.tables.table import Table, escaped, table_lines, table_section
@@ -92,7 +93,7 @@ def replace_block(text: str, block: str, name: str = BLOCK) -> str:
 def scores_json(rows: Sequence[Row], pairs: Sequence[Pair]) -> dict[str, Any]:
     """Return the derived figures for machines: every classifier's scores and every pair's test."""
     return {
-        "classifiers": {r.cell.classifier: asdict(r.scores) if r.scores else None for r in rows},
+        "classifiers": {r.cell.classifier: r.scores.as_json() if r.scores else None for r in rows},
         "pairs": [asdict(pair) for pair in pairs],
     }
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.analysis.label_scores import Interval
+from bench.analysis.metrics import METRICS, Metric
 from bench.analysis.out_of_scope import Share
-from bench.analysis.scores import METRICS, Metric, Row
+from bench.analysis.scores import Row
 from bench.report.sanitize import one_line
 
 DASH = "–"
@@ -88,12 +89,10 @@ FORMS = {"%": share, "B": size, "n": count}
 
 
 def cell_text(metric: Metric, row: Row, *, bracketed: bool = True) -> str:
-    """Return a metric's text; accuracy and macro F1 bring their intervals if these shall stand behind in brackets."""
+    """Return a metric's text, its interval behind it in brackets where it has one."""
     text = FORMS.get(metric.unit, number)(metric.value(row))
-    if bracketed and row.scores and metric.name in ("accuracy", "macro F1"):
-        interval = row.scores.accuracy_interval if metric.name == "accuracy" else row.scores.macro_f1_interval
-        text += f" {brackets(interval)}"
-    return text
+    interval = metric.interval(row) if bracketed else None
+    return f"{text} {brackets(interval)}" if interval else text
 
 
 def takes_text(row: Row) -> str:

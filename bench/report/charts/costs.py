@@ -9,7 +9,8 @@ from typing import Any
 
 from bench.analysis.cost import pareto
 from bench.analysis.findings import Findings
-from bench.analysis.scores import METRICS, Row
+from bench.analysis.metrics import METRICS
+from bench.analysis.scores import Row
 from bench.report.charts.drawing import HEIGHT, WIDTH, Chart, Points, colour, drawable, inline, names_of, sized
 from bench.report.charts.names import Spot, place_names
 from bench.report.tables.layout import shortened_name

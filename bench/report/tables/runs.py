@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bench.analysis.cascade import Point
 from bench.analysis.history import RunLine
 from bench.analysis.run_diff import Change
-from bench.analysis.scores import Row
+from bench.analysis.scores import Cascade, Row
 from bench.inference.label_errors import LabelIssue
 from bench.records.types import RunRecord
 from bench.report.tables.comparison import p_text
@@ -70,12 +70,12 @@ def cascade_table(rows: Sequence[Row]) -> Table:
 CURVE_LINES = 11
 
 
-def cascade_curve_table(thresholds: Sequence[Point], row: Row) -> Table:
+def cascade_curve_table(thresholds: Sequence[Point], cascade: Cascade) -> Table:
     """Return the curve on the test messages at even shares passed on; the chosen threshold is in the row above."""
     wanted = [i / (CURVE_LINES - 1) for i in range(CURVE_LINES)]
     shown = dict.fromkeys(min(thresholds, key=lambda point: abs(point.passed_on - part)) for part in wanted)
     body = tuple((share(point.passed_on), f"{point.bound:.3f}", share(point.accuracy)) for point in shown)
-    notes = (f"{share(float(row.cell.metadata['passed on']))} % are passed on at the chosen threshold.",)
+    notes = (f"{share(cascade.passed_on)} % are passed on at the chosen threshold.",)
     return Table("What each threshold would have given", ("passed on %", "threshold", "accuracy %"), body, notes=notes)
 
 

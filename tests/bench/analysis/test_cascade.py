@@ -8,7 +8,8 @@ import pytest
 from conftest import REPOSITORY
 from samples import record, row
 
-from bench.analysis.cascade import cascade_row, choose, points, with_cascades
+from bench.analysis.cascade import cascade_row, choose, points
+from bench.analysis.scored_run import with_cascades
 from bench.cli import main
 from bench.config.run import make_config
 from bench.config.tables import CascadeConfig
@@ -55,7 +56,7 @@ def test_a_cascades_answers_and_costs_come_from_both() -> None:
     x, y = row("x", [replace(r, seconds=0.1) for r in FIRST]), row("y", [replace(r, seconds=1.0) for r in SECOND])
     x = replace(x, cell=replace(x.cell, latency_ms=Latency(5, 6, 50), peak_memory_bytes=100, n_labelled=40))
     y = replace(y, cell=replace(y.cell, latency_ms=Latency(100, 200, 50), peak_memory_bytes=900, n_labelled=6))
-    found = cascade_row("both", (x, y), (FIRST, SECOND), config())
+    found = cascade_row("both", x, y, (FIRST, SECOND), config())
     assert found.scores is not None
     assert found.scores.accuracy == 0.75
     assert [r.predicted for r in found.records] == [("a",), ("a",), ("a",), ("b",)]
@@ -68,16 +69,16 @@ def test_a_cascades_answers_and_costs_come_from_both() -> None:
 def test_what_cannot_be_a_cascade_says_why() -> None:
     x, y = row("x", FIRST), row("y", SECOND)
     with pytest.raises(BenchError, match="'x' gives no probabilities; it cannot go first"):
-        cascade_row("both", (y, x), (SECOND, FIRST), config())
+        cascade_row("both", y, x, (SECOND, FIRST), config())
     with pytest.raises(BenchError, match="no answers to validation messages"):
-        cascade_row("both", (x, y), ([], SECOND), config())
+        cascade_row("both", x, y, ([], SECOND), config())
     rows = {"classifiers": {"linear": {}}, "cascades": {"both": {"first": "linear", "second": "llm"}}}
     with pytest.raises(BenchError, match="cascade 'both' names 'llm', which is no row"):
         make_config(rows, where="x")
 
 
 def test_a_cascade_of_the_config_is_a_row_and_a_broken_one_a_failed_row() -> None:
-    from bench.analysis.compare import rows_of
+    from bench.analysis.scored_run import rows_of
 
     run = RunFolder(REPOSITORY / "results" / "reference" / "default")
     cascades = {

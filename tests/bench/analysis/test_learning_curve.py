@@ -126,7 +126,7 @@ def test_a_curve_is_run_resumed_and_read_back(curve_run, capsys):
 
 
 def test_points_of_a_curve_stand_in_its_table_and_charts(curve_run, capsys):
-    from bench.analysis.compare import rows_of
+    from bench.analysis.scored_run import rows_of
 
     rows = rows_of(curve_run)
     found = groups(rows)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import CUSTOMER_MESSAGES, REPOSITORY
 
-from bench.analysis.compare import rows_of
 from bench.analysis.out_of_scope import rejection
+from bench.analysis.scored_run import rows_of
 from bench.cli import main
 from bench.config.tables import CascadeConfig, DataConfig
 from bench.dataset.load import load_task
@@ -72,7 +72,8 @@ def test_what_it_is_not_told_of_is_turned_away(table: Path, tmp_path: Path, caps
     plain, turning = (rejection(row.records, "elsewhere") for row in (linear, reject))
     assert plain.recall.right == 0
     assert plain.precision.n == 0
-    bound = float(reject.cell.metadata["bound"])
+    assert reject.cascade is not None
+    bound = reject.cascade.threshold
     for before, after in zip(linear.records, reject.records, strict=True):
         assert before.confidence is not None
         assert after.predicted == (before.predicted if before.confidence >= bound else ("elsewhere",))

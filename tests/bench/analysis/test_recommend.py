@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bench.analysis.cost import break_even, cost_of, machine_gb
-from bench.analysis.recommend import Limits, recommend
+from bench.analysis.recommend import recommend
 from bench.analysis.scores import Row, score
+from bench.analysis.verdict import Limits
 from bench.cli import main
 from bench.config.tables import CostConfig
 from bench.records.types import CellRecord, Latency, PredictionRecord

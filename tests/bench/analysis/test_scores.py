@@ -8,7 +8,7 @@ import pytest
 
 from bench.analysis.compare import compare, disagreements
 from bench.analysis.label_scores import resamples_at_once
-from bench.analysis.scores import Row, Spread, score, spreads, wilson_interval
+from bench.analysis.scores import Row, Scores, Spread, score, spreads, wilson_interval
 from bench.records.types import CellRecord, PredictionRecord
 from classifiers.interface import Attempt, Trial
 
@@ -113,7 +113,7 @@ def test_resamples_drawn_in_pieces_give_the_same_intervals(monkeypatch: pytest.M
     first = row("a", [answer(i, "a", chance.choice("aab")) for i in range(200)])
     second = row("b", [answer(i, "a", chance.choice("ab")) for i in range(200)])
     assert resamples_at_once(200) > 5000
-    whole = compare(first, second).interval, score(first.records, ["a", "b"])
+    whole = compare(first, second).interval, Scores(first.records, ("a", "b")).macro_f1_interval
     monkeypatch.setattr("bench.analysis.label_scores.MAX_DRAWN", 7 * 200)
     assert resamples_at_once(200) == 7
-    assert (compare(first, second).interval, score(first.records, ["a", "b"])) == whole
+    assert (compare(first, second).interval, Scores(first.records, ("a", "b")).macro_f1_interval) == whole

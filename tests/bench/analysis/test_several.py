@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from conftest import REPOSITORY
 
-from bench.analysis.compare import rows_of
+from bench.analysis.scored_run import rows_of
 from bench.analysis.scores import score
 from bench.cli import main
 from bench.config.tables import DataConfig, SplitConfig

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from samples import WORDS, write_sweep
 
-from bench.analysis.compare import rows_of
+from bench.analysis.scored_run import rows_of
 from bench.cli import main
 from bench.config.run import load_config
 from bench.execution import memory_gate as memory

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pyarrow import parquet
 
-from bench.analysis.scores import ABOVE_ALL, unsure_below
+from bench.analysis.thresholds import ABOVE_ALL, unsure_below
 from bench.cli import main
 from bench.inference.batch import BatchJob, answer_columns, is_unsure, written
 from bench.records.types import PredictionRecord

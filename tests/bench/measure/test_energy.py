@@ -68,7 +68,7 @@ def test_nothing_known_is_none_and_not_zero() -> None:
 
 
 def test_a_run_says_what_its_energy_comes_from(data_folder: Path, tmp_path: Path) -> None:
-    from bench.analysis.compare import rows_of
+    from bench.analysis.scored_run import rows_of
     from bench.report.build import make_report
 
     config = tmp_path / "watts.toml"

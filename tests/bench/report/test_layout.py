@@ -10,7 +10,8 @@ from conftest import REPOSITORY
 from rich.cells import cell_len
 from rich.console import Console
 
-from bench.analysis.compare import all_pairs, rows_of
+from bench.analysis.compare import all_pairs
+from bench.analysis.scored_run import rows_of
 from bench.records.store import RunFolder
 from bench.report.build import make_report
 from bench.report.tables.layout import fit, head_lines, shortened_name

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from conftest import REPOSITORY
 
-from bench.analysis.compare import answers_by_message, rows_of
+from bench.analysis.compare import answers_by_message
+from bench.analysis.scored_run import rows_of
 from bench.cli import main
 from bench.records.store import RunFolder
 from bench.report.charts.drawing import DARK, LIGHT

@@ -11,7 +11,8 @@ import pytest
 from conftest import REPOSITORY
 from rich.console import Console
 
-from bench.analysis.compare import all_pairs, rows_of
+from bench.analysis.compare import all_pairs
+from bench.analysis.scored_run import rows_of
 from bench.cli import main
 from bench.records.store import RunFolder
 from bench.report.build import caveats, make_report

@@ -8,7 +8,8 @@ import pytest
 from conftest import REPOSITORY
 from textual.widgets import DataTable, Input, Select, Static
 
-from bench.analysis.compare import answers_by_message, rows_of
+from bench.analysis.compare import answers_by_message
+from bench.analysis.scored_run import rows_of
 from bench.records.store import RunFolder
 from bench.report.viewer import Viewer, detail
 

@@ -1,0 +1,64 @@
+"""The columns of the main tables: one row per metric, from which heads, arrows and best-in-bold come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench.analysis.calibration import ProbabilityScores
+from bench.analysis.label_scores import Interval
+from bench.analysis.scores import Row, Scores
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One column of the main table: its unit, which way is better, and where it comes from.
+
+    `value` gives None where there are no data, which is shown as a dash, never as 0; `interval` likewise.
+    """
+
+    name: str
+    unit: str
+    higher_is_better: bool | None
+    value: Callable[[Row], float | None]
+    interval: Callable[[Row], Interval | None] = lambda row: None
+
+
+def _scored(of: Callable[[Scores], float | None]) -> Callable[[Row], float | None]:
+    return lambda row: of(row.scores) if row.scores else None
+
+
+def _bounded(of: Callable[[Scores], Interval]) -> Callable[[Row], Interval | None]:
+    return lambda row: of(row.scores) if row.scores else None
+
+
+def _likely(of: Callable[[ProbabilityScores], float]) -> Callable[[Row], float | None]:
+    return lambda row: of(row.scores.probability) if row.scores and row.scores.probability else None
+
+
+def _first_attempt(row: Row) -> float | None:
+    """Return the accuracy of first attempts, of a classifier that may make several."""
+    return row.scores.first_attempt_accuracy if row.scores and row.cell.max_attempts > 1 else None
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric("accuracy", "%", True, _scored(lambda s: s.accuracy), _bounded(lambda s: s.accuracy_interval)),
+    Metric("first-attempt accuracy", "%", True, _first_attempt),
+    Metric("parse failures", "%", False, _scored(lambda s: s.parse_failure_rate)),
+    Metric("micro F1", "%", True, _scored(lambda s: s.micro_f1)),
+    Metric("macro F1", "%", True, _scored(lambda s: s.macro_f1), _bounded(lambda s: s.macro_f1_interval)),
+    Metric("Hamming loss", "%", False, _scored(lambda s: s.hamming_loss)),
+    Metric("log loss", "", False, _likely(lambda p: p.log_loss)),
+    Metric("Brier", "", False, _likely(lambda p: p.brier)),
+    Metric("calibration error", "%", False, _likely(lambda p: p.calibration_error)),
+    Metric("coverage at 99 % accuracy", "%", True, _likely(lambda p: p.coverage_at_target)),
+    Metric("p50", "ms", False, lambda row: row.cell.latency_ms.p50 if row.cell.latency_ms else None),
+    Metric("p95", "ms", False, lambda row: row.cell.latency_ms.p95 if row.cell.latency_ms else None),
+    Metric("throughput", "/s", True, lambda row: row.cell.throughput_per_s),
+    Metric("load", "s", False, lambda row: row.cell.load_seconds),
+    Metric("fit", "s", False, lambda row: row.cell.fit_seconds),
+    Metric("predict", "s", False, lambda row: row.cell.predict_seconds),
+    Metric("memory", "B", False, lambda row: row.cell.peak_memory_bytes),
+    Metric("parameters", "n", False, lambda row: row.cell.n_parameters),
+    Metric("disk", "B", False, lambda row: row.cell.bytes_on_disk),
+)

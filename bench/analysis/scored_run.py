@@ -1,0 +1,45 @@
+"""A run's rows with their scores: the one place where figures meet the files they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bench.analysis.cascade import cascade_row, rejected
+from bench.analysis.scores import Row, score
+from bench.config.tables import CascadeConfig
+from bench.records.store import RunFolder
+from bench.records.types import CellRecord
+from classifiers.errors import BenchError
+
+
+def rows_of(run: RunFolder) -> list[Row]:
+    """Read every cell of a run, failed ones included, and add the config's cascades."""
+    record = run.read()
+    task = record.as_task()
+    rows = []
+    for cell, folder in run.cells():
+        records = folder.predictions.read() if cell.status == "ok" else []
+        rows.append(Row(cell, tuple(records), score(records, task.label_names, several=task.takes_several)))
+    return with_cascades(rows, run, record.config.cascades)
+
+
+def with_cascades(rows: Sequence[Row], run: RunFolder, cascades: Mapping[str, CascadeConfig]) -> list[Row]:
+    """Add the rows of a config's cascades; one that cannot be made is a failed row with its cause."""
+    by_name = {row.cell.classifier: row for row in rows}
+    return [
+        *rows,
+        *(
+            _cascade(name, by_name, run, config)
+            for name, config in cascades.items()
+            if {config.first, config.second or config.first} <= set(by_name)  # else the run has not come so far
+        ),
+    ]
+
+
+def _cascade(name: str, by_name: Mapping[str, Row], run: RunFolder, config: CascadeConfig) -> Row:
+    mine = run.cell(config.first).validation.read()
+    theirs = rejected(mine, config.other) if config.other else run.cell(config.second).validation.read()
+    try:
+        return cascade_row(name, by_name[config.first], by_name.get(config.second), (mine, theirs), config)
+    except BenchError as error:
+        return Row(CellRecord(name, "cascade", "", "failed", cause=str(error), row=name), (), None)
