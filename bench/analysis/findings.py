@@ -14,6 +14,7 @@ from bench.analysis.out_of_scope import Rejection, rejection
 from bench.analysis.recommend import recommend
 from bench.analysis.scores import Row, full_data_rows
 from bench.analysis.slices import Slice, slices
+from bench.analysis.timing import Timing, timing
 from bench.analysis.verdict import Limits, Verdict
 from bench.config.tables import CostConfig
 from bench.records.types import RunRecord
@@ -34,14 +35,13 @@ class Findings:
     """What a run says.
 
     `rows` are those that were trained on the whole training part; `pairs`, `costs` and all the rest but `trained` and
-    `crossings` are of them. `trained` has the points of learning curves too. `is_timed` tells whether times mean
-    something: they do not where classifiers ran at the same time.
+    `crossings` are of them. `trained` has the points of learning curves too. `timing` says which times are comparable.
     """
 
     rows: tuple[Row, ...]
     pairs: tuple[Pair, ...]
     verdict: Verdict | None
-    is_timed: bool
+    timing: Timing
     prices: CostConfig
     costs: dict[str, Cost | None]
     machine_gb: dict[str, float | None]
@@ -54,6 +54,11 @@ class Findings:
     rejections: dict[str, Rejection]
     cascades: tuple[CascadeCurve, ...]
 
+    @property
+    def is_timed(self) -> bool:
+        """Tell whether the times of all rows may be compared."""
+        return self.timing.is_comparable
+
 
 def findings(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Findings:
     """Work out a run; `pairs` compare the rows that were trained on the whole training part."""
@@ -65,7 +70,7 @@ def findings(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Find
         rows=tuple(whole),
         pairs=tuple(pairs),
         verdict=_verdict(run, whole),
-        is_timed=is_timed(run),
+        timing=timing(run, whole),
         prices=prices,
         costs={row.cell.classifier: cost_of(row.cell, prices) for row in whole},
         machine_gb={row.cell.classifier: machine_gb(row.cell) for row in whole},
@@ -85,12 +90,7 @@ def _verdict(run: RunRecord, rows: Sequence[Row]) -> Verdict | None:
     if sum(row.scores is not None for row in rows) < 2:
         return None
     margin = run.config.verdict.margin / 100
-    return recommend(rows, Limits(), run.config.cost, margin=margin, is_timed=is_timed(run))
-
-
-def is_timed(run: RunRecord) -> bool:
-    """Tell whether a run's times mean something: not where cells ran at the same time, or on several machines."""
-    return run.config.jobs == 1 and run.executor == "local"
+    return recommend(rows, Limits(), run.config.cost, margin=margin, is_timed=timing(run, rows).is_comparable)
 
 
 def _crossings(trained: Sequence[Group]) -> list[Crossing]:

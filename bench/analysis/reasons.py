@@ -84,7 +84,7 @@ def _times(ratio: float) -> str:
 def spending(row: Row, candidates: Candidates, limits: Limits, prices: CostConfig) -> Iterator[str]:
     """Say what the row costs at the given prices, and from how many messages on another one is cheaper."""
     if not candidates.is_timed:
-        yield "Classifiers ran at the same time, so their times decide nothing."
+        yield "Times of this run cannot be compared, so they decide nothing."
         return
     if not prices.are_set:
         return

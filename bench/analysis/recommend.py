@@ -41,7 +41,7 @@ def recommend(
         BenchError: if there is a limit on latency and times mean nothing.
     """
     if limits.latency_ms is not None and not is_timed:
-        raise BenchError("classifiers of this run shared the machine: their latency is unknown; run with jobs = 1")
+        raise BenchError("times of this run cannot be compared: leave the latency limit out, or run with jobs = 1")
     scored = _first_seeds([row for row in rows if row.scores])
     broken = {row.cell.classifier: reason for row in scored if (reason := _breaks(row, limits))}
     fit = [row for row in scored if row.cell.classifier not in broken]

@@ -12,10 +12,10 @@ from classifiers.errors import BenchError
 
 def recommend_classifier(options: argparse.Namespace) -> int:
     """Print which classifier of a run to use; 1 where none can be named."""
-    from bench.analysis.findings import is_timed
     from bench.analysis.recommend import recommend
     from bench.analysis.scored_run import rows_of
     from bench.analysis.scores import full_data_rows
+    from bench.analysis.timing import timing
     from bench.analysis.verdict import Limits
     from bench.config.tables import CostConfig
     from bench.report.terminal import print_verdict
@@ -27,7 +27,7 @@ def recommend_classifier(options: argparse.Namespace) -> int:
     run = with_margin(folder.read(), options.margin)
     prices = CostConfig.model_validate(run.config.cost.model_dump() | {k: v for k, v in given.items() if v is not None})
     margin = run.config.verdict.margin / 100
-    verdict = recommend(rows, limits, prices, margin=margin, is_timed=is_timed(run))
+    verdict = recommend(rows, limits, prices, margin=margin, is_timed=timing(run, rows).is_comparable)
     if options.json:
         print_json(asdict(verdict))
     else:

@@ -94,7 +94,7 @@ def test_times_of_a_shared_machine_decide_nothing() -> None:
     rows = [row("llm", 1802, rate=2, n=2000), row("linear", 1800, rate=9000, n=2000)]
     found = verdict(rows, is_timed=False)
     assert found.classifier == "llm"
-    assert "Classifiers ran at the same time, so their times decide nothing." in found.sentences
+    assert "Times of this run cannot be compared, so they decide nothing." in found.sentences
     with pytest.raises(BenchError, match="run with jobs = 1"):
         verdict(rows, Limits(latency_ms=5), is_timed=False)
 
