@@ -192,6 +192,7 @@ class Details:
         n_labelled: labelled messages it used; None says all that it was given.
         max_attempts: how often it may try one message; 1 for all that do not retry.
         trials: everything that was tried to choose among settings, the losers too.
+        unfinished: what a search that time cut short came to, such as `2 of 5 prompts tried`; empty where it ended.
         notes: what a reader of the table must be told, such as a replaced model.
         prompt: the whole prompt of one message, where there is one.
         runs_elsewhere: whether a server answers, whose memory cannot be measured from here.
@@ -208,6 +209,7 @@ class Details:
     n_labelled: int | None = None
     max_attempts: int = 1
     trials: tuple[Trial, ...] = ()
+    unfinished: str = ""
     notes: tuple[str, ...] = ()
     prompt: str = ""
     runs_elsewhere: bool = False

@@ -231,4 +231,5 @@ class Knn(EmbeddingClassifier[KnnSettings]):
 
 def _trial(candidate: Candidate, n: int) -> Trial:
     choice = candidate.choice
-    return Trial({"k": choice.k, "weights": choice.weights}, candidate.accuracy, n)
+    settings = {"k": choice.k, "weights": choice.weights, "tried_on": "leave-one-out cross-validation"}
+    return Trial(settings, candidate.accuracy, n)

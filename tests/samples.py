@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
+from typing import Any
 
 from bench.analysis.scores import Row, score
-from bench.records.types import CellRecord, PredictionRecord
+from bench.config.run import make_config
+from bench.records.types import CellRecord, PredictionRecord, RunRecord
 
 
 def record(id_: int, gold: str, predicted: str | None, p: float | None = None, **columns: str) -> PredictionRecord:
@@ -25,6 +27,22 @@ def row(name: str, records: list[PredictionRecord]) -> Row:
 
 def hits(name: str, right: list[bool]) -> Row:
     return row(name, [record(i, "a", "a" if hit else "b") for i, hit in enumerate(right)])
+
+
+def run_record(*, executor: str = "local", labels: tuple[str, ...] = ("a", "b"), **config: Any) -> RunRecord:
+    """Return a run of the rows that `row` and `hits` make."""
+    return RunRecord(
+        name="small",
+        config=make_config({"classifiers": {"linear": {}}, **config}, where="test"),
+        task={"name": "letters", "labels": [{"name": name} for name in labels]},
+        task_fingerprint="t",
+        split_fingerprint="s",
+        part_sizes={"train": 2, "test": 2},
+        label_counts={},
+        machine={"processor": "Z80", "cores": 2, "threads": 2},
+        versions={"python": "3.11"},
+        executor=executor,
+    )
 
 
 WORDS = {

@@ -43,7 +43,7 @@ def timing(run: RunRecord, rows: Sequence[Row]) -> Timing:
     """Tell which of a run's times may be compared: those of cells that had the same machine to themselves."""
     machines: dict[str, list[str]] = {}
     for row in rows:
-        if row.cell.status == "ok" and row.cell.backend != "cascade":
+        if row.cell.status == "ok" and row.cascade is None:
             machines.setdefault(_described(row.cell.machine or run.machine), []).append(row.cell.classifier)
     return Timing(_shared(run), {machine: tuple(names) for machine, names in machines.items()})
 

@@ -183,7 +183,8 @@ class CellRecord:
     `stages` says where the prediction time of the latest worker went.
     `predict_memory_bytes` is the peak of a fresh process that loaded the saved classifier and answered some messages;
     `peak_memory_bytes` that of the worker, training included; both are None where a server answers. `machine` is the
-    one the cell ran on, and `gpu_memory_bytes` the most that its device's memory held at once.
+    one the cell ran on, and `gpu_memory_bytes` the most that its device's memory held at once. `unfinished` says how
+    far a search among settings came that time cut short.
     """
 
     classifier: str
@@ -220,6 +221,7 @@ class CellRecord:
     energy: Energy | None = None
     machine: dict[str, str | int] = field(default_factory=dict)
     gpu_memory_bytes: int | None = None
+    unfinished: str = ""
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from bench.analysis.compare import Pair
 from bench.analysis.findings import Findings, findings
 from bench.analysis.scores import Row
+from bench.analysis.timing import Timing
 from bench.analysis.verdict import Verdict
 from bench.config.tables import CostConfig
 from bench.records.types import RunRecord
@@ -80,7 +81,7 @@ class Report:
 
     @property
     def is_timed(self) -> bool:
-        """Tell whether times mean something: not where classifiers ran at the same time."""
+        """Tell whether the times of all rows may be compared."""
         return self.findings.is_timed
 
     @property
@@ -109,7 +110,7 @@ def make_report(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair], stre
     """Make a report; `pairs` compare the rows that were trained on the whole training part."""
     stress = stress or {}
     worked_out = findings(run, rows, pairs)
-    noted = caveats(run, rows)
+    noted = caveats(run, rows, worked_out.timing)
     made = (*tables(run, worked_out, noted), *stress_tables(stress))
     return Report(run, rows, worked_out, tuple(noted), made, stress)
 
@@ -142,7 +143,17 @@ def _cost_tables(worked_out: Findings) -> Iterator[Table]:
         yield time_table(worked_out.rows)
     yield size_table(worked_out.rows)
     if worked_out.is_timed:
-        yield cost_table(worked_out)
+        yield cost_table(worked_out, worked_out.rows)
+    elif not worked_out.timing.shared:
+        yield from _machine_tables(worked_out)
+
+
+def _machine_tables(worked_out: Findings) -> Iterator[Table]:
+    """Yield times and costs machine by machine: those of two machines never stand in one table."""
+    for machine, names in worked_out.timing.machines.items():
+        rows = [row for row in worked_out.rows if row.cell.classifier in names]
+        for table in (time_table(rows), cost_table(worked_out, rows)):
+            yield replace(table, title=f"{table.title}, on {machine}")
 
 
 def _started(run: RunRecord) -> datetime | None:
@@ -159,7 +170,7 @@ def headline(run: RunRecord) -> str:
     return f"{run.task['name']}: {len(run.task['labels'])} labels, {sizes} messages · {machine}"
 
 
-def caveats(run: RunRecord, rows: Sequence[Row]) -> list[Caveat]:
+def caveats(run: RunRecord, rows: Sequence[Row], times: Timing) -> list[Caveat]:
     """Return what must stand beside the figures: odd splits, replaced models, failed rows; equal ones once."""
     about: dict[str, list[str]] = {}
     for row in rows:
@@ -168,13 +179,12 @@ def caveats(run: RunRecord, rows: Sequence[Row]) -> list[Caveat]:
             about.setdefault(note, []).append(name)
         if row.cell.status != "ok":
             about.setdefault(f"{row.cell.status}: {row.cell.cause}", []).append(row.cell.classifier)
-    jobs = run.config.jobs
-    shared = [f"{jobs} classifiers ran at a time: their times are left out"] if jobs > 1 else []
+    untimed = [times.reason] if times.reason else []
     marked = [
         Caveat(text, tuple(dict.fromkeys(names)), str(i).translate(SUPERSCRIPTS))
         for i, (text, names) in enumerate(about.items(), start=1)
     ]
-    return [*map(Caveat, (*run.warnings, *shared)), *marked]
+    return [*map(Caveat, (*run.warnings, *untimed)), *marked]
 
 
 def _marks(noted: Sequence[Caveat]) -> dict[str, str]:

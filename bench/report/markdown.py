@@ -11,7 +11,6 @@ from typing import Any
 from bench.analysis.compare import Pair
 from bench.analysis.metrics import METRICS
 from bench.analysis.scores import Row
-from bench.records.types import RunRecord
 from bench.report.build import Report
 from bench.report.tables.table import Table, escaped, table_lines, table_section
 from classifiers.errors import BenchError
@@ -26,7 +25,7 @@ def markdown(report: Report) -> str:
     lines += _caveats(report)
     for table in report.tables:
         lines += table_section(table)
-    lines += [*_provenance(report.run, report.rows)]
+    lines += [*_provenance(report)]
     return "\n".join(lines) + "\n"
 
 
@@ -112,9 +111,12 @@ def scores_csv(rows: Sequence[Row]) -> str:
     return stream.getvalue()
 
 
-def _provenance(run: RunRecord, rows: Sequence[Row]) -> Iterator[str]:
+def _provenance(report: Report) -> Iterator[str]:
+    run, rows, machines = report.run, report.rows, report.findings.timing.machines
     yield "## What ran"
     yield ""
+    if len(machines) > 1:
+        yield from (f"- {escaped(machine)}: {', '.join(names)}" for machine, names in machines.items())
     for row in rows:
         for file in row.cell.models:
             yield f"- {row.cell.classifier}: `{escaped(file.name)}`, {file.bytes} bytes, SHA-256 `{file.sha256}`"

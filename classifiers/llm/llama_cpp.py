@@ -47,6 +47,7 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
     _models: tuple[ModelFile, ...] = ()
     _trials: tuple[Trial, ...] = ()
     _search_note: str = ""
+    _unfinished: str = ""
     _train: tuple[Message, ...] = ()
 
     @property
@@ -120,7 +121,7 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
         self.task, self._train = task, tuple(train)
         messages = TuningMessages(train, validation)
         tuned = tune(self.settings.choice(self.seed), self._make_asker, messages, self.settings, listen)
-        self._trials, self._search_note = tuned.trials, tuned.note
+        self._trials, self._search_note, self._unfinished = tuned.trials, tuned.note, tuned.unfinished
         if tuned.choice.examples != "knn":
             self._similar = None  # the sentence encoder was only tried
         self._asker = self._make_asker(tuned.choice)
@@ -137,6 +138,7 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
             "choice": asdict(choice),
             "trials": [asdict(trial) for trial in self._trials],
             "search_note": self._search_note,
+            "unfinished": self._unfinished,
             "train": [[m.id, m.text, m.labels] for m in self._train] if draws else [],
         }
         (folder / FILE).write_text(json.dumps(body, ensure_ascii=False), encoding="utf-8")
@@ -150,7 +152,7 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
         self.task = task
         self._train = tuple(saved_message(*row) for row in body["train"])
         self._trials = tuple(Trial(**trial) for trial in body["trials"])
-        self._search_note = body.get("search_note", "")
+        self._search_note, self._unfinished = body.get("search_note", ""), body.get("unfinished", "")
         self._asker = self._make_asker(Choice(**body["choice"]))
 
     def close(self) -> None:
@@ -174,6 +176,7 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
             max_attempts=1 + settings.retries if choice.mode == "generate" else 1,
             trials=self._trials,
             notes=self._notes(),
+            unfinished=self._unfinished,
             prompt=self.asker.shown_prompt,
             stages={**self.asker.stages, **self.engine.stages},
             metadata={

@@ -39,11 +39,15 @@ MakeAsker = Callable[[Choice], Asker]
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """The way of asking to use, every try in the order tried, and what the reader must know of the search."""
+    """The way of asking to use, every try in the order tried, and what the reader must know of the search.
+
+    `unfinished` says how far a search came that time cut short.
+    """
 
     choice: Choice
     trials: tuple[Trial, ...] = ()
     note: str = ""
+    unfinished: str = ""
 
 
 def declared_choices(start: Choice) -> list[Choice]:
@@ -94,9 +98,10 @@ def tune(
             race.run(entrant, len(drawn))
     except _OutOfTimeError:
         tried = sum(len(entrant.answers) > 0 for entrant in entrants)
-        note = f"{tried} of {len(entrants)} prompts tried within tune_seconds = {settings.tune_seconds:g}"
-        note = f"not tuned: only {note}; asked as configured" if settings.tune else f"only {note}"
-        return Tuned(start, tuple(race.trials(entrants, start)), note)
+        unfinished = f"{tried} of {len(entrants)} prompts tried"
+        note = f"only {unfinished} within tune_seconds = {settings.tune_seconds:g}"
+        note = f"not tuned: {note}; asked as configured" if settings.tune else note
+        return Tuned(start, tuple(race.trials(entrants, start)), note, unfinished)
     best = _best(finalists, start, race, may_change_all=settings.tune)
     return Tuned(best, tuple(race.trials(entrants, best)))
 

@@ -8,6 +8,9 @@ from bench.analysis.scores import Row, spreads
 from bench.report.tables.table import Table, Topic
 from bench.report.text import DASH, number, share
 
+TRIED_ON = "tried_on"
+"""The setting of a trial that says on what it was tried; without it, on validation."""
+
 
 def llm_tables(rows: Sequence[Row]) -> Iterator[Table]:
     """Yield the tables that the rows have figures for."""
@@ -58,9 +61,10 @@ def _stages(rows: Sequence[Row]) -> Table:
 
 
 def _trials(row: Row) -> Table:
-    """Return everything that was tried on validation, each by what sets it apart from the first, plain one."""
+    """Return everything that was tried to choose by, each by what sets it apart from the first, plain one."""
     trials = row.cell.trials
-    plain = {} if "C" in trials[0].settings else trials[0].settings
+    tried_on = trials[0].settings.get(TRIED_ON)
+    plain = trials[0].settings if tried_on is None else {TRIED_ON: tried_on}
     body = []
     for trial in trials:
         changed = [f"{name} {value}" for name, value in trial.settings.items() if plain.get(name) != value]
@@ -68,12 +72,14 @@ def _trials(row: Row) -> Table:
         how += f", on {trial.n} messages" if trial.n != trials[0].n else ""
         body.append((how + (" (chosen)" if trial.chosen else ""), share(trial.accuracy), number(trial.seconds)))
     bold = frozenset((i, j) for i, cells in enumerate(body) if cells[0].endswith("(chosen)") for j in range(3))
-    notes = [f"{trials[0].n} messages of the validation or training part; test messages played no part."]
+    part = "validation" if tried_on in (None, "validation") else "training"
+    notes = [f"{trials[0].n} messages of the {part} part; test messages played no part."]
     notes += [
         f"{s.setting} alone: from {share(s.low)} to {share(s.high)} % over {s.n} values."
         for s in spreads([trial for trial in trials if trial.n == trials[0].n])
         if s.setting in ("prompt_template", "example_seed")
     ]
-    head = ("way of asking", "accuracy %", "time s")
-    title = f"{row.cell.classifier}: tried on validation"
+    head = ("settings", "accuracy %", "time s")
+    title = f"{row.cell.classifier}: tried {'on validation' if part == 'validation' else f'by {tried_on}'}"
+    title += f" ({row.cell.unfinished})" if row.cell.unfinished else ""
     return Table(title, head, tuple(body), bold, tuple(notes), can_turn=False, topic=Topic.LLM)

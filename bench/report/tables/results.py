@@ -48,11 +48,18 @@ def summary_table(rows: Sequence[Row], marks: Mapping[str, str], *, is_timed: bo
     labels = [row.cell.n_labelled for row in rows]
     used = any(n is not None for n in labels)
     body = tuple(
-        (f"{name} {marks.get(name, '')}".rstrip(), *line, *([labels_text(n)] if used else []))
-        for (name, *line), n in zip(cells, labels, strict=True)
+        (_named(row, marks.get(name, "")), *line, *([labels_text(n)] if used else []))
+        for row, (name, *line), n in zip(rows, cells, labels, strict=True)
     )
+    bold |= {(i, 0) for i, row in enumerate(rows) if row.cell.unfinished}
     head = (*head, *(["labels used"] if used else []))
     return Table("Results", head, body, bold, tuple(_under_summary(rows)), topic=Topic.SUMMARY, is_main=True)
+
+
+def _named(row: Row, marks: str) -> str:
+    """Return what stands first in a row's line: a search cut short is said there, where nobody overlooks it."""
+    unfinished = f"({row.cell.unfinished})" if row.cell.unfinished else ""
+    return " ".join(filter(None, [row.cell.classifier, unfinished, marks]))
 
 
 def _under_summary(rows: Sequence[Row]) -> Iterator[str]:
@@ -127,9 +134,9 @@ def figures(rows: Sequence[Row], names: tuple[str, ...], plain: tuple[str, ...] 
     return ("classifier", *map(heading, metrics)), body, frozenset(places)
 
 
-def cost_table(worked_out: Findings) -> Table:
+def cost_table(worked_out: Findings, rows: Sequence[Row]) -> Table:
     """Return what a million messages take: time, memory, labels, and energy and money where they are known."""
-    rows, prices = worked_out.rows, worked_out.prices
+    prices = worked_out.prices
     costs = [worked_out.costs[row.cell.classifier] for row in rows]
     shown = [(heading, name) for heading, name in _cost_columns(prices) if any(_figure(cost, name) for cost in costs)]
     body = tuple(

@@ -15,7 +15,7 @@ from bench.analysis.compare import all_pairs
 from bench.analysis.scored_run import rows_of
 from bench.cli import main
 from bench.records.store import RunFolder
-from bench.report.build import caveats, make_report
+from bench.report.build import make_report
 from bench.report.markdown import markdown, scores_json
 from bench.report.tables.table import Table, Topic, table_lines
 from bench.report.terminal import print_report
@@ -54,7 +54,9 @@ def test_tuned_row_shows_every_try_and_the_plain_one() -> None:
     tried = shown["500m-tuned: tried on validation"]
     assert tried.body[0][0].startswith("as configured")
     assert sum(cells[0].endswith("(chosen)") for cells in tried.body) == 1
-    assert any("500m-tuned" in c.classifiers and "as configured" in c.text for c in caveats(run.read(), rows))
+    assert any(
+        "500m-tuned" in c.classifiers and "as configured" in c.text for c in make_report(run.read(), rows, ()).caveats
+    )
     times = shown["Where prediction time went"]
     assert {"prompt", "answer"} <= {cells[1] for cells in times.body}
 

@@ -90,6 +90,7 @@ def test_a_search_cut_short_by_the_clock_chooses_nothing_and_says_so() -> None:
     tuned = search(Clock(1.0), tune_seconds=50)
     assert tuned.choice == START
     assert tuned.note == "not tuned: only 2 of 5 prompts tried within tune_seconds = 50; asked as configured"
+    assert tuned.unfinished == "2 of 5 prompts tried"
     assert [trial.chosen for trial in tuned.trials] == [True, False]
 
 

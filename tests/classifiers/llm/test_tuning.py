@@ -59,6 +59,7 @@ def test_a_search_cut_short_leaves_the_plain_way_and_drops_the_sentence_encoder(
         assert details.notes == (
             "not tuned: only 0 of 5 prompts tried within tune_seconds = 1e-09; asked as configured",
         )
+        assert details.unfinished == "0 of 5 prompts tried"
         assert classifier._similar is None
     assert classifier._asker is classifier._chat is classifier._engine is None, "nothing heavy outlives close"
 
