@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
@@ -67,23 +67,19 @@ class Disagreement:
         return self.answers[classifier].is_right
 
 
-def _id(record: PredictionRecord) -> str:
-    return record.id
-
-
-def compare(first: Row, second: Row, *, key: Callable[[PredictionRecord], Hashable] = _id) -> Pair:
+def compare(first: Row, second: Row) -> Pair:
     """Compare the accuracy of two classifiers on the messages both answered.
 
     The interval is Tango's score interval, the p-value McNemar's exact test (statsmodels): the same messages were put
-    to both, so an unpaired test would waste power. `key` says by what messages are paired.
+    to both, so an unpaired test would waste power.
 
     Raises:
         BenchError: if they have no message in common.
     """
     from statsmodels.stats.contingency_tables import mcnemar
 
-    theirs = {key(record): record.is_right for record in second.records}
-    right = [(record.is_right, theirs[key(record)]) for record in first.records if key(record) in theirs]
+    theirs = {record.id: record.is_right for record in second.records}
+    right = [(record.is_right, theirs[record.id]) for record in first.records if record.id in theirs]
     if not right:
         raise BenchError(f"'{first.cell.classifier}' and '{second.cell.classifier}' answered no message in common")
     a, b = np.array(right, dtype=bool).T

@@ -1,12 +1,18 @@
-"""Compare two runs: what got measurably better or worse on the messages that both tested."""
+"""Compare two runs: what got measurably better or worse on the messages that both tested.
+
+An id is a file and a line: one row inserted at the top of a table gives every message its neighbour's. Messages are
+therefore paired by text and gold labels.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
 
 from bench.analysis.compare import Pair, compare, corrected
 from bench.analysis.scores import Row
+from bench.records.types import PredictionRecord
 from classifiers.errors import BenchError
 
 LEVEL = 0.05
@@ -32,10 +38,29 @@ class Change:
         return self.pair.difference > 0 and self.pair.holm_p_value < LEVEL
 
 
-def changes(old: Sequence[Row], new: Sequence[Row]) -> list[Change]:
+@dataclass(frozen=True, slots=True)
+class RunDiff:
+    """The changes from one run to another, and how many test messages of each are in none of the pairs.
+
+    A message is left out where the other run tested none with the same text and gold labels. `is_by_id` says that
+    records hold no texts, so that messages were paired by their ids, which the same split allows.
+    """
+
+    changes: tuple[Change, ...]
+    only_old: int
+    only_new: int
+    is_by_id: bool
+
+
+def changes(old: Sequence[Row], new: Sequence[Row], *, is_same_split: bool) -> RunDiff:
     """Compare the classifiers that both runs have, each with itself, on the messages both tested.
 
     A row that has no answers any more counts as a regression by its absence: it is an error, not left out.
+
+    Args:
+        old: the rows of the run before.
+        new: the rows of the run after.
+        is_same_split: whether both runs have the same messages in the same parts, so that ids mean the same.
 
     Raises:
         BenchError: if nothing can be compared, or a classifier of the old run has no answers in the new one.
@@ -44,17 +69,44 @@ def changes(old: Sequence[Row], new: Sequence[Row]) -> list[Change]:
     after = {row.cell.classifier: row for row in new if row.scores}
     if gone := [name for name in before if name not in after and name in {row.cell.classifier for row in new}]:
         raise BenchError(f"'{gone[0]}' failed in the new run; bench report tells why")
-    pairs = [compare(after[name], before[name]) for name in before if name in after]
-    if not pairs:
+    names = [name for name in before if name in after]
+    if not names:
         raise BenchError("the two runs have no classifier in common")
-    return [_change(before[pair.first], after[pair.first], pair) for pair in corrected(pairs)]
+    is_by_id = not all(record.text for name in names for row in (before[name], after[name]) for record in row.records)
+    if is_by_id and not is_same_split:
+        raise BenchError("the records hold no texts, and ids do not pair messages: the runs do not have the same split")
+    same = {name: _on_same_messages(before[name], after[name], is_by_id=is_by_id) for name in names}
+    pairs = corrected([compare(now, then) for then, now in same.values()])
+    return RunDiff(
+        changes=tuple(_change(*same[pair.first], pair) for pair in pairs),
+        only_old=max(len(before[name].records) - len(same[name][0].records) for name in names),
+        only_new=max(len(after[name].records) - len(same[name][1].records) for name in names),
+        is_by_id=is_by_id,
+    )
+
+
+def _on_same_messages(old: Row, new: Row, *, is_by_id: bool) -> tuple[Row, Row]:
+    """Return both rows with their answers to the same messages, under the new run's ids and in its order."""
+    then, now = _by_message(old, is_by_id=is_by_id), _by_message(new, is_by_id=is_by_id)
+    shared = [key for key in now if key in then]
+    renamed = tuple(replace(then[key], id=now[key].id) for key in shared)
+    return replace(old, records=renamed), replace(new, records=tuple(now[key] for key in shared))
+
+
+def _by_message(row: Row, *, is_by_id: bool) -> dict[Hashable, PredictionRecord]:
+    """Return a row's answers by what tells messages apart: a text that stands twice is the first and the second."""
+    if is_by_id:
+        return {record.id: record for record in row.records}
+    seen: Counter[tuple[str, frozenset[str]]] = Counter()
+    answers: dict[Hashable, PredictionRecord] = {}
+    for record in row.records:
+        message = record.text, frozenset(record.gold)
+        answers[message, seen[message]] = record
+        seen[message] += 1
+    return answers
 
 
 def _change(old: Row, new: Row, pair: Pair) -> Change:
     """Return both accuracies on the messages of the pair, not on those that only one of the runs tested."""
-    shared = {record.id for record in old.records} & {record.id for record in new.records}
-    right = {
-        name: sum(record.is_right for record in row.records if record.id in shared)
-        for name, row in (("old", old), ("new", new))
-    }
-    return Change(new.cell.classifier, right["old"] / len(shared), right["new"] / len(shared), pair)
+    right = [sum(record.is_right for record in row.records) for row in (old, new)]
+    return Change(new.cell.classifier, right[0] / pair.n, right[1] / pair.n, pair)

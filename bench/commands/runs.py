@@ -191,9 +191,11 @@ def compare_runs(options: argparse.Namespace) -> int:
     from bench.report.terminal import print_table
 
     old, new = (find_run(run, options.results) for run in (options.old, options.new))
-    found = changes(*(full_data_rows(rows_of(run)) for run in (old, new)))
-    print_table(make_console(), changes_table(old.read(), new.read(), found))
-    return 3 if options.fail_on_regression and any(change.is_regression for change in found) else 0
+    before, after = old.read(), new.read()
+    is_same_split = before.split_fingerprint == after.split_fingerprint
+    diff = changes(*(full_data_rows(rows_of(run)) for run in (old, new)), is_same_split=is_same_split)
+    print_table(make_console(), changes_table(before, after, diff))
+    return 3 if options.fail_on_regression and any(change.is_regression for change in diff.changes) else 0
 
 
 def list_runs(options: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bench.analysis.cascade import Point
 from bench.analysis.history import RunLine
-from bench.analysis.run_diff import Change
+from bench.analysis.run_diff import Change, RunDiff
 from bench.analysis.scores import Cascade, Row
 from bench.inference.label_errors import LabelIssue
 from bench.records.types import RunRecord
@@ -15,7 +15,7 @@ from bench.report.tables.table import Table
 from bench.report.text import DASH, number, share, shortened, signed, with_interval
 
 
-def changes_table(old: RunRecord, new: RunRecord, changes: Sequence[Change]) -> Table:
+def changes_table(old: RunRecord, new: RunRecord, diff: RunDiff) -> Table:
     """Return a line per classifier that both runs have."""
     head = ("classifier", "before %", "after %", "difference points", "95 % interval", "Holm p", "verdict")
     body = tuple(
@@ -28,10 +28,17 @@ def changes_table(old: RunRecord, new: RunRecord, changes: Sequence[Change]) -> 
             p_text(change.pair.holm_p_value),
             "worse" if change.is_regression else "better" if change.is_improvement else "unclear",
         )
-        for change in changes
+        for change in diff.changes
     )
-    notes = ["unclear: the difference may be chance."] if any(not _is_clear(change) for change in changes) else []
-    notes += [f"n = {min(change.pair.n for change in changes)} test messages that both runs have."]
+    notes = ["unclear: the difference may be chance."] if any(not _is_clear(change) for change in diff.changes) else []
+    notes += [f"n = {min(change.pair.n for change in diff.changes)} test messages that both runs have."]
+    if diff.is_by_id:
+        notes += ["paired by id, because the records hold no texts; the runs have the same split."]
+    if diff.only_old or diff.only_new:
+        notes += [
+            f"left out, since the other run has none of the same text and gold labels: {diff.only_old} test messages "
+            f"of {old.name} and {diff.only_new} of {new.name}."
+        ]
     notes += [f"the runs differ in {what}: what changed may be that." for what in _differences(old, new)]
     return Table(f"{new.name} against {old.name}", head, body, notes=tuple(notes))
 
