@@ -33,7 +33,7 @@ def from_hub(entry: Entry, folder: Path, report: FetchReport) -> None:
     if not hub_answers():
         raise BenchError("the Hub cannot be reached")
     from huggingface_hub import hf_hub_download, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 
     report(f"{entry.hub} (Hub)", 0, entry.bytes)
     try:
@@ -41,6 +41,11 @@ def from_hub(entry: Entry, folder: Path, report: FetchReport) -> None:
             snapshot_download(entry.hub, local_dir=folder, allow_patterns=ENCODER_FILES)
         else:
             hf_hub_download(entry.hub, entry.file, local_dir=folder)
+    except GatedRepoError as error:
+        message = f"{entry.hub} is gated: ask for access on its page on the Hub, then run: hf auth login"
+        raise BenchError(message) from error
+    except RepositoryNotFoundError as error:
+        raise BenchError(f"{entry.hub} does not exist on the Hub, or is private (then run: hf auth login)") from error
     except (OSError, HfHubHTTPError, ValueError) as error:
         raise BenchError(f"the Hub refused {entry.hub}: {str(error).splitlines()[0]}") from error
     if not (folder / entry.file).is_file():
