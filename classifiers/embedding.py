@@ -98,6 +98,10 @@ class EmbeddingClassifier(Classifier[E]):
         """Fetch the first of the named models that is available."""
         first_model(self.settings.model, "encoder", report=report, allow_pickle=self.settings.allow_pickle)
 
+    def model_files(self) -> tuple[ModelFile, ...]:
+        """Return the weights of the first of the named models that can be had."""
+        return first_model(self.settings.model, "encoder", allow_pickle=self.settings.allow_pickle)[0].files
+
     def load(self) -> None:
         """Find the weights and read them."""
         self._open(self._find_model())

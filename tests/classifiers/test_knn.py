@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -89,3 +90,11 @@ def test_several_labels_are_shares_of_their_own(task: Task) -> None:
 
 def test_it_keeps_the_contract(minilm: Path) -> None:
     check_classifier(lambda: Knn(KnnSettings(model=(str(minilm),)), threads=2))
+
+
+def test_the_weights_that_run_are_named_before_they_are_loaded(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    for weights in (b"old", b"new"):
+        (tmp_path / "model.safetensors").write_bytes(weights)
+        (file,) = Knn(KnnSettings(model=(str(tmp_path),))).model_files()
+        assert (file.name, file.sha256) == ("model.safetensors", hashlib.sha256(weights).hexdigest())
