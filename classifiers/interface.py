@@ -195,7 +195,7 @@ class Details:
         unfinished: what a search that time cut short came to, such as `2 of 5 prompts tried`; empty where it ended.
         notes: what a reader of the table must be told, such as a replaced model.
         prompt: the whole prompt of one message, where there is one.
-        runs_elsewhere: whether a server answers, whose memory cannot be measured from here.
+        runs_elsewhere: whether it is not here that its answers are made, so that their memory cannot be measured.
         stages: where the time of its calls went so far; what is not told apart is left out.
         metadata: whatever else should be kept; nothing reads it by key.
     """
@@ -219,6 +219,8 @@ class Details:
     @property
     def shipped_bytes(self) -> int | None:
         """Return the bytes that must be shipped to classify, or None where that is nothing."""
+        if self.runs_elsewhere:
+            return None
         return self.bytes_on_disk or sum(file.bytes for file in self.models) or None
 
 
@@ -338,3 +340,21 @@ class Saveable(Protocol):
 
     def load_from(self, folder: Path, task: Task) -> None:
         """Take up what `save` wrote; replaces `load` and `fit`."""
+
+
+@runtime_checkable
+class Recorded(Protocol):
+    """A classifier whose answers were given before the run: it is asked by message, and its times are not recorded."""
+
+    def check_messages(self, task: Task, test: Sequence[Message], others: Sequence[Message]) -> None:
+        """See, before anything runs, that it can answer the test part and knows no message beside `test` and `others`.
+
+        Raises:
+            BenchError: if not; the line says which message or which answer.
+        """
+
+    def answered(self, messages: Sequence[Message]) -> list[Message]:
+        """Return the messages that it has answers to."""
+
+    def answers_of(self, messages: Sequence[Message]) -> Iterator[Prediction]:
+        """Return exactly one prediction per message, in order; takes the place of `predict`."""

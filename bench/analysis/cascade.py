@@ -110,7 +110,8 @@ def _joined(first: PredictionRecord, second: PredictionRecord) -> PredictionReco
 
 def _cell(name: str, first: CellRecord, second: CellRecord | None, records: Records, cascade: Cascade) -> CellRecord:
     """Return the costs: the first's for all messages, and the second's, where it is a row, for the share passed on."""
-    seconds = sum(record.seconds for record in records)
+    is_timed = all(cell.predict_seconds is not None for cell in filter(None, (first, second)))
+    seconds = sum(record.seconds for record in records) if is_timed else None
     alone = CellRecord(
         classifier=name,
         backend="cascade",
@@ -126,7 +127,7 @@ def _cell(name: str, first: CellRecord, second: CellRecord | None, records: Reco
         fit_seconds=first.fit_seconds,
         predict_seconds=seconds,
         latency_ms=first.latency_ms,
-        throughput_per_s=len(records) / seconds if seconds > 0 else None,
+        throughput_per_s=len(records) / seconds if seconds else None,
         peak_memory_bytes=first.peak_memory_bytes,
         predict_memory_bytes=first.predict_memory_bytes,
         n_parameters=first.n_parameters,

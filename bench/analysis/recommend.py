@@ -113,13 +113,17 @@ def _breaks(row: Row, limits: Limits) -> str | None:
     latency = cell.latency_ms.p50 if cell.latency_ms else math.inf
     memory = (cell.predict_memory_bytes or cell.peak_memory_bytes or math.inf) / 1e9
     if limits.latency_ms is not None and latency > limits.latency_ms:
-        return f"takes {latency:,.1f} ms per message, over the limit of {limits.latency_ms:g}"
+        return f"takes {_or_unknown(latency, '.1f')} ms per message, over the limit of {limits.latency_ms:g}"
     if limits.memory_gb is not None and memory > limits.memory_gb:
-        return f"needs {memory:.2f} GB, over the limit of {limits.memory_gb:g}"
+        return f"needs {_or_unknown(memory, '.2f')} GB, over the limit of {limits.memory_gb:g}"
     if limits.labels is not None and (cell.n_labelled is None or cell.n_labelled > limits.labels):
         used = "an unknown number of" if cell.n_labelled is None else f"{cell.n_labelled:,}"
         return f"used {used} labelled messages, over the {limits.labels:,} there are"
     return None
+
+
+def _or_unknown(value: float, form: str) -> str:
+    return "an unknown number of" if math.isinf(value) else format(value, f",{form}")
 
 
 def _price(row: Row, limits: Limits, prices: CostConfig) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ from bench.dataset.split import Split, make_split
 from bench.execution.fingerprint import cell_identity, run_fingerprint
 from bench.records.store import CellFolder, RunFolder
 from bench.records.types import CellIdentity, CellRecord, Status
-from classifiers.interface import FetchReport
+from classifiers.interface import Classifier, FetchReport, Recorded
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -61,12 +61,24 @@ def prepare(config: RunConfig, results: Path, *, folder: str | None = None, fetc
     classifiers = {name: make_classifier(cell, threads=threads) for name, cell in first_cells.items()}
     loaded = load_task(config.data)
     split = make_split(loaded, config.split, config.seed)
+    _check_recorded(config, loaded, split, classifiers.values())
     for classifier in reversed(classifiers.values()):
         classifier.fetch(fetch)
     models = {name: classifier.model_files() for name, classifier in classifiers.items()}
     identities = {cell.name: cell_identity(config, cell, loaded, split, models[cell.row]) for cell in config.cells()}
     name = folder or f"{config.name}-{run_fingerprint(config, loaded, split)}"
     return Plan(config, loaded, split, RunFolder(results / name), identities)
+
+
+def _check_recorded(
+    config: RunConfig, loaded: LoadedTask, split: Split, classifiers: Iterable[Classifier[Any]]
+) -> None:
+    """See that answers which were given before fit the messages of this run."""
+    test = [message for message in loaded.messages if split.parts.get(message.id) == "test"]
+    others = [message for message in loaded.messages if split.parts.get(message.id) != "test"]
+    for classifier in classifiers:
+        if isinstance(classifier, Recorded):
+            classifier.check_messages(config.data.learnt(loaded.task), test, others)
 
 
 @dataclass(frozen=True, slots=True)

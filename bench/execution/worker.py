@@ -36,7 +36,7 @@ from bench.records.store import CellFolder, RunFolder
 from bench.records.types import CellRecord, Energy, EpochRecord, Latency, MessageRecord, PredictionRecord, Tokens
 from classifiers import registry
 from classifiers.errors import BenchError
-from classifiers.interface import Classifier, Epoch, Message, Progress, Saveable, Stage, Task
+from classifiers.interface import Classifier, Epoch, Message, Progress, Recorded, Saveable, Stage, Task
 from classifiers.sampling import stratified_sample
 
 
@@ -126,7 +126,9 @@ def run_cell(cell: Cell) -> CellRecord:
             raise BenchError(f"'{cell.plan.name}' cannot do this task: {reason}")
         _prepare(cell, classifier)
         _check_models(cell, classifier)
-        spare = _spare_messages(cell)
+        if isinstance(classifier, Recorded):
+            cell.seconds.clear()  # reading a file is not how the answers were made
+        spare = [] if isinstance(classifier, Recorded) else _spare_messages(cell)
         _predict(cell, classifier, spare)
         latency = _latency(cell, classifier, spare)
         return _describe(cell, classifier, latency, _memory(cell, classifier, spare))
@@ -209,7 +211,10 @@ def _predict(cell: Cell, classifier: Classifier[Any], spare: Sequence[str]) -> N
         cell.n_predicted = cell.answer(classifier, cell.messages("test"), cell.folder.predictions)
     cell.stages = {name: stage - before.get(name, Stage()) for name, stage in classifier.details().stages.items()}
     cell.tell("phase", phase="validation")
-    asked = stratified_sample(cell.messages("validation"), cell.config.validation_messages, cell.config.seed)
+    validation = cell.messages("validation")
+    if isinstance(classifier, Recorded):
+        validation = classifier.answered(validation)
+    asked = stratified_sample(validation, cell.config.validation_messages, cell.config.seed)
     cell.answer(classifier, asked, cell.folder.validation)
 
 
@@ -252,7 +257,7 @@ def _describe(cell: Cell, classifier: Classifier[Any], latency: Latency | None, 
         metadata=dict(details.metadata),
         load_seconds=cell.seconds.get("load"),
         fit_seconds=cell.seconds.get("fit"),
-        predict_seconds=predict_seconds,
+        predict_seconds=predict_seconds or None,
         latency_ms=latency,
         throughput_per_s=len(records) / predict_seconds if predict_seconds > 0 else None,
         peak_memory_bytes=memory.peak_bytes,

@@ -54,8 +54,9 @@ def test_an_answer_that_is_no_label_is_passed_on_first() -> None:
 
 def test_a_cascades_answers_and_costs_come_from_both() -> None:
     x, y = row("x", [replace(r, seconds=0.1) for r in FIRST]), row("y", [replace(r, seconds=1.0) for r in SECOND])
-    x = replace(x, cell=replace(x.cell, latency_ms=Latency(5, 6, 50), peak_memory_bytes=100, n_labelled=40))
-    y = replace(y, cell=replace(y.cell, latency_ms=Latency(100, 200, 50), peak_memory_bytes=900, n_labelled=6))
+    of_x = {"latency_ms": Latency(5, 6, 50), "peak_memory_bytes": 100, "n_labelled": 40, "predict_seconds": 0.4}
+    of_y = {"latency_ms": Latency(100, 200, 50), "peak_memory_bytes": 900, "n_labelled": 6, "predict_seconds": 4.0}
+    x, y = replace(x, cell=replace(x.cell, **of_x)), replace(y, cell=replace(y.cell, **of_y))
     found = cascade_row("both", x, y, (FIRST, SECOND), config())
     assert found.scores is not None
     assert found.scores.accuracy == 0.75
@@ -64,6 +65,13 @@ def test_a_cascades_answers_and_costs_come_from_both() -> None:
     assert found.cell.latency_ms == Latency(5, 206, 50)
     assert (found.cell.peak_memory_bytes, found.cell.n_labelled) == (1000, 40)
     assert found.cell.notes[0].startswith("'x' answers what it is at least 80.0% sure of, 'y' the other 50.0%")
+
+
+def test_a_cascade_with_answers_of_unknown_time_is_not_shown_as_fast() -> None:
+    x = row("x", [replace(r, seconds=0.1) for r in FIRST])
+    x = replace(x, cell=replace(x.cell, predict_seconds=0.4))
+    found = cascade_row("both", x, row("y", SECOND), (FIRST, SECOND), config())
+    assert (found.cell.predict_seconds, found.cell.throughput_per_s) == (None, None)
 
 
 def test_what_cannot_be_a_cascade_says_why() -> None:

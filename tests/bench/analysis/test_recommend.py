@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bench.analysis.cost import break_even, cost_of, machine_gb
@@ -110,6 +112,17 @@ def test_a_limit_puts_a_row_out_with_its_figure() -> None:
     none = verdict(rows, Limits(latency_ms=1))
     assert none.classifier is None
     assert none.sentences[0].startswith("None meets the limits: llm takes 500.0 ms per message")
+
+
+def test_what_was_not_measured_breaks_a_limit_on_it_and_is_no_bargain() -> None:
+    timed, unknown = row("linear", 150), row("vendor", 150)
+    cell = replace(unknown.cell, latency_ms=None, throughput_per_s=None, predict_memory_bytes=None)
+    rows = [timed, replace(unknown, cell=cell)]
+    assert verdict(rows).classifier == "linear"
+    fast = verdict(rows, Limits(latency_ms=50))
+    assert "vendor is out: it takes an unknown number of ms per message, over the limit of 50." in fast.sentences
+    small = verdict(rows, Limits(memory_gb=1))
+    assert "vendor is out: it needs an unknown number of GB, over the limit of 1." in small.sentences
 
 
 def test_cost_and_break_even_by_hand() -> None:

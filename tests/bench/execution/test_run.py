@@ -222,3 +222,33 @@ def test_thirty_line_backend_of_the_readme_runs(tmp_path: Path, data_folder: Pat
     ((cell, folder),) = run_of(tmp_path / "r").cells()
     assert cell.status == "ok"
     assert len(folder.predictions.read()) == 5
+
+
+def test_answers_of_a_file_are_a_row_without_times_and_a_file_that_does_not_fit_ends_before_anything_runs(
+    tmp_path: Path, data_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, results = tmp_path / "vendor.csv", tmp_path / "results"
+    labels = {"refunds": "Refund Request", "inquiries": "Order Inquiry", "feedback": "General Feedback"}
+    texts = {(data_folder / f"{name}.txt"): label for name, label in labels.items()}
+    lines = [(line, label) for path, label in texts.items() for line in path.read_text().splitlines()]
+    rows = f'[classifiers.majority]\n[classifiers.vendor]\nbackend = "answers"\nfile = "{file}"\n'
+    config = write_config(tmp_path / "small.toml", data_folder, rows)
+    with file.open("w", newline="") as stream:
+        csv.writer(stream).writerows([("text", "label", "probability"), *((*line, 0.9) for line in lines)])
+    assert main(["--results", str(results), "run", str(config)]) == 0
+    shown = capsys.readouterr().out
+    assert "answers read from vendor.csv" in shown
+    cells = {cell.classifier: (cell, folder) for cell, folder in run_of(results).cells()}
+    vendor, folder = cells["vendor"]
+    assert all(record.is_right for record in folder.predictions.read())
+    assert {record.confidence for record in folder.validation.read()} == {0.9}
+    unknown = (vendor.predict_seconds, vendor.throughput_per_s, vendor.latency_ms, vendor.fit_seconds)
+    assert (*unknown, vendor.peak_memory_bytes, vendor.bytes_on_disk) == (None,) * 6
+    assert (vendor.n_labelled, vendor.models[0].name) == (0, "vendor.csv")
+    assert cells["majority"][0].throughput_per_s
+
+    file.write_text(file.read_text() + "no such message,Order Inquiry,0.5\n")
+    again = tmp_path / "again"
+    assert main(["--results", str(again), "run", str(config)]) == 2
+    assert f"vendor.csv:{len(lines) + 2}: 'no such message' is no message of the task" in capsys.readouterr().err
+    assert not list(again.glob("*/*/cell.json"))
