@@ -188,7 +188,7 @@ class Knn(EmbeddingClassifier[KnnSettings]):
 
     def _remember(self, vectors: Vectors, labels: Sequence[tuple[str, ...]]) -> None:
         self.vectors = vectors
-        self.gold = label_matrix([Message("", "", one) for one in labels], self.task.label_names)
+        self.gold = label_matrix([Message("", "", names) for names in labels], self.task.label_names)
 
     def _shares(self, neighbours: Neighbours) -> Rows:
         choice = self.fitted.choice

@@ -31,10 +31,10 @@ def find_backend(name: str) -> type[Classifier[Any]]:
     Raises:
         BenchError: if there is none, it does not import, or it is no `Classifier`.
     """
-    found = _from_file(name) if ".py:" in name else _from_entry_point(name)
-    if not (isinstance(found, type) and issubclass(found, Classifier)):
+    backend = _from_file(name) if ".py:" in name else _from_entry_point(name)
+    if not (isinstance(backend, type) and issubclass(backend, Classifier)):
         raise BenchError(f"backend '{name}' is not a class derived from classifiers.interface.Classifier")
-    return found
+    return backend
 
 
 def _from_entry_point(name: str) -> object:

@@ -93,12 +93,12 @@ def check_classifier(make: Callable[[], Classifier[Any]]) -> None:
 
 
 def _check_constructor(make: Callable[[], Classifier[Any]]) -> None:
-    one = make()
-    assert isinstance(one, Classifier), "a backend derives from classifiers.interface.Classifier"
-    assert one.settings == type(one.settings).model_validate(one.settings.model_dump()), (
+    classifier = make()
+    assert isinstance(classifier, Classifier), "a backend derives from classifiers.interface.Classifier"
+    assert classifier.settings == type(classifier.settings).model_validate(classifier.settings.model_dump()), (
         "settings must be made again from what they say of themselves"
     )
-    one.close()
+    classifier.close()
 
 
 def _check_answers(classifier: Classifier[Any], texts: Sequence[str]) -> list[Prediction]:
@@ -147,8 +147,8 @@ def _check_saving(
         assert not pickles, f"{pickles[0]} would run code when it is read; save without pickle"
         assert isinstance(again, Saveable)
         again.load_from(Path(folder), TASK)
-        found = [p.labels for p in again.predict(texts)]
-        assert found == [p.labels for p in first], "a classifier taken up again must answer as before"
+        labels = [p.labels for p in again.predict(texts)]
+        assert labels == [p.labels for p in first], "a classifier taken up again must answer as before"
         assert isinstance(classifier, Classifier)
         assert isinstance(again, Classifier)
         assert again.details().models == classifier.details().models, "it must name the same model files"

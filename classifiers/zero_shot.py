@@ -216,8 +216,8 @@ def _least(loss: Callable[[float], float], plain: float) -> float:
     from scipy.optimize import minimize_scalar
 
     bounds = (np.log(plain / 100), np.log(plain * 100))
-    found = minimize_scalar(lambda log: loss(float(np.exp(log))), bounds=bounds, method="bounded")
-    return float(np.exp(found.x))
+    optimum = minimize_scalar(lambda log: loss(float(np.exp(log))), bounds=bounds, method="bounded")
+    return float(np.exp(optimum.x))
 
 
 def _calibrate_each(scores: Rows, gold: Rows, plain: Fitted, *, fixed: float | None) -> Fitted:

@@ -83,13 +83,13 @@ def probability_scores(records: Sequence[PredictionRecord], labels: Sequence[str
 
 def _bins(confidence: NDArray[np.float64], right: NDArray[np.float64]) -> tuple[Bin, ...]:
     place = np.clip((confidence * BINS).astype(int), 0, BINS - 1)
-    chosen = [place == i for i in range(BINS)]
-    return tuple(Bin(int(c.sum()), float(confidence[c].mean()), float(right[c].mean())) for c in chosen if c.any())
+    in_bins = [place == i for i in range(BINS)]
+    return tuple(Bin(int(c.sum()), float(confidence[c].mean()), float(right[c].mean())) for c in in_bins if c.any())
 
 
 def _calibration_error(bins: Sequence[Bin]) -> float:
-    n = sum(one.n for one in bins)
-    return sum(one.n / n * abs(one.accuracy - one.confidence) for one in bins)
+    n = sum(part.n for part in bins)
+    return sum(part.n / n * abs(part.accuracy - part.confidence) for part in bins)
 
 
 def _coverage(confidence: NDArray[np.float64], right: NDArray[np.float64]) -> tuple[Coverage, ...]:

@@ -164,7 +164,7 @@ class Suspect:
 
 def suspects(rows: Sequence[Row]) -> list[Suspect]:
     """Return the messages on which at least two classifiers agree against the gold label and none is for it."""
-    found = []
+    listed = []
     for message in answers_by_message(rows):
         answers = [record for record in message.answers.values() if record.valid]
         if len(answers) < 2 or any(record.is_right for record in answers):
@@ -173,8 +173,8 @@ def suspects(rows: Sequence[Row]) -> list[Suspect]:
         sure = [r.confidence for r in answers if r.predicted == answer and r.confidence is not None]
         if n > 1:
             mean = sum(sure) / len(sure) if sure else None
-            found.append(Suspect(message.id, message.text, message.gold, answer, n, len(message.answers), mean))
-    return sorted(found, key=lambda one: (-one.n_agreeing, -(one.confidence or 0.0)))
+            listed.append(Suspect(message.id, message.text, message.gold, answer, n, len(message.answers), mean))
+    return sorted(listed, key=lambda suspect: (-suspect.n_agreeing, -(suspect.confidence or 0.0)))
 
 
 def answers_by_message(rows: Sequence[Row]) -> Iterator[Disagreement]:
@@ -183,7 +183,7 @@ def answers_by_message(rows: Sequence[Row]) -> Iterator[Disagreement]:
     by_id = {row.cell.classifier: {record.id: record for record in row.records} for row in scored}
     for record in scored[0].records if scored else ():
         if all(record.id in answers for answers in by_id.values()):
-            answers = {name: found[record.id] for name, found in by_id.items()}
+            answers = {name: records[record.id] for name, records in by_id.items()}
             yield Disagreement(record.id, record.text, record.gold, answers)
 
 
@@ -202,9 +202,9 @@ def disagreements(
         label: only messages with this gold label.
         right: only where the first, the second, both or neither of the pair is right (needs a pair).
     """
-    chosen = [row for row in rows if not pair or row.cell.classifier in pair]
-    found = (d for d in answers_by_message(chosen) if d.differs)
-    return [d for d in found if (not label or label in d.gold) and (not right or _who(d, pair) == right)]
+    compared = [row for row in rows if not pair or row.cell.classifier in pair]
+    differing = (d for d in answers_by_message(compared) if d.differs)
+    return [d for d in differing if (not label or label in d.gold) and (not right or _who(d, pair) == right)]
 
 
 def _who(disagreement: Disagreement, pair: tuple[str, str] | None) -> Right:

@@ -43,7 +43,7 @@ class LabelScore:
 
 def label_sets(labels_by_message: Sequence[Collection[str]], labels: Sequence[str]) -> Sets:
     """Write label sets as a matrix, shape (messages, labels)."""
-    return np.array([[name in own for name in labels] for own in labels_by_message], dtype=bool)
+    return np.array([[name in gold for name in labels] for gold in labels_by_message], dtype=bool)
 
 
 def label_scores(gold: Sets, answered: Sets, labels: Sequence[str]) -> tuple[LabelScore, ...]:
@@ -91,7 +91,7 @@ def bootstrap_interval(
     """
     from scipy.stats import bootstrap
 
-    found = bootstrap(
+    interval = bootstrap(
         samples,
         statistic,
         n_resamples=n_resamples,
@@ -100,7 +100,7 @@ def bootstrap_interval(
         rng=np.random.default_rng(seed),
         **options,
     ).confidence_interval
-    return Interval(float(found.low), float(found.high))
+    return Interval(float(interval.low), float(interval.high))
 
 
 def macro_f1_interval(gold: Sets, answered: Sets, *, seed: int = 0) -> Interval:
@@ -112,15 +112,15 @@ def macro_f1_interval(gold: Sets, answered: Sets, *, seed: int = 0) -> Interval:
         return Interval(0.0, 1.0)
     counted = csr_array(np.hstack([gold & answered, gold, answered]).astype(np.int32))
 
-    def resampled(drawn: Any, axis: int) -> Any:
+    def resampled(places: Any, axis: int) -> Any:
         # a sparse product counts all resamples at once; scikit-learn takes one at a time. A label that a resample
         # holds no message of has no F1 there; as 0 it would pull every interval down
-        rows = drawn.reshape(-1, n)
+        rows = places.reshape(-1, n)
         ones = np.ones(rows.size, np.int32)
         times = csr_array((ones, rows.ravel(), np.arange(0, rows.size + 1, n)), shape=(len(rows), n))
         hits, golds, answers = np.split((times @ counted).toarray(), 3, axis=1)
         present = golds > 0
         values = np.where(present, 2 * hits / np.maximum(golds + answers, 1), 0.0)
-        return (values.sum(axis=1) / np.maximum(present.sum(axis=1), 1)).reshape(drawn.shape[:-1])
+        return (values.sum(axis=1) / np.maximum(present.sum(axis=1), 1)).reshape(places.shape[:-1])
 
     return bootstrap_interval((np.arange(n),), resampled, n_resamples=RESAMPLES, seed=seed)

@@ -85,11 +85,11 @@ class Crossing:
 def groups(rows: Sequence[Row]) -> list[Group]:
     """Put the scored cells of each row and number of training messages together, in the rows' order."""
     labels = max((len(row.scores.labels) for row in rows if row.scores), default=1)
-    found: dict[tuple[str, int | None], list[Row]] = {}
+    by_size: dict[tuple[str, int | None], list[Row]] = {}
     for row in rows:
         if row.scores:
-            found.setdefault((row.cell.row or row.cell.classifier, row.cell.train_per_label), []).append(row)
-    return [_group(name, size, cells, labels) for (name, size), cells in found.items()]
+            by_size.setdefault((row.cell.row or row.cell.classifier, row.cell.train_per_label), []).append(row)
+    return [_group(name, size, cells, labels) for (name, size), cells in by_size.items()]
 
 
 def _group(name: str, size: int | None, cells: Sequence[Row], labels: int) -> Group:
@@ -99,19 +99,19 @@ def _group(name: str, size: int | None, cells: Sequence[Row], labels: int) -> Gr
     return Group(name, size, per_label, accuracies, np.mean(np.array(hits, dtype=float), axis=0))
 
 
-def curves(found: Sequence[Group]) -> dict[str, list[Group]]:
+def curves(all_groups: Sequence[Group]) -> dict[str, list[Group]]:
     """Return the rows that were trained on several numbers of messages, fewest first."""
     by_row: dict[str, list[Group]] = {}
-    for group in found:
+    for group in all_groups:
         by_row.setdefault(group.row, []).append(group)
-    several = {row: own for row, own in by_row.items() if any(group.train_per_label for group in own)}
-    return {row: sorted(own, key=lambda group: group.per_label) for row, own in several.items()}
+    several = {row: sizes for row, sizes in by_row.items() if any(group.train_per_label for group in sizes)}
+    return {row: sorted(sizes, key=lambda group: group.per_label) for row, sizes in several.items()}
 
 
-def flat_lines(found: Sequence[Group]) -> list[Group]:
+def flat_lines(all_groups: Sequence[Group]) -> list[Group]:
     """Return the rows that were run on the whole training part only: an LLM that learns nothing, and floors."""
-    learners = curves(found)
-    return [group for group in found if group.row not in learners]
+    learners = curves(all_groups)
+    return [group for group in all_groups if group.row not in learners]
 
 
 def crossing(curve: Sequence[Group], rival: Group, *, seed: int = 0) -> Crossing:
@@ -123,12 +123,12 @@ def crossing(curve: Sequence[Group], rival: Group, *, seed: int = 0) -> Crossing
     beyond = 2 * sizes[-1]
 
     def passed_at(flat: NDArray[np.float64], *points: NDArray[np.float64]) -> float:
-        found = first_crossing(sizes, [float(np.mean(p)) for p in points], float(np.mean(flat)))
-        return beyond if found is None else found
+        size = first_crossing(sizes, [float(np.mean(p)) for p in points], float(np.mean(flat)))
+        return beyond if size is None else size
 
     hits = rival.hits, *(group.hits for group in curve)
-    drawn = bootstrap_interval(hits, passed_at, n_resamples=RESAMPLES, seed=seed, paired=True, vectorized=False)
-    low, high = (math.inf if bound > sizes[-1] else float(bound) for bound in (drawn.low, drawn.high))
+    interval = bootstrap_interval(hits, passed_at, n_resamples=RESAMPLES, seed=seed, paired=True, vectorized=False)
+    low, high = (math.inf if bound > sizes[-1] else float(bound) for bound in (interval.low, interval.high))
     at = first_crossing(sizes, [group.mean for group in curve], rival.mean)
     below = [group for group in curve if at is None or group.per_label < at]
     before = gap(below[-1], rival) if below else None

@@ -71,17 +71,17 @@ def standings(runs: Sequence[RunFolder]) -> Standings:
 
 def _accuracies(runs: Sequence[RunFolder]) -> dict[str, Mapping[str, list[float]]]:
     """Return every data set's accuracies by row; seeds of a row and runs of the same data come together."""
-    found: dict[tuple[str, str], dict[str, list[float]]] = {}
+    by_data: dict[tuple[str, str], dict[str, list[float]]] = {}
     for folder in runs:
         run = folder.read()
-        own = found.setdefault((run.task_fingerprint, str(run.task["name"])), {})
+        by_row = by_data.setdefault((run.task_fingerprint, str(run.task["name"])), {})
         for row in full_data_rows(rows_of(folder)):
             if row.scores:
-                own.setdefault(row.cell.row or row.cell.classifier, []).append(row.scores.accuracy)
-    names = [name for _, name in found]
+                by_row.setdefault(row.cell.row or row.cell.classifier, []).append(row.scores.accuracy)
+    names = [name for _, name in by_data]
     return {
         name if names.count(name) == 1 else f"{name} {fingerprint[:6]}": table
-        for (fingerprint, name), table in found.items()
+        for (fingerprint, name), table in by_data.items()
     }
 
 

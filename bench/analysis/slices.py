@@ -37,11 +37,11 @@ def slices(rows: Sequence[Row]) -> Iterator[Slice]:
     messages = list(answers_by_message(rows))
     if not messages:
         return
-    yield _slice(LENGTH, messages, lambda one: length_of(one.text))
+    yield _slice(LENGTH, messages, lambda m: length_of(m.text))
     for name in sorted({name for message in messages for name in message.columns}):
         values = {message.columns.get(name, "") for message in messages}
         if 2 <= len(values) <= MAX_VALUES:
-            yield _slice(name, messages, lambda one, name=name: one.columns.get(name, ""))  # type: ignore[misc]
+            yield _slice(name, messages, lambda m, name=name: m.columns.get(name, ""))  # type: ignore[misc]
 
 
 def length_of(text: str) -> str:
@@ -54,7 +54,10 @@ def _slice(name: str, messages: Sequence[Disagreement], value: Callable[[Disagre
     groups: dict[str, list[Disagreement]] = {}
     for message in messages:
         groups.setdefault(value(message), []).append(message)
-    parts = [Part(value, len(own), {c: _accuracy(own, c) for c in own[0].answers}) for value, own in groups.items()]
+    parts = [
+        Part(value, len(members), {c: _accuracy(members, c) for c in members[0].answers})
+        for value, members in groups.items()
+    ]
     bands = [band for _, band in LENGTHS]
     in_order = (lambda p: bands.index(p.value) if p.value in bands else len(bands)) if name == LENGTH else None
     return Slice(name, tuple(sorted(parts, key=in_order or (lambda part: -part.n))))

@@ -66,11 +66,11 @@ def stress_run(options: argparse.Namespace) -> int:
         raise BenchError("--attacked must be at least 1 and at most --messages")
     console = make_console()
     draw = Draw(options.messages, options.attacked, run.read().config.seed)
-    found = {}
+    records = {}
     for name in wanted:
         with share_bar(console, name) as bar:
-            found[name] = stress(run, name, draw, bar)
-    for table in stress_tables(found):
+            records[name] = stress(run, name, draw, bar)
+    for table in stress_tables(records):
         print_table(console, table)
     write_report(run.path, report_of(run))
     console.print(f"added to {run.path / 'report.md'} and {run.path / 'report.html'}", soft_wrap=True)
@@ -117,16 +117,16 @@ def list_disagreements(options: argparse.Namespace) -> int:
     pair = _pair(options.pair, [row.cell.classifier for row in rows if row.scores])
     if options.right and not pair:
         raise BenchError("--right asks who of two is right; name them with --pair A,B")
-    found = disagreements(rows, pair=pair, label=options.label, right=options.right)
+    differing = disagreements(rows, pair=pair, label=options.label, right=options.right)
     if options.json:
-        print_json([asdict(one) for one in found[: options.limit or None]])
+        print_json([asdict(disagreement) for disagreement in differing[: options.limit or None]])
         return 0
     if options.csv:
-        write_disagreements(Path(options.csv), found)
-        print(f"wrote {len(found)} disagreements to {options.csv}")
+        write_disagreements(Path(options.csv), differing)
+        print(f"wrote {len(differing)} disagreements to {options.csv}")
         return 0
     total = sum(1 for _ in answers_by_message(rows))
-    print_disagreements(make_console(), found[: options.limit or None], len(found), total)
+    print_disagreements(make_console(), differing[: options.limit or None], len(differing), total)
     return 0
 
 

@@ -43,14 +43,14 @@ def find_label_errors(options: argparse.Namespace) -> int:
     run, name = find_cell(options.model, options.results)
     console = make_console()
     with share_bar(console, f"cross-validating {name}") as report:
-        found, n = check_labels(run, name, folds=options.folds, report=report)
+        issues, n = check_labels(run, name, folds=options.folds, report=report)
     if options.json:
-        print_json([asdict(one) for one in found[: options.limit or None]])
+        print_json([asdict(issue) for issue in issues[: options.limit or None]])
     elif options.csv:
-        write_rows(options.csv, ISSUE_HEAD, map(issue_line, found))
-        print(f"wrote {len(found)} of {n} messages to {options.csv}")
+        write_rows(options.csv, ISSUE_HEAD, map(issue_line, issues))
+        print(f"wrote {len(issues)} of {n} messages to {options.csv}")
     else:
-        print_table(console, issues_table(found, options.limit, n))
+        print_table(console, issues_table(issues, options.limit, n))
     return 0
 
 
@@ -95,13 +95,13 @@ def measure_speed(options: argparse.Namespace) -> int:
     flops = matrix_rate(usable_cores())
     for model in options.model:
         comparison = Comparison(model, options.data, options.messages, options.rounds, not options.no_server)
-        found = []
-        for one in comparison.run():
-            found.append(one)
-            console.print(f"{model} round {one['round'] + 1}: {one['variant']} done", style="dim")
-        result = comparison.summarise(found, flops)
+        measurements = []
+        for measurement in comparison.run():
+            measurements.append(measurement)
+            console.print(f"{model} round {measurement['round'] + 1}: {measurement['variant']} done", style="dim")
+        result = comparison.summarise(measurements, flops)
         print_table(console, speed_table(result))
-        write_speed(options.results / "speed" / f"{result.model}.json", result, found)
+        write_speed(options.results / "speed" / f"{result.model}.json", result, measurements)
     return 0
 
 
@@ -120,11 +120,11 @@ def examine_machine(options: argparse.Namespace) -> int:
     from bench.report.terminal import print_finding
 
     console = make_console()
-    found = []
+    findings = []
     for finding in [smoke_test()] if options.llm_only else examine():
-        found.append(finding)
+        findings.append(finding)
         if not options.json:
             print_finding(console, finding)
     if options.json:
-        print_json([asdict(finding) for finding in found])
-    return 1 if any(finding.good is False for finding in found) else 0
+        print_json([asdict(finding) for finding in findings])
+    return 1 if any(finding.good is False for finding in findings) else 0

@@ -88,12 +88,12 @@ class RunConfig(Closed):
             self.model_copy(
                 update={
                     "name": "-".join(filter(None, [self.name, name, f"seed{seed}" if self.sweep.seeds else ""])),
-                    "data": one,
+                    "data": data_set,
                     "seed": seed,
                     "sweep": None,
                 }
             )
-            for name, one in data.items()
+            for name, data_set in data.items()
             for seed in self.sweep.seeds or [self.seed]
         ]
 

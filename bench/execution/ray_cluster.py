@@ -152,8 +152,8 @@ def store(folder: Path, address: str) -> None:
 
     files, root = fsspec.url_to_fs(address)
     files.makedirs(root, exist_ok=True)
-    found = [file for file in folder.rglob("*") if file.is_file()]
-    for file in sorted(found, key=lambda file: (file.name == "cell.json", str(file))):
+    copied = [file for file in folder.rglob("*") if file.is_file()]
+    for file in sorted(copied, key=lambda file: (file.name == "cell.json", str(file))):
         target = f"{root}/{file.relative_to(folder).as_posix()}"
         files.makedirs(target.rpartition("/")[0], exist_ok=True)
         files.put_file(str(file), target)
@@ -163,8 +163,8 @@ def place_of(storage: str, job: Job) -> tuple[Any, str]:
     """Return the file system and the folder in it that the storage keeps a cell in."""
     import fsspec
 
-    found: tuple[Any, str] = fsspec.url_to_fs(f"{storage}/{job.plan.folder.path.name}/{job.cell.name}")
-    return found
+    place: tuple[Any, str] = fsspec.url_to_fs(f"{storage}/{job.plan.folder.path.name}/{job.cell.name}")
+    return place
 
 
 def fetch(storage: str, job: Job) -> None:

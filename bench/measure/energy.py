@@ -21,15 +21,15 @@ def power_meters() -> dict[str, str]:
         from codecarbon.core import cpu, gpu, powermetrics
     except ImportError:
         return {}
-    found = {}
+    meters = {}
     if cpu.is_rapl_available():
-        found["cpu_energy"] = "RAPL"
+        meters["cpu_energy"] = "RAPL"
     elif powermetrics.is_powermetrics_available():
-        found["cpu_energy"] = "PowerMetrics"
+        meters["cpu_energy"] = "PowerMetrics"
     # a card alone would bill rows that run on the processor its idling
-    if found and gpu.is_gpu_details_available():
-        found["gpu_energy"] = "GPU driver"
-    return found
+    if meters and gpu.is_gpu_details_available():
+        meters["gpu_energy"] = "GPU driver"
+    return meters
 
 
 class EnergyMeter:

@@ -18,24 +18,24 @@ def usable_cores() -> int:
     return int(cpu_count())
 
 
-def free_memory_bytes(root: Path = CGROUPS, own: Path = OWN_GROUPS) -> int:
+def free_memory_bytes(root: Path = CGROUPS, membership: Path = OWN_GROUPS) -> int:
     """Return the bytes of memory that are free: the machine's without swapping, or what is left of a limit."""
     import psutil
 
-    left = [limit - used for limit, used in _limits(root, own)]
+    left = [limit - used for limit, used in _limits(root, membership)]
     return max(min([int(psutil.virtual_memory().available), *left]), 0)
 
 
-def total_memory_bytes(root: Path = CGROUPS, own: Path = OWN_GROUPS) -> int:
+def total_memory_bytes(root: Path = CGROUPS, membership: Path = OWN_GROUPS) -> int:
     """Return the machine's memory, or the smallest limit on it that a control group sets."""
     import psutil
 
-    return min([int(psutil.virtual_memory().total), *(limit for limit, _ in _limits(root, own))])
+    return min([int(psutil.virtual_memory().total), *(limit for limit, _ in _limits(root, membership))])
 
 
-def _limits(root: Path, own: Path) -> Iterator[tuple[int, int]]:
+def _limits(root: Path, membership: Path) -> Iterator[tuple[int, int]]:
     """Yield the limit and the use, in bytes, of every control group above this process that has a limit."""
-    for folder in _groups(root, own):
+    for folder in _groups(root, membership):
         for limit_file, used_file in (
             ("memory.max", "memory.current"),  # version 2
             ("memory.limit_in_bytes", "memory.usage_in_bytes"),
@@ -45,10 +45,10 @@ def _limits(root: Path, own: Path) -> Iterator[tuple[int, int]]:
                 yield limit, used
 
 
-def _groups(root: Path, own: Path) -> Iterator[Path]:
+def _groups(root: Path, membership: Path) -> Iterator[Path]:
     """Yield the folders of this process's memory groups, up to the root: a limit of any of them holds."""
     try:
-        lines = own.read_text().splitlines()
+        lines = membership.read_text().splitlines()
     except OSError:
         lines = []
     places = {(root, "/"), (root / "memory", "/")}

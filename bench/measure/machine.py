@@ -42,13 +42,13 @@ def machine(threads: int) -> dict[str, str | int]:
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that scores and timings depend on."""
-    found = {"python": platform.python_version()}
+    known = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            known[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return known
 
 
 def git_commit() -> str | None:
@@ -71,10 +71,10 @@ def git_commit() -> str | None:
 
 def _cpu_info(key: str) -> str:
     try:
-        found = re.search(rf"^{key}\s*:\s*(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        match = re.search(rf"^{key}\s*:\s*(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     except OSError:
         return ""
-    return found.group(1) if found else ""
+    return match.group(1) if match else ""
 
 
 def _processor() -> str:

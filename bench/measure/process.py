@@ -13,9 +13,9 @@ CLEAR = Path("/proc/self/clear_refs")
 def peak_memory_bytes() -> int:
     """Return the largest resident size so far, or since `forget_peak` where the system can forget."""
     if STATUS.exists():
-        found = re.search(r"VmHWM:\s+(\d+) kB", STATUS.read_text())
-        if found:
-            return int(found.group(1)) * 1024
+        match = re.search(r"VmHWM:\s+(\d+) kB", STATUS.read_text())
+        if match:
+            return int(match.group(1)) * 1024
     try:
         import resource
     except ImportError:  # Windows

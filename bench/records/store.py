@@ -203,14 +203,14 @@ class RunFolder:
         """Read all cells that have ended, in the order of the run's config."""
         run = self.read()
         task = run.as_task()
-        found = []
+        ended = []
         for plan in run.config.cells():
             folder = CellFolder(self.path / plan.name, task)
             record = folder.read()
             if record and (record.row or plan.row, record.train_per_label) != (plan.row, plan.train_per_label):
                 raise BenchError(f"{folder.path / 'cell.json'}: is of another row; delete it and run again")
-            found += [(record, folder)] if record else []
-        return found
+            ended += [(record, folder)] if record else []
+        return ended
 
 
 def all_runs(root: Path) -> list[RunFolder]:

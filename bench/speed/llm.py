@@ -69,12 +69,12 @@ def _backend(job: Job, loaded: LoadedTask, texts: Sequence[str]) -> Measurement:
         classifier.fit(loaded.task, (), ())
         list(classifier.predict(texts[:2]))
         started = time.perf_counter()
-        found = list(classifier.predict(texts))
+        predictions = list(classifier.predict(texts))
         seconds = time.perf_counter() - started
         shared = classifier.engine.prefix_length
-        read = [p.attempts[0].prompt_tokens - shared + p.attempts[0].completion_tokens for p in found]
+        read = [p.attempts[0].prompt_tokens - shared + p.attempts[0].completion_tokens for p in predictions]
         tree = len(classifier.asker.tree) - 1 if mode == "score" else 0
-        answers = [p.labels[0] if p.valid else "" for p in found]
+        answers = [p.labels[0] if p.valid else "" for p in predictions]
         tokens = sum(read) / len(read) + tree
         peak = meter.peak_memory_bytes()
         rate = _full_batch_ms(classifier.engine.model, settings.batch, job.threads)

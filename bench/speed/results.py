@@ -42,11 +42,11 @@ def summarise_llm(measurements: Sequence[dict[str, Any]], flops: float) -> list[
     base = by_variant[variants[0]]
     base_ms, base_memory = _median_ms(base), statistics.median(m["peak_memory_bytes"] for m in base)
     rows = []
-    for variant, own in by_variant.items():
-        memory = statistics.median(m["peak_memory_bytes"] for m in own)
-        same = [a == b for m in own for a, b in zip(m["answers"], base[0]["answers"], strict=True)]
-        work = 2 * own[0]["n_parameters"] * own[0]["tokens_per_message"]
-        ms = _median_ms(own)
+    for variant, measured in by_variant.items():
+        memory = statistics.median(m["peak_memory_bytes"] for m in measured)
+        same = [a == b for m in measured for a, b in zip(m["answers"], base[0]["answers"], strict=True)]
+        work = 2 * measured[0]["n_parameters"] * measured[0]["tokens_per_message"]
+        ms = _median_ms(measured)
         rows.append(
             LlmRow(
                 variant=variant,
@@ -55,9 +55,9 @@ def summarise_llm(measurements: Sequence[dict[str, Any]], flops: float) -> list[
                 equal_answers=sum(same) / len(same),
                 memory_ratio=memory / base_memory,
                 peak_memory_bytes=int(memory),
-                tokens_per_message=own[0]["tokens_per_message"],
+                tokens_per_message=measured[0]["tokens_per_message"],
                 limit_ms=1000 * work / flops if work else None,
-                engine_limit_ms=_engine_limit_ms(own),
+                engine_limit_ms=_engine_limit_ms(measured),
             )
         )
     return rows
@@ -90,24 +90,24 @@ def summarise_encoder(measurements: Sequence[dict[str, Any]], flops: float) -> l
     variants = list(dict.fromkeys(m["variant"] for m in measurements))
     rows: list[EncoderRow] = []
     for variant in variants:
-        own = [m for m in measurements if m["variant"] == variant]
+        measured = [m for m in measurements if m["variant"] == variant]
         train, predict, single, memory = (
-            statistics.median(m[name] for m in own)
+            statistics.median(m[name] for m in measured)
             for name in ("train_per_s", "predict_per_s", "single_ms", "peak_memory_bytes")
         )
-        limit = flops / own[0]["operations"]
+        limit = flops / measured[0]["operations"]
         base = rows[0] if rows else None
         rows.append(
             EncoderRow(
                 variant=variant,
-                runtime=str(statistics.mode(m["runtime"] for m in own)),
+                runtime=str(statistics.mode(m["runtime"] for m in measured)),
                 train_per_s=train,
                 train_speed_up=train / base.train_per_s if base else 1.0,
                 predict_per_s=predict,
                 predict_speed_up=predict / base.predict_per_s if base else 1.0,
                 single_ms=single,
                 single_speed_up=base.single_ms / single if base else 1.0,
-                accuracy=statistics.mean(m["accuracy"] for m in own),
+                accuracy=statistics.mean(m["accuracy"] for m in measured),
                 peak_memory_bytes=int(memory),
                 limit_train_per_s=limit / 3,
                 limit_predict_per_s=limit,

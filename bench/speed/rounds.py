@@ -68,10 +68,12 @@ class Comparison:
                 job = Job(variant, self.model, self.n_messages, self.data, threads, seed)
                 yield {"round": round_, "variant": variant, **_run_job(module, job)}
 
-    def summarise(self, found: Sequence[dict[str, Any]], flops: float) -> SpeedResult:
+    def summarise(self, measurements: Sequence[dict[str, Any]], flops: float) -> SpeedResult:
         """Return medians and ratios of all measurements."""
         threads = usable_cores()
-        rows = tuple(summarise_llm(found, flops)) if self.is_llm else tuple(summarise_encoder(found, flops))
+        rows = (
+            tuple(summarise_llm(measurements, flops)) if self.is_llm else tuple(summarise_encoder(measurements, flops))
+        )
         machine = meter.machine(threads)
         return SpeedResult(Path(self.model).name, machine, flops, self.n_messages, self.rounds, rows)
 
@@ -82,8 +84,8 @@ def _run_job(module: str, job: Job) -> dict[str, Any]:
     if run.returncode != 0:
         reason = (run.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise BenchError(f"speed variant '{job.variant}' failed: {reason}")
-    found: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
-    return found
+    measurement: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
+    return measurement
 
 
 def matrix_rate(threads: int) -> float:

@@ -146,12 +146,12 @@ class Encoder(Classifier[EncoderSettings]):
 
         compared = stratified_sample(messages, MAX_COMPARED, self.seed)
         ids = self.tokens.ids([m.text for m in compared])[0]
-        mixed, ordered = (list(self.tokens.batches(own)) for own in (ids, sorted(ids, key=len)))
-        comparison = Comparison(mixed, ordered, [self.tokens.padded([one]) for one in ids], self._answer)
+        mixed, ordered = (list(self.tokens.batches(listed)) for listed in (ids, sorted(ids, key=len)))
+        comparison = Comparison(mixed, ordered, [self.tokens.padded([i]) for i in ids], self._answer)
         folder = Path(self._exports.enter_context(TemporaryDirectory(prefix="bench-export-")))
-        chosen = choose(tuned, self.settings.runtime, comparison, folder, threads=self.threads)
-        self.fitted = chosen.fitted
-        self._measured = chosen.measured
+        choice = choose(tuned, self.settings.runtime, comparison, folder, threads=self.threads)
+        self.fitted = choice.fitted
+        self._measured = choice.measured
 
     def _fit_linear_head(
         self, train: Sequence[Message], validation: Sequence[Message], parts: tuple[Encoded, Encoded], listen: Listener
@@ -251,9 +251,13 @@ class Encoder(Classifier[EncoderSettings]):
     def details(self) -> Details:
         """Name the model that ran, where and in which precision, and what every runtime tried gave."""
         tried = {
-            f"{one.runtime} {what}": round(float(value), 4)
-            for one in self._measured
-            for what, value in (("equal", one.equal), ("/s", one.messages_per_s), ("ms", one.single_ms))
+            f"{tried.runtime} {what}": round(float(value), 4)
+            for tried in self._measured
+            for what, value in (
+                ("equal", tried.equal),
+                ("/s", tried.messages_per_s),
+                ("ms", tried.single_ms),
+            )
         }
         return Details(
             model=self._model_name,

@@ -82,20 +82,20 @@ def quick_training(model: PreTrainedModel) -> Iterator[None]:
     AttentionInterface.register(NAME, plain_attention)
     AttentionMaskInterface.register(NAME, eager_mask)
     dropped = [
-        (parent, name, own)
+        (parent, name, layer)
         for parent in model.modules()
-        for name, own in parent.named_children()
-        if type(own) is nn.Dropout
+        for name, layer in parent.named_children()
+        if type(layer) is nn.Dropout
     ]
     before = model.config._attn_implementation
-    for parent, name, own in dropped:
-        setattr(parent, name, Dropout(own.p).train(own.training))
+    for parent, name, layer in dropped:
+        setattr(parent, name, Dropout(layer.p).train(layer.training))
     if before == "sdpa":  # what else there is, is a model's own
         model.set_attn_implementation(NAME)
     try:
         yield
     finally:
-        for parent, name, own in dropped:
-            setattr(parent, name, own)
+        for parent, name, layer in dropped:
+            setattr(parent, name, layer)
         if before == "sdpa":
             model.set_attn_implementation(before)

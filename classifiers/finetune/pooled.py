@@ -88,7 +88,7 @@ class PooledClassifier(PreTrainedModel):  # type: ignore[misc]
 def layer_of(head: Model, task: Task, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return weights, shape (labels, width), and biases of a fitted logistic regression, in the task's order."""
     if task.takes_several:
-        rows = [_row_of(one, width) for one in head.estimators_]
+        rows = [_row_of(regression, width) for regression in head.estimators_]
     else:
         weights, bias = head.coef_, head.intercept_
         if len(weights) == 1:  # two labels have one logit between them
@@ -99,8 +99,8 @@ def layer_of(head: Model, task: Task, width: int) -> tuple[NDArray[np.float32], 
     return np.array([w for w, _ in rows], np.float32), np.array([b for _, b in rows], np.float32)
 
 
-def _row_of(one: Model, width: int) -> tuple[NDArray[np.float64], float]:
+def _row_of(regression: Model, width: int) -> tuple[NDArray[np.float64], float]:
     """Return a label's weights and bias; one that no message has, or that all have, has no regression of its own."""
-    if hasattr(one, "coef_"):
-        return one.coef_[0], float(one.intercept_[0])
-    return np.zeros(width), -UNSEEN_BIAS if float(np.ravel(one.y_)[0]) else UNSEEN_BIAS
+    if hasattr(regression, "coef_"):
+        return regression.coef_[0], float(regression.intercept_[0])
+    return np.zeros(width), -UNSEEN_BIAS if float(np.ravel(regression.y_)[0]) else UNSEEN_BIAS

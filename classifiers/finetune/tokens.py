@@ -56,7 +56,7 @@ class MessageTokens:
         if not texts:
             return [], []
         ids: list[list[int]] = self.tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]
-        is_cut = [len(one) > self.limit for one in ids]
+        is_cut = [len(message_ids) > self.limit for message_ids in ids]
         for i, text in enumerate(texts):
             if is_cut[i]:  # by the tokenizer itself, since it knows where its special tokens go
                 ids[i] = self.tokenizer(text, truncation=True, max_length=self.limit)["input_ids"]
@@ -81,6 +81,6 @@ class MessageTokens:
         The longest come first: what they leave free in memory is room for the shorter, while growing ones find none.
         """
         order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
-        found = (result for batch in self.batches([ids[i] for i in order]) for result in run(batch))
-        results = dict(zip(order, found, strict=True))
+        outputs = (result for batch in self.batches([ids[i] for i in order]) for result in run(batch))
+        results = dict(zip(order, outputs, strict=True))
         return [results[i] for i in range(len(ids))]

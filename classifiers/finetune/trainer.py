@@ -279,8 +279,8 @@ class _CountingTrainer(Trainer):
             loss = cross_entropy(logits, labels, weight=self.weights)  # of indices or of probabilities
         if model.training:
             self.seen += len(labels)
-            found = _hits(logits.detach().cpu().numpy(), labels.cpu().numpy(), several=self.several)
-            self.hits += int(found.sum())
+            hits = _hits(logits.detach().cpu().numpy(), labels.cpu().numpy(), several=self.several)
+            self.hits += int(hits.sum())
             self.loss_sum += float(loss.detach()) * len(labels)
         return (loss, outputs) if return_outputs else loss
 

@@ -96,5 +96,5 @@ def label_probabilities(model: Model, features: Any, task: Task) -> Rows:
 
 def n_weights(model: Model) -> int:
     """Count weights and intercepts."""
-    parts = [one for one in getattr(model, "estimators_", [model]) if hasattr(one, "coef_")]
-    return sum(int(one.coef_.size + one.intercept_.size) for one in parts)
+    parts = [regression for regression in getattr(model, "estimators_", [model]) if hasattr(regression, "coef_")]
+    return sum(int(regression.coef_.size + regression.intercept_.size) for regression in parts)

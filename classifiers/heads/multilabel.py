@@ -37,13 +37,13 @@ def _best_threshold(probabilities: NDArray[np.float64], gold: NDArray[np.float64
     n = int(gold.sum())
     if min(n, len(gold) - n) < MIN_MESSAGES:
         return DEFAULT_THRESHOLD
-    precision, recall, bounds = precision_recall_curve(gold, probabilities)
+    precision, recall, thresholds = precision_recall_curve(gold, probabilities)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
     best = np.flatnonzero(f1[:-1] >= f1[:-1].max() - 1e-9)
     # halfway to the next lower probability: the curve's thresholds are themselves probabilities of single messages
-    chosen = best[np.argmin(np.abs(bounds[best] - DEFAULT_THRESHOLD))]
-    below = bounds[chosen - 1] if chosen else 0.0
-    return float((bounds[chosen] + below) / 2)
+    nearest = best[np.argmin(np.abs(thresholds[best] - DEFAULT_THRESHOLD))]
+    below = thresholds[nearest - 1] if nearest else 0.0
+    return float((thresholds[nearest] + below) / 2)
 
 
 def decide(row: Sequence[float], task: Task, thresholds: Sequence[float]) -> tuple[str, ...]:

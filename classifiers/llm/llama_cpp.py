@@ -101,9 +101,9 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
             raise BenchError("backend 'llama_cpp' needs llama-cpp-python; install it with: make setup") from error
         local = local_model(self.settings.model, "gguf")
         self._models = local.files
-        chosen = self.settings
+        settings = self.settings
         self._engine = Engine(
-            local.path, context=chosen.context, parallel=chosen.parallel, batch=chosen.batch, threads=self.threads
+            local.path, context=settings.context, parallel=settings.parallel, batch=settings.batch, threads=self.threads
         )
         self._chat = Chat(self._engine)
 

@@ -85,17 +85,17 @@ def tune(
     waiting = list(_choices(start, settings))
     if waiting and not messages.validation:
         return Tuned(start, note="not tuned: there are no validation messages to choose on; asked as configured")
-    drawn = stratified_sample(messages.validation, settings.tune_messages, start.example_seed)
-    race = _Race(make, messages.train, drawn, clock, deadline=clock() + settings.tune_seconds)
+    sample = stratified_sample(messages.validation, settings.tune_messages, start.example_seed)
+    race = _Race(make, messages.train, sample, clock, deadline=clock() + settings.tune_seconds)
     entrants = [_Entrant(choice, settings.tune or settings.calibration == "auto") for choice in waiting]
     halves = settings.tune and not (settings.prompt_variants or settings.example_draws > 1)
     try:
         for done, entrant in enumerate(entrants, start=1):
-            race.run(entrant, FIRST_MESSAGES if halves else len(drawn))
+            race.run(entrant, FIRST_MESSAGES if halves else len(sample))
             listen(Progress(done, len(entrants) + 1))
-        finalists = _finalists(entrants, start, drawn) if halves else entrants
+        finalists = _finalists(entrants, start, sample) if halves else entrants
         for entrant in finalists:
-            race.run(entrant, len(drawn))
+            race.run(entrant, len(sample))
     except _OutOfTimeError:
         tried = sum(len(entrant.answers) > 0 for entrant in entrants)
         unfinished = f"{tried} of {len(entrants)} prompts tried"
@@ -187,12 +187,12 @@ class _Race:
         if self.clock() > self.deadline:
             raise _OutOfTimeError
 
-    def trials(self, entrants: Sequence[_Entrant], chosen: Choice) -> Iterator[Trial]:
+    def trials(self, entrants: Sequence[_Entrant], selected: Choice) -> Iterator[Trial]:
         """Return what every choice got right of the messages it answered; a prompt's seconds stand at its first one."""
         for entrant in entrants:
             for i, (choice, accuracy) in enumerate(entrant.accuracies(self.messages).items()):
                 seconds = 0.0 if i else entrant.seconds
-                yield Trial(choice.describe(), accuracy, entrant.n, seconds, chosen=choice == chosen)
+                yield Trial(choice.describe(), accuracy, entrant.n, seconds, chosen=choice == selected)
 
 
 def _finalists(entrants: Sequence[_Entrant], start: Choice, messages: Sequence[Message]) -> list[_Entrant]:

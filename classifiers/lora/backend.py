@@ -109,17 +109,17 @@ class Lora(Classifier[LoraSettings]):
         """Put matrices, which change nothing yet, beside the LLM's layers."""
         from peft import LoraConfig, TaskType, get_peft_model
 
-        chosen = self.settings
+        settings = self.settings
         config = LoraConfig(
             task_type=TaskType.SEQ_CLS,
-            r=chosen.rank,
-            lora_alpha=chosen.alpha,
-            lora_dropout=chosen.dropout,
-            target_modules=chosen.target_modules
-            if isinstance(chosen.target_modules, str)
-            else [*chosen.target_modules],
+            r=settings.rank,
+            lora_alpha=settings.alpha,
+            lora_dropout=settings.dropout,
+            target_modules=settings.target_modules
+            if isinstance(settings.target_modules, str)
+            else [*settings.target_modules],
         )
-        model: Any = get_peft_model(self.llm.with_head(self.task, chosen), config)
+        model: Any = get_peft_model(self.llm.with_head(self.task, settings), config)
         # with a name there, every checkpoint begins with a look on the Hub for the model's vocabulary
         model.peft_config["default"].base_model_name_or_path = None
         return model

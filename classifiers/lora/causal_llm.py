@@ -26,7 +26,7 @@ class EndedTokens(MessageTokens):
         ids, cut = super().ids(texts)
         end = self.tokenizer.eos_token_id
         assert isinstance(end, int)
-        return [[*one, end] for one in ids], cut
+        return [[*message_ids, end] for message_ids in ids], cut
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,7 @@ def embedded(value: object) -> Any:
     from markupsafe import Markup
 
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    text = UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    text = UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
     return Markup(text)  # noqa: S704 - no sign that HTML knows is left in it
 
 

@@ -171,10 +171,10 @@ def _open_onnx(file: Path, threads: int) -> Run:
 
 def installed(runtimes: Sequence[Runtime]) -> list[Runtime]:
     """Return the runtimes whose packages are there."""
-    found: list[Runtime] = []
+    usable: list[Runtime] = []
     for runtime in runtimes:
         with suppress(BenchError):
             _need("onnxscript")
             _need("openvino" if runtime == "openvino" else "onnxruntime")
-            found.append(runtime)
-    return found
+            usable.append(runtime)
+    return usable

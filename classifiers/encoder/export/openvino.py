@@ -41,11 +41,11 @@ def open_graph(file: Path, threads: int) -> tuple[Run, str]:
         n, length = inputs["input_ids"].shape
         if n == 1 and length <= SINGLE_LENGTHS[-1]:
             if not alone:  # all at the first single message; who answers batches only needs none
-                alone.update((one, _of_length(core, file, one, shared)) for one in SINGLE_LENGTHS)
-            wide = next(one for one in SINGLE_LENGTHS if one >= length)
+                alone.update((size, _of_length(core, file, size, shared)) for size in SINGLE_LENGTHS)
+            wide = next(size for size in SINGLE_LENGTHS if size >= length)
             logits: NDArray[np.float32] = alone[wide](_padded(inputs, wide))["logits"]
             return logits
-        wider = _padded(inputs, next((one for one in LENGTHS if one >= length), length))
+        wider = _padded(inputs, next((size for size in LENGTHS if size >= length), length))
         parts = np.array_split(np.arange(n), min(streams, n))
         for request, part in zip(requests, parts, strict=False):
             request.start_async({name: values[part] for name, values in wider.items()})
@@ -56,7 +56,7 @@ def open_graph(file: Path, threads: int) -> tuple[Run, str]:
 
 def _of_length(core: Any, file: Path, length: int, options: dict[str, int]) -> Any:
     model = core.read_model(str(file))
-    model.reshape({one.any_name: [1, length] for one in model.inputs})
+    model.reshape({model_input.any_name: [1, length] for model_input in model.inputs})
     return core.compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY", **options})
 
 

@@ -82,7 +82,7 @@ def choose(tuned: FineTuned, wanted: Runtime, comparison: Comparison, folder: Pa
             folder, runtime, n_parameters=tuned.n_parameters, several=tuned.takes_several, threads=threads
         )
     answers = comparison.answers(tuned.probabilities)
-    measured = tuple(comparison.measure(name, found.probabilities, answers) for name, found in opened.items())
+    measured = tuple(comparison.measure(name, runner.probabilities, answers) for name, runner in opened.items())
     best = fastest(measured) if wanted == "auto" else measured[-1]
     if not best.is_faithful:
         raise BenchError(

@@ -79,10 +79,10 @@ class _Arrays:
         )
 
     def _pointer(self, sequences: tuple[int, ...]) -> Any:
-        if (found := self.known.get(sequences)) is None:
+        if (pointer := self.known.get(sequences)) is None:
             ids = (ctypes.c_int32 * len(sequences))(*sequences)
-            found = self.known[sequences] = ctypes.cast(ids, ctypes.POINTER(ctypes.c_int32))
-        return found
+            pointer = self.known[sequences] = ctypes.cast(ids, ctypes.POINTER(ctypes.c_int32))
+        return pointer
 
 
 def _has_amx() -> bool:

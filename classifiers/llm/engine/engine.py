@@ -157,9 +157,9 @@ class Engine:
         scores = np.zeros((len(prompts), len(tree[0].labels)))
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
         while order:
-            chosen = self._pack(order, prompts, tree)
-            self._score_together(chosen, prompts, tree, scores)
-            order = order[len(chosen) :]
+            packed = self._pack(order, prompts, tree)
+            self._score_together(packed, prompts, tree, scores)
+            order = order[len(packed) :]
         return scores
 
     def _pack(self, order: Sequence[int], prompts: Sequence[Sequence[int]], tree: Sequence[Node]) -> Sequence[int]:
@@ -178,13 +178,13 @@ class Engine:
         return order[:taken]
 
     def _score_together(
-        self, chosen: Sequence[int], prompts: Sequence[Sequence[int]], tree: Sequence[Node], scores: NDArray[np.float64]
+        self, packed: Sequence[int], prompts: Sequence[Sequence[int]], tree: Sequence[Node], scores: NDArray[np.float64]
     ) -> None:
         """Decode some prompts with a tree each, and add every node's token log-probabilities to its labels."""
         n_labels = len(tree[0].labels)
         rows: list[Row] = []
         wanted: dict[int, tuple[int, Node]] = {}
-        for place, i in enumerate(chosen):
+        for place, i in enumerate(packed):
             first = 1 + place * n_labels
             shared = self._shared(prompts[i])
             everyone = tuple(range(first, first + n_labels))
@@ -193,10 +193,10 @@ class Engine:
             end = len(prompts[i]) - 1
             rows += [Row(t, shared + j, everyone, shared + j == end) for j, t in enumerate(prompts[i][shared:])]
             wanted[len(rows) - 1] = (i, tree[0])
-            own = {label: first + place for place, label in enumerate(tree[0].labels)}
+            sequences = {label: first + place for place, label in enumerate(tree[0].labels)}
             for node in tree[1:]:
                 wanted[len(rows)] = (i, node)
-                rows.append(Row(node.token, end + node.depth, tuple(own[x] for x in node.labels), True, "answer"))
+                rows.append(Row(node.token, end + node.depth, tuple(sequences[x] for x in node.labels), True, "answer"))
         if len(rows) + len(self._prefix) > self.context:
             raise BenchError(
                 f"a prompt with {n_labels} labels needs {len(rows)} tokens; the context has {self.context}"
@@ -207,7 +207,7 @@ class Engine:
             total = _log_sum_exp(logits)
             for branch in node.branches:
                 scores[i, [column[x] for x in branch.labels]] += logits[branch.token] - total
-        for sequence in range(1, len(chosen) * n_labels + 1):
+        for sequence in range(1, len(packed) * n_labels + 1):
             self._decoder.forget(sequence)
 
     def _shared(self, tokens: Sequence[int]) -> int:

@@ -108,10 +108,10 @@ class Asker:
         if calibration == "contextual":
             return prior_of(self.scores(CONTENT_FREE))
         if calibration == "batch" and train:
-            chance = np.random.default_rng(self.choice.example_seed)
+            rng = np.random.default_rng(self.choice.example_seed)
             size = min(self.settings.calibration_messages, len(train))
-            drawn = chance.choice(len(train), size=size, replace=False)
-            return prior_of(self.scores([train[i].text for i in drawn]))
+            places = rng.choice(len(train), size=size, replace=False)
+            return prior_of(self.scores([train[i].text for i in places]))
         return None
 
     def answers(
@@ -126,8 +126,8 @@ class Asker:
         """Return the prompt as a person reads it, with marks where the message and its own examples go."""
         turns = self._conversation("⟨the message⟩", self._fixed)
         lines = [f"[{turn.role}] {turn.text}{turn.message}" for turn in turns]
-        own = [f"⟨the {self.choice.n_examples} training messages most like it, as turns⟩"] if self._similar else []
-        return "\n".join([*lines[:-1], *own, lines[-1]])
+        similar = [f"⟨the {self.choice.n_examples} training messages most like it, as turns⟩"] if self._similar else []
+        return "\n".join([*lines[:-1], *similar, lines[-1]])
 
     def _room(self) -> int:
         """Return the tokens a prompt may have: the context less what comes after the prompt."""
@@ -140,10 +140,10 @@ class Asker:
         """Find examples and write prompts, and keep how long each took."""
         started = time.perf_counter()
         shown = self._examples(texts)
-        found = time.perf_counter()
+        found_at = time.perf_counter()
         prompts = [self._prompt(text, examples) for text, examples in zip(texts, shown, strict=True)]
-        self.stages["find examples"] += Stage(found - started)
-        self.stages["write prompts"] += Stage(time.perf_counter() - found)
+        self.stages["find examples"] += Stage(found_at - started)
+        self.stages["write prompts"] += Stage(time.perf_counter() - found_at)
         return shown, prompts
 
     def _examples(self, texts: Sequence[str]) -> list[list[Message]]:
@@ -192,12 +192,12 @@ class Asker:
 
     def _predictions(self, scores: NDArray[np.float64], prompts: Sequence[Prompt], seconds: float) -> list[Prediction]:
         """Make predictions of scores; the attempt's text is the answer the model would have had to write."""
-        found = []
+        predictions = []
         for prompt, (labels, row) in zip(prompts, self.answers(scores, self.prior), strict=True):
             attempt = Attempt(self.form.write(labels), labels, True, len(prompt.tokens), 0, seconds / len(prompts))
             probabilities = dict(zip(self.task.label_names, map(float, row), strict=True))
-            found.append(Prediction(labels, True, probabilities, (attempt,), prompt.truncated))
-        return found
+            predictions.append(Prediction(labels, True, probabilities, (attempt,), prompt.truncated))
+        return predictions
 
     def _held_to_grammar(self, prompts: Sequence[Prompt], seed: int) -> list[Prediction]:
         """Generate under a grammar of the labels, and see that it took effect: some engines drop it silently."""

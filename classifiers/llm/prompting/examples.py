@@ -25,14 +25,14 @@ def draw_per_label(task: Task, train: Sequence[Message], k: int, seed: int) -> l
     A label with fewer messages gives all it has; no label that has any is missed. Where messages may have several
     labels, k are drawn for each label and k without any, and none is shown twice.
     """
-    chance = random.Random(seed)
-    drawn: list[Message] = []
+    rng = random.Random(seed)
+    examples: list[Message] = []
     kinds = [*task.label_names, None] if task.takes_several else task.label_names
     for kind in kinds:
-        own = [m for m in train if (kind in m.labels if kind else not m.labels) and m not in drawn]
-        drawn += chance.sample(own, min(k, len(own)))
-    chance.shuffle(drawn)
-    return drawn
+        candidates = [m for m in train if (kind in m.labels if kind else not m.labels) and m not in examples]
+        examples += rng.sample(candidates, min(k, len(candidates)))
+    rng.shuffle(examples)
+    return examples
 
 
 def labels_shown(choice: Choice, task: Task, train: Sequence[Message]) -> int:

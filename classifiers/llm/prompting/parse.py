@@ -89,14 +89,14 @@ def _one_label(text: str, known: LabelNames) -> list[str]:
     if (name := known.exactly(text)) is not None:
         return [name]
     fenced = FENCE.search(text)
-    found = json_in(fenced.group(1) if fenced else text)
-    if found and (named := _named_by_value(found.value, known)):
+    json_value = json_in(fenced.group(1) if fenced else text)
+    if json_value and (named := _named_by_value(json_value.value, known)):
         return named
     if (name := known.whole(text)) is not None:
         return [name]
-    if found and not (found.before + found.after).strip():
+    if json_value and not (json_value.before + json_value.after).strip():
         return []
-    return known.mentioned(found.before + "\n" + found.after if found else text)
+    return known.mentioned(json_value.before + "\n" + json_value.after if json_value else text)
 
 
 def _named_by_value(value: Any, known: LabelNames) -> list[str]:
@@ -136,23 +136,23 @@ def _several_labels(text: str, known: LabelNames) -> set[str]:
         return {name}
     fenced = FENCE.search(text)
     body = re.sub(r"^\W*labels?\s*[:=]\s*(?=[\[{])", "", (fenced.group(1) if fenced else text).strip(), flags=re.I)
-    found = json_in(body)
+    json_value = json_in(body)
     if fenced or body[:1] in ("[", "{"):
-        if found is None or found.before:
+        if json_value is None or json_value.before:
             raise _NoAnswerError("it is no whole JSON list")
-        return _named_in_list(found, known)
-    if found and isinstance(found.value, list | dict):
-        return _named_in_list(found, known)
+        return _named_in_list(json_value, known)
+    if json_value and isinstance(json_value.value, list | dict):
+        return _named_in_list(json_value, known)
     return _named_in_words(text, known)
 
 
-def _named_in_list(found: JsonValue, known: LabelNames) -> set[str]:
-    if "[" in found.after or "{" in found.after:
+def _named_in_list(json_value: JsonValue, known: LabelNames) -> set[str]:
+    if "[" in json_value.after or "{" in json_value.after:
         raise _NoAnswerError("it holds more than one JSON value")
-    ticked = _ticked(found.value, known)
+    ticked = _ticked(json_value.value, known)
     if ticked is not None:
         return {name for name, is_so in ticked.items() if is_so}
-    value = next(labelled(found.value), None) if isinstance(found.value, dict) else found.value
+    value = next(labelled(json_value.value), None) if isinstance(json_value.value, dict) else json_value.value
     listed = value if isinstance(value, list) else [value]
     texts = [as_text(held) for held in listed]
     if None in texts:

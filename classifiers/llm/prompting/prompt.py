@@ -38,8 +38,8 @@ class Turn:
 @cache
 def prompt_templates(*, several: bool = False) -> dict[str, str]:
     """Read the shipped prompt templates by name, the default first; those for several labels have the same names."""
-    found: dict[str, dict[str, str]] = tomli.loads(PROMPT_TEMPLATES.read_text(encoding="utf-8"))
-    return found["several" if several else "one"]
+    templates: dict[str, dict[str, str]] = tomli.loads(PROMPT_TEMPLATES.read_text(encoding="utf-8"))
+    return templates["several" if several else "one"]
 
 
 def described_labels(task: Task) -> str:
@@ -67,10 +67,10 @@ DECIDE = {False: "Decide which label fits the message.", True: "Decide which lab
 def turns(opening: str, text: str, examples: Sequence[tuple[str, str]]) -> tuple[Turn, ...]:
     """Return a conversation that opens so, with worked examples, each a message and its answer, before the question."""
     leads = [opening, *["Message: "] * len(examples)]
-    found: list[Turn] = []
+    conversation: list[Turn] = []
     for lead, (message, answer) in zip(leads, examples, strict=False):
-        found += [Turn("user", lead, message), Turn("assistant", answer)]
-    return (*found, Turn("user", leads[-1], text, is_question=True))
+        conversation += [Turn("user", lead, message), Turn("assistant", answer)]
+    return (*conversation, Turn("user", leads[-1], text, is_question=True))
 
 
 def objection(problem: str, form: AnswerForm) -> Turn:

@@ -85,9 +85,9 @@ class YesNoAsker(Asker):
             self.examples_cut += sum(prompt.examples_cut for prompt in prompts)
             scores = self.engine.score([prompt.tokens for prompt in prompts], self.tree)
             columns.append(scores[:, 0] - scores[:, 1])
-            for own, prompt in zip(tokens, prompts, strict=True):
-                own += prompt.tokens
-        whole = [Prompt(own, p.truncated, p.examples_cut) for own, p in zip(tokens, prompts, strict=True)]
+            for read, prompt in zip(tokens, prompts, strict=True):
+                read += prompt.tokens
+        whole = [Prompt(read, p.truncated, p.examples_cut) for read, p in zip(tokens, prompts, strict=True)]
         return np.stack(columns, axis=1), whole
 
     def _conversation(self, text: str, examples: Sequence[Message]) -> Conversation:
