@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.analysis.compare import all_pairs, rows_of
+from bench.analysis.compare import all_pairs
+from bench.analysis.scored_run import rows_of
 from bench.analysis.scores import full_data_rows
 from bench.records.store import RunFolder
 from bench.report.build import Report, make_report
