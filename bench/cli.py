@@ -147,6 +147,8 @@ def _add_recommend(commands: Commands) -> None:
     add("--volume", default="1e6", metavar="N", help="Messages to classify, such as 1e6/month (default: 1e6).")
     add("--machine-price", type=float, metavar="P", help="Price of one machine hour.")
     add("--label-price", type=float, metavar="P", help="Price of having one message labelled by a person.")
+    add("--person-price", type=float, metavar="P", help="Price of giving one message to a person to answer.")
+    add("--by", choices=["accuracy", "cost"], help="What decides (default: that of the run's config, accuracy).")
     _add_json(parser)
     parser.set_defaults(command=answers.recommend_classifier)
 

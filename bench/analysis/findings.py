@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from bench.analysis.cascade import Point, points, rejected
 from bench.analysis.compare import Pair, Suspect, suspects
 from bench.analysis.cost import Cost, cost_of, machine_gb
+from bench.analysis.cost_verdict import recommend_by_cost
 from bench.analysis.disagreement_counts import DisagreementCounts, disagreement_counts
 from bench.analysis.learning_curve import Crossing, Group, crossing, curves, flat_lines, groups
+from bench.analysis.mistake_cost import MistakeCost, mistake_costs
 from bench.analysis.out_of_scope import Rejection, rejection
 from bench.analysis.recommend import recommend
 from bench.analysis.scores import Row, full_data_rows
@@ -45,6 +47,7 @@ class Findings:
     prices: CostConfig
     costs: dict[str, Cost | None]
     machine_gb: dict[str, float | None]
+    mistakes: tuple[MistakeCost, ...]
     trained: tuple[Group, ...]
     crossings: tuple[Crossing, ...]
     counts: DisagreementCounts
@@ -74,6 +77,7 @@ def findings(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Find
         prices=prices,
         costs={row.cell.classifier: cost_of(row.cell, prices) for row in whole},
         machine_gb={row.cell.classifier: machine_gb(row.cell) for row in whole},
+        mistakes=mistake_costs(whole, prices) if prices.prices_mistakes else (),
         trained=tuple(trained),
         crossings=tuple(_crossings(trained)),
         counts=disagreement_counts(whole),
@@ -90,7 +94,8 @@ def _verdict(run: RunRecord, rows: Sequence[Row]) -> Verdict | None:
     if sum(row.scores is not None for row in rows) < 2:
         return None
     margin = run.config.verdict.margin / 100
-    return recommend(rows, Limits(), run.config.cost, margin=margin, is_timed=timing(run, rows).is_comparable)
+    select = recommend_by_cost if run.config.verdict.by == "cost" else recommend
+    return select(rows, Limits(), run.config.cost, margin=margin, is_timed=timing(run, rows).is_comparable)
 
 
 def _crossings(trained: Sequence[Group]) -> list[Crossing]:

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,14 +40,9 @@ def recommend(
     Raises:
         BenchError: if there is a limit on latency and times mean nothing.
     """
-    if limits.latency_ms is not None and not is_timed:
-        raise BenchError("times of this run cannot be compared: leave the latency limit out, or run with jobs = 1")
-    scored = _first_seeds([row for row in rows if row.scores])
-    broken = {row.cell.classifier: reason for row in scored if (reason := _breaks(row, limits))}
-    fit = [row for row in scored if row.cell.classifier not in broken]
+    fit, broken = within(limits, rows, is_timed=is_timed)
     if not fit:
-        reasons = "; ".join(f"{name} {reason}" for name, reason in broken.items()) or "no classifier has answers"
-        return Verdict(None, (f"None meets the limits: {reasons}.",), margin=margin)
+        return none_fits(broken, margin)
     costs = [_price(row, limits, prices) if is_timed else (0.0, 0.0) for row in fit]
     hits = hits_of(fit)
     selection = select(hits, costs, [row.cell.backend == FLOOR for row in fit], margin)
@@ -70,6 +65,25 @@ def recommend(
         costs=spent,
         changes=changes,
     )
+
+
+def within(limits: Limits, rows: Sequence[Row], *, is_timed: bool) -> tuple[list[Row], dict[str, str]]:
+    """Return the scored rows that keep the limits, the first seed of each, and of the others the limit they break.
+
+    Raises:
+        BenchError: if there is a limit on latency and times cannot be compared.
+    """
+    if limits.latency_ms is not None and not is_timed:
+        raise BenchError("times of this run cannot be compared: leave the latency limit out, or run with jobs = 1")
+    scored = _first_seeds([row for row in rows if row.scores])
+    broken = {row.cell.classifier: reason for row in scored if (reason := _breaks(row, limits))}
+    return [row for row in scored if row.cell.classifier not in broken], broken
+
+
+def none_fits(broken: Mapping[str, str], margin: float) -> Verdict:
+    """Return the verdict where no row keeps the limits."""
+    reasons = "; ".join(f"{name} {reason}" for name, reason in broken.items()) or "no classifier has answers"
+    return Verdict(None, (f"None meets the limits: {reasons}.",), margin=margin)
 
 
 def _first_seeds(rows: Sequence[Row]) -> list[Row]:

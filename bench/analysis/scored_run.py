@@ -18,27 +18,28 @@ def rows_of(run: RunFolder) -> list[Row]:
     task = record.as_task()
     rows = []
     for cell, folder in run.cells():
-        records = folder.predictions.read() if cell.status == "ok" else []
-        rows.append(Row(cell, tuple(records), score(records, task.label_names, several=task.takes_several)))
-    return with_cascades(rows, run, record.config.cascades)
+        records, validation = (folder.predictions.read(), folder.validation.read()) if cell.status == "ok" else ((), ())
+        scores = score(records, task.label_names, several=task.takes_several)
+        rows.append(Row(cell, tuple(records), scores, validation=tuple(validation)))
+    return with_cascades(rows, record.config.cascades)
 
 
-def with_cascades(rows: Sequence[Row], run: RunFolder, cascades: Mapping[str, CascadeConfig]) -> list[Row]:
+def with_cascades(rows: Sequence[Row], cascades: Mapping[str, CascadeConfig]) -> list[Row]:
     """Add the rows of a config's cascades; one that cannot be made is a failed row with its cause."""
     by_name = {row.cell.classifier: row for row in rows}
     return [
         *rows,
         *(
-            _cascade(name, by_name, run, config)
+            _cascade(name, by_name, config)
             for name, config in cascades.items()
             if {config.first, config.second or config.first} <= set(by_name)  # else the run has not come so far
         ),
     ]
 
 
-def _cascade(name: str, by_name: Mapping[str, Row], run: RunFolder, config: CascadeConfig) -> Row:
-    mine = run.cell(config.first).validation.read()
-    theirs = rejected(mine, config.other) if config.other else run.cell(config.second).validation.read()
+def _cascade(name: str, by_name: Mapping[str, Row], config: CascadeConfig) -> Row:
+    mine = by_name[config.first].validation
+    theirs = rejected(mine, config.other) if config.other else by_name[config.second].validation
     try:
         return cascade_row(name, by_name[config.first], by_name.get(config.second), (mine, theirs), config)
     except BenchError as error:

@@ -214,6 +214,8 @@ class Cascade:
 class Row:
     """One line of the main table: a cell, its answers and their scores (None for a failed cell).
 
+    `validation` are its answers to validation messages, for what is chosen on them.
+
     A row with a `cascade` was never run: its answers and costs are worked out from those of its two rows.
     """
 
@@ -221,6 +223,7 @@ class Row:
     records: tuple[PredictionRecord, ...]
     scores: Scores | None
     cascade: Cascade | None = None
+    validation: tuple[PredictionRecord, ...] = ()
 
 
 def full_data_rows(rows: Sequence[Row]) -> list[Row]:

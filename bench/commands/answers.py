@@ -5,34 +5,51 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.commands.shared import find, make_console, print_json, report_of, with_margin
 from classifiers.errors import BenchError
 
+if TYPE_CHECKING:
+    from bench.config.tables import CostConfig
+
 
 def recommend_classifier(options: argparse.Namespace) -> int:
     """Print which classifier of a run to use; 1 where none can be named."""
+    from bench.analysis.cost_verdict import recommend_by_cost
     from bench.analysis.recommend import recommend
     from bench.analysis.scored_run import rows_of
     from bench.analysis.scores import full_data_rows
     from bench.analysis.timing import timing
     from bench.analysis.verdict import Limits
-    from bench.config.tables import CostConfig
     from bench.report.terminal import print_verdict
 
     folder = find(options)
     rows = full_data_rows(rows_of(folder))
     limits = Limits(options.max_latency_ms, options.max_memory_gb, options.labels, _volume(options.volume))
-    given = {"machine_per_hour": options.machine_price, "per_label": options.label_price}
     run = with_margin(folder.read(), options.margin)
-    prices = CostConfig.model_validate(run.config.cost.model_dump() | {k: v for k, v in given.items() if v is not None})
+    prices = _prices(options, run.config.cost)
+    prices.check(run.as_task())
     margin = run.config.verdict.margin / 100
-    verdict = recommend(rows, limits, prices, margin=margin, is_timed=timing(run, rows).is_comparable)
+    select = recommend_by_cost if (options.by or run.config.verdict.by) == "cost" else recommend
+    verdict = select(rows, limits, prices, margin=margin, is_timed=timing(run, rows).is_comparable)
     if options.json:
         print_json(asdict(verdict))
     else:
         print_verdict(make_console(), verdict)
     return 0 if verdict.classifier or verdict.best else 1
+
+
+def _prices(options: argparse.Namespace, config: CostConfig) -> CostConfig:
+    """Lay the prices given on the command line over those of the config."""
+    from bench.config.run import make_costs
+
+    given = {
+        "machine_per_hour": options.machine_price,
+        "per_label": options.label_price,
+        "person": options.person_price,
+    }
+    return make_costs(config.model_dump() | {k: v for k, v in given.items() if v is not None})
 
 
 def _volume(text: str) -> float:

@@ -35,7 +35,7 @@ def _config(options: argparse.Namespace) -> RunConfig:
     if options.split:
         values["split"] = {**values.get("split", {}), "method": options.split}
     if options.margin is not None:
-        values["verdict"] = {"margin": options.margin}
+        values["verdict"] = {**values.get("verdict", {}), "margin": options.margin}
     values |= {k: v for k in ("seed", "threads") if (v := getattr(options, k)) is not None}
     if options.only:
         names = options.only.split(",")

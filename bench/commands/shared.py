@@ -42,13 +42,12 @@ def with_margin(run: RunRecord, margin: float | None) -> RunRecord:
     Raises:
         BenchError: if it is no margin.
     """
-    from bench.config.tables import VerdictConfig
-
     if margin is None:
         return run
     if not 0 < margin < 100:
         raise BenchError(f"--margin {margin:g} must be above 0 and below 100 points")
-    return replace(run, config=run.config.model_copy(update={"verdict": VerdictConfig(margin=margin)}))
+    verdict = run.config.verdict.model_copy(update={"margin": margin})
+    return replace(run, config=run.config.model_copy(update={"verdict": verdict}))
 
 
 def report_of(folder: RunFolder, margin: float | None = None) -> Report:

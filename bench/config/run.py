@@ -79,6 +79,12 @@ class RunConfig(Closed):
                 raise ValueError(f"cascade '{name}' names '{min(missing)}', which is no row ({', '.join(names)})")
         return self
 
+    @model_validator(mode="after")
+    def _a_verdict_by_cost_has_prices(self) -> RunConfig:
+        if self.verdict.by == "cost" and not self.cost.prices_mistakes:
+            raise ValueError("verdict: by = 'cost' needs prices of mistakes; give `wrong` or `person` in [cost]")
+        return self
+
     def runs(self) -> list[RunConfig]:
         """Return the runs a sweep consists of; without one, this run alone."""
         if self.sweep is None:
@@ -174,6 +180,14 @@ def make_config(values: dict[str, Any], *, where: str) -> RunConfig:
             "sweep": SweepConfig,
         }.get(str(location[0]) if location else "", RunConfig)
         raise BenchError(explain(error, table, where=where)) from error
+
+
+def make_costs(values: dict[str, Any]) -> CostConfig:
+    """Validate prices, some of which were given on the command line."""
+    try:
+        return CostConfig.model_validate(values)
+    except ValidationError as error:
+        raise BenchError(explain(error, CostConfig, where="prices")) from error
 
 
 def make_cascade(values: dict[str, Any]) -> CascadeConfig:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from classifiers.errors import BenchError, check_known
 from classifiers.interface import Task
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -116,6 +117,10 @@ class CostConfig(Closed):
 
     `watts` is what the machine draws at work, for where no power meter can be read; `grams_co2_per_kwh` is the
     electricity's, as the supplier or the country's statistics give it.
+
+    `wrong` prices mistakes, `wrong = {gold = {answer = 5}}`; one that it does not name costs 1. `person` is the price
+    of giving a message to a person instead of taking the answer. Where either is given, the report says what mistakes
+    cost per message.
     """
 
     machine_per_hour: float = Field(0.0, ge=0)
@@ -124,16 +129,46 @@ class CostConfig(Closed):
     watts: float = Field(0.0, ge=0)
     grams_co2_per_kwh: float = Field(0.0, ge=0)
     currency: str = "USD"
+    wrong: dict[str, dict[str, Annotated[float, Field(ge=0)]]] = Field(default_factory=dict)
+    person: float | None = Field(None, ge=0)
 
     @property
     def are_set(self) -> bool:
         """Tell whether any price is known."""
         return bool(self.machine_per_hour or self.per_label or self.per_kwh)
 
+    @property
+    def prices_mistakes(self) -> bool:
+        """Tell whether mistakes have prices."""
+        return bool(self.wrong) or self.person is not None
+
+    @field_validator("wrong")
+    @classmethod
+    def _the_right_answer_is_free(cls, wrong: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+        if right := [gold for gold, answers in wrong.items() if gold in answers]:
+            raise ValueError(f"'{right[0]}' answered with '{right[0]}' is right and costs nothing; leave it out")
+        return wrong
+
+    def check(self, task: Task) -> None:
+        """See that prices of mistakes are for this task's labels.
+
+        Raises:
+            BenchError: for another label, or a task whose messages may have several.
+        """
+        if self.prices_mistakes and task.takes_several:
+            raise BenchError("[cost] wrong and person: mistakes have prices only where a message has exactly one label")
+        for gold, answers in self.wrong.items():
+            check_known([gold, *answers], task.label_names, what="label of [cost] wrong")
+
 
 class VerdictConfig(Closed):
-    """When a classifier counts as good enough: `margin` is the loss of accuracy that does not matter, in points."""
+    """When a classifier counts as good enough: `margin` is the loss of accuracy that does not matter, in points.
 
+    With `by = "cost"` the row whose mistakes cost least is recommended; the margin is then that share of the mean
+    price of a mistake.
+    """
+
+    by: Literal["accuracy", "cost"] = "accuracy"
     margin: float = Field(2.0, gt=0, lt=100)
 
 

@@ -57,7 +57,7 @@ def backend_code(backend: str) -> str:
 
 def run_fingerprint(config: RunConfig, loaded: LoadedTask, split: Split) -> str:
     """Return a hash of a whole run, 8 hexadecimal digits: part of its folder's name."""
-    given = config.model_dump(mode="json", exclude={"cost", "cascades"}, exclude_defaults=True)
+    given = config.model_dump(mode="json", exclude={"cost", "cascades", "verdict"}, exclude_defaults=True)
     body = [given, loaded.fingerprint, split.fingerprint, SCHEMA]
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:8]
 

@@ -60,6 +60,7 @@ def prepare(config: RunConfig, results: Path, *, folder: str | None = None, fetc
     threads = config.threads_per_cell
     classifiers = {name: make_classifier(cell, threads=threads) for name, cell in first_cells.items()}
     loaded = load_task(config.data)
+    config.cost.check(loaded.task)
     split = make_split(loaded, config.split, config.seed)
     _check_recorded(config, loaded, split, classifiers.values())
     for classifier in reversed(classifiers.values()):

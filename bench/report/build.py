@@ -17,6 +17,7 @@ from bench.report.tables.comparison import pairs_table, rejection_table, shown_p
 from bench.report.tables.curve import curve_tables, seed_tables
 from bench.report.tables.labels import label_tables
 from bench.report.tables.llm import llm_tables
+from bench.report.tables.mistakes import mistake_table
 from bench.report.tables.results import (
     cost_table,
     disagreement_table,
@@ -124,6 +125,8 @@ def tables(run: RunRecord, worked_out: Findings, noted: Sequence[Caveat]) -> Ite
     if worked_out.rejections:
         yield rejection_table(worked_out.rejections, worked_out.oos_label)
     yield from seed_tables(worked_out.trained)
+    if worked_out.mistakes:
+        yield mistake_table(worked_out.mistakes, worked_out.prices)
     yield from _cost_tables(worked_out)
     if len(worked_out.counts.classifiers) > 1:
         yield disagreement_table(worked_out.counts)

@@ -93,7 +93,7 @@ def test_a_cascade_of_the_config_is_a_row_and_a_broken_one_a_failed_row() -> Non
         "both": CascadeConfig(first="encoder", second="llama_cpp-tuned"),
         "bad": CascadeConfig(first="llama_cpp", second="encoder"),
     }
-    rows = {r.cell.classifier: r for r in with_cascades(rows_of(run), run, cascades)}
+    rows = {r.cell.classifier: r for r in with_cascades(rows_of(run), cascades)}
     both, bad = rows["both"], rows["bad"]
     assert both.scores is not None
     assert both.scores.n == 244

@@ -64,6 +64,24 @@ def test_a_search_cut_short_stands_in_bold_beside_its_row() -> None:
     assert "llm: tried on validation (2 of 5 prompts tried)" in titles(report)
 
 
+def test_the_cost_of_mistakes_is_a_table_of_terminal_markdown_and_page() -> None:
+    run = run_record(cost={"wrong": {"a": {"b": 5}}, "person": 0.2, "currency": "EUR"}, verdict={"by": "cost"})
+    report = make_report(run, [row("x"), replace(row("y"), records=row("y").records[:2])], ())
+    (table,) = (table for table in report.tables if table.title == "Cost of mistakes")
+    assert table.head[:3] == ("classifier", "EUR per message ↓", "if it answers all ↓")
+    assert table.is_main
+    # x makes one mistake of 5 in three messages; only two are common to both rows, and on those both are right
+    assert [(line[0], line[1][:5], line[2], line[-1]) for line in table.body] == [
+        ("x", "0.000", "0.000", "–"),
+        ("y", "0.000", "0.000", "–"),
+    ]
+    assert "A person costs 0.2 per message" in table.notes[1]
+    assert report.verdict is not None
+    assert report.verdict.sentences[0].startswith("Too few test messages to decide by cost")
+    assert "| x | " in markdown(report).partition("## Cost of mistakes")[2]
+    assert "Cost of mistakes" in page(report, {})
+
+
 def test_what_was_tried_by_cross_validation_is_said_to_be() -> None:
     trials = tuple(Trial({"C": c, "tried_on": "5-fold cross-validation"}, 0.5, 80, chosen=c == 10) for c in (1, 10))
     on_validation = tuple(replace(t, settings={**t.settings, "tried_on": "validation"}) for t in trials)
