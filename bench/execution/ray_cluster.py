@@ -128,7 +128,8 @@ def run_remotely(files: dict[str, bytes], name: str, identity: CellIdentity, add
 
     `home` is the folder that relative paths of the config start from, where this machine has it.
     """
-    from bench.execution.worker import open_cell, run_cell
+    from bench.execution.cell import open_cell
+    from bench.execution.worker import run_cell
 
     if Path(home).is_dir():
         os.chdir(home)
