@@ -39,7 +39,7 @@ class RunConfig(Closed):
 
     name: str = "default"
     seed: Seed = 0
-    threads: int = Field(0, ge=0, description="processor threads; 0 takes all cores")
+    threads: int = Field(0, ge=0, description="processor threads; 0 takes all physical cores")
     jobs: int = Field(1, gt=0)
     latency_messages: int = Field(50, ge=0)
     warmup_messages: int = Field(3, ge=0)

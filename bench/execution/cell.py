@@ -13,6 +13,7 @@ from bench.dataset.parts import Part
 from bench.dataset.split import first_messages, first_per_label
 from bench.execution.predict import Clock, Tell
 from bench.measure.energy import EnergyMeter
+from bench.measure.load import LoadMeter
 from bench.records.store import CellFolder, RunFolder
 from bench.records.types import Energy, MessageRecord
 from classifiers import registry
@@ -32,6 +33,7 @@ class Cell:
     clock: Clock = time.perf_counter
     seconds: dict[str, float] = field(default_factory=dict)
     meter: EnergyMeter = field(default_factory=EnergyMeter)
+    load: LoadMeter = field(default_factory=LoadMeter)
     n_predicted: int = 0
 
     @property
@@ -62,10 +64,16 @@ class Cell:
         return first_messages(messages, size * len(self.task.labels), self.plan.seed)
 
     @contextmanager
-    def timed(self, phase: str) -> Iterator[None]:
-        """Add wall time and energy of a block to a phase and tell the runner that it has begun."""
+    def measured(self, phase: str) -> Iterator[None]:
+        """Tell the runner that a phase has begun; add energy, and what other programs use meanwhile, to it."""
         self.tell("phase", phase=phase)
-        with self.meter.measuring(phase):
+        with self.meter.measuring(phase), self.load.measuring(phase):
+            yield
+
+    @contextmanager
+    def timed(self, phase: str) -> Iterator[None]:
+        """Add the wall time of a block, too, to a phase."""
+        with self.measured(phase):
             started = self.clock()
             yield
             self.seconds[phase] = self.seconds.get(phase, 0.0) + self.clock() - started

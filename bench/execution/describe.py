@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bench.execution.cell import Cell
 from bench.measure.machine import machine
 from bench.measure.process import gpu_peak_bytes
-from bench.records.types import CellRecord, Latency, PredictionRecord, Tokens
+from bench.records.types import CellRecord, Latency, OtherLoad, PredictionRecord, Tokens
 from classifiers.interface import Details, Settings, Stage
 
 
@@ -69,7 +70,14 @@ def describe(cell: Cell, settings: Settings, details: Details, measured: Measure
         n_train=n_train,
         n_labelled=n_train + n_validation if details.n_labelled is None else details.n_labelled,
         energy=cell.energy,
+        other_load=None if details.runs_elsewhere else _other_load(cell),
     )
+
+
+def _other_load(cell: Cell) -> OtherLoad:
+    """Return what other programs used; a server that answers would be one of them, so it is not asked for there."""
+    phases = {phase: cell.load.cores_of_others(phase) for phase in ("fit", "predict", "latency")}
+    return OtherLoad(cores=os.cpu_count() or 1, threads=cell.config.threads_per_cell, **phases)
 
 
 def _tokens(records: list[PredictionRecord]) -> Tokens:

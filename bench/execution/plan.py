@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from bench.config.run import RunConfig
 from bench.dataset.load import LoadedTask, load_task
 from bench.dataset.split import Split, make_split
 from bench.execution.fingerprint import cell_identity, run_fingerprint
+from bench.measure.threads import sleeping_threads
 from bench.records.store import CellFolder, RunFolder
 from bench.records.types import CellIdentity, CellRecord, Status
 from classifiers.interface import Classifier, FetchReport, Recorded
@@ -134,7 +136,10 @@ class Executor(Protocol):
 
 
 def worker_variables(config: RunConfig) -> dict[str, str]:
-    """Return the environment variables of a worker: how many threads its libraries may use, and that they be quiet."""
-    threads = str(config.threads_per_cell)
+    """Return the environment variables of a worker: how many threads its libraries may use, how they wait, and quiet.
+
+    They must be set before the worker's libraries load. What the user has set for waiting threads stays.
+    """
+    threads = dict.fromkeys(THREAD_VARIABLES, str(config.threads_per_cell))
     quiet = {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
-    return {**dict.fromkeys(THREAD_VARIABLES, threads), **quiet}
+    return {**threads, **sleeping_threads(os.environ), **quiet}

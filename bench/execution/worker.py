@@ -49,10 +49,10 @@ def run_cell(cell: Cell) -> CellRecord:
         details = classifier.details()
         _predict_validation(cell, classifier)
         latency_texts = spare[: cell.config.latency_messages]
-        cell.tell("phase", phase="latency")
-        latency = measure_latency(
-            lambda t: list(classifier.predict([t])), latency_texts, clock=cell.clock, tell=cell.tell
-        )
+        with cell.measured("latency"):
+            latency = measure_latency(
+                lambda t: list(classifier.predict([t])), latency_texts, clock=cell.clock, tell=cell.tell
+            )
         memory = _memory(cell, classifier, spare, elsewhere=details.runs_elsewhere)
         stages = {name: stage - before.stages.get(name, Stage()) for name, stage in details.stages.items()}
         return describe(cell, classifier.settings, details, Measured(latency, memory, stages))
@@ -135,9 +135,8 @@ def _warm_up(cell: Cell, classifier: Classifier[Any], spare: Sequence[str]) -> N
 
 def _predict_test(cell: Cell, classifier: Classifier[Any]) -> None:
     """Answer the test messages."""
-    cell.tell("phase", phase="predict")
     file = cell.folder.predictions
-    with cell.meter.measuring("predict"):
+    with cell.measured("predict"):
         cell.n_predicted = answer(
             classifier, cell.full_task, cell.messages("test"), file, clock=cell.clock, tell=cell.tell
         )

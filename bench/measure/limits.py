@@ -12,10 +12,15 @@ NO_LIMIT = 2**60
 
 
 def usable_cores() -> int:
-    """Return the processor cores this process may use: affinity and the CPU quota of its control group count."""
+    """Return the physical cores this process may use: affinity and the CPU quota of its control group count.
+
+    Two threads of one core share its arithmetic units, which is all that matrix products need.
+    """
+    import psutil
     from joblib import cpu_count
 
-    return int(cpu_count())
+    allowed = int(cpu_count())
+    return min(allowed, psutil.cpu_count(logical=False) or allowed)
 
 
 def free_memory_bytes(root: Path = CGROUPS, membership: Path = OWN_GROUPS) -> int:

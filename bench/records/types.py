@@ -174,6 +174,27 @@ class Energy:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherLoad:
+    """Processors that other programs kept busy, on average, while a phase was timed; None where that is not known.
+
+    `cores` are those of the machine, `threads` those that the cell uses.
+    """
+
+    cores: int
+    threads: int
+    fit: float | None = None
+    predict: float | None = None
+    latency: float | None = None
+
+    @property
+    def disturbed(self) -> dict[str, float]:
+        """Return the phases in which others took more than a tenth of the threads' processors, with what they took."""
+        spare = max(self.cores - self.threads, 0) + 0.1 * self.threads
+        phases = {"fit": self.fit, "predict": self.predict, "latency": self.latency}
+        return {name: used for name, used in phases.items() if used is not None and used > spare}
+
+
+@dataclass(frozen=True, slots=True)
 class CellRecord:
     """What one classifier did on one split with one seed; times in seconds, sizes in bytes.
 
@@ -184,7 +205,7 @@ class CellRecord:
     `predict_memory_bytes` is the peak of a fresh process that loaded the saved classifier and answered some messages;
     `peak_memory_bytes` that of the worker, training included; both are None where a server answers. `machine` is the
     one the cell ran on, and `gpu_memory_bytes` the most that its device's memory held at once. `unfinished` says how
-    far a search among settings came that time cut short.
+    far a search among settings came that time cut short, and `other_load` whether other programs kept the machine busy.
     """
 
     classifier: str
@@ -222,6 +243,7 @@ class CellRecord:
     machine: dict[str, str | int] = field(default_factory=dict)
     gpu_memory_bytes: int | None = None
     unfinished: str = ""
+    other_load: OtherLoad | None = None
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:

@@ -12,7 +12,7 @@ from bench.analysis.scores import Row
 from bench.analysis.timing import Timing
 from bench.analysis.verdict import Verdict
 from bench.config.tables import CostConfig
-from bench.records.types import RunRecord
+from bench.records.types import OtherLoad, RunRecord
 from bench.report.tables.comparison import pairs_table, rejection_table, shown_pairs, slice_table, suspects_table
 from bench.report.tables.curve import curve_tables, seed_tables
 from bench.report.tables.labels import label_tables
@@ -180,6 +180,8 @@ def caveats(run: RunRecord, rows: Sequence[Row], times: Timing) -> list[Caveat]:
         name = row.cell.row or row.cell.classifier
         for note in row.cell.notes:
             about.setdefault(note, []).append(name)
+        if not times.shared and (load := row.cell.other_load) and load.disturbed:
+            about.setdefault(_disturbance(load), []).append(row.cell.classifier)
         if row.cell.status != "ok":
             about.setdefault(f"{row.cell.status}: {row.cell.cause}", []).append(row.cell.classifier)
     untimed = [times.reason] if times.reason else []
@@ -188,6 +190,13 @@ def caveats(run: RunRecord, rows: Sequence[Row], times: Timing) -> list[Caveat]:
         for i, (text, names) in enumerate(about.items(), start=1)
     ]
     return [*map(Caveat, (*run.warnings, *untimed)), *marked]
+
+
+def _disturbance(load: OtherLoad) -> str:
+    """Say that the machine was busy while a classifier was timed."""
+    used = f"{max(load.disturbed.values()):.1f} of {load.cores} processors"
+    phases = " and ".join(load.disturbed)
+    return f"other programs used up to {used} during {phases}: these times are too long; run again on an idle machine"
 
 
 def _marks(noted: Sequence[Caveat]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import psutil
+import pytest
 
 from bench.measure.limits import free_memory_bytes, total_memory_bytes, usable_cores
 
@@ -35,4 +36,12 @@ def test_a_limit_of_version_1_holds(tmp_path: Path) -> None:
 
 def test_without_limits_the_machine_counts(tmp_path: Path) -> None:
     assert total_memory_bytes(tmp_path, tmp_path / "none") == psutil.virtual_memory().total
-    assert usable_cores() >= 1
+    assert 1 <= usable_cores() <= (psutil.cpu_count(logical=False) or psutil.cpu_count())
+
+
+def test_of_two_threads_per_core_one_is_used_and_a_quota_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("psutil.cpu_count", lambda logical: 8 if logical else 4)
+    monkeypatch.setattr("joblib.cpu_count", lambda: 8)
+    assert usable_cores() == 4
+    monkeypatch.setattr("joblib.cpu_count", lambda: 2)  # a quota of two, or an affinity
+    assert usable_cores() == 2

@@ -6,7 +6,7 @@ import pytest
 
 from bench.records.jsonl import JsonLines
 from bench.records.store import RunFolder, find_run
-from bench.records.types import CellRecord, MessageRecord, PredictionRecord
+from bench.records.types import CellRecord, MessageRecord, OtherLoad, PredictionRecord
 from classifiers.errors import BenchError
 from classifiers.interface import Attempt
 
@@ -70,3 +70,10 @@ def test_unknown_run_gets_the_nearest_name(tmp_path: Path) -> None:
         find_run("defaul-12", tmp_path)
     with pytest.raises(BenchError, match="broken record"):
         RunFolder(tmp_path / "default-12").read()
+
+
+def test_others_may_use_the_processors_that_a_cell_does_not() -> None:
+    assert OtherLoad(64, 2, predict=60.0).disturbed == {}
+    assert OtherLoad(64, 2, predict=63.5).disturbed == {"predict": 63.5}
+    assert OtherLoad(2, 2, predict=0.3).disturbed == {"predict": 0.3}
+    assert OtherLoad(2, 2).disturbed == {}

@@ -10,7 +10,7 @@ from rich.console import Console
 from samples import hits, run_record
 
 from bench.analysis.scores import Row
-from bench.records.types import Latency
+from bench.records.types import Latency, OtherLoad
 from bench.report.build import Report, make_report
 from bench.report.markdown import markdown
 from bench.report.page import page
@@ -91,3 +91,16 @@ def test_what_was_tried_by_cross_validation_is_said_to_be() -> None:
     assert [line[0] for line in x.body] == ["C 1", "C 10 (chosen)"]
     assert x.notes[0] == "80 messages of the training part; test messages played no part."
     assert y.notes[0] == "80 messages of the validation part; test messages played no part."
+
+
+def test_a_busy_machine_is_said_beside_the_row_it_disturbed() -> None:
+    quiet = row("quiet", other_load=OtherLoad(2, 2, fit=0.1, predict=0.2))
+    busy = row("busy", other_load=OtherLoad(2, 2, fit=1.74, predict=None, latency=0.5))
+    (caveat,) = [caveat for caveat in make_report(run_record(), [quiet, busy], ()).caveats if caveat.classifiers]
+    assert caveat.classifiers == ("busy",)
+    assert caveat.text == (
+        "other programs used up to 1.7 of 2 processors during fit and latency: these times are too long; "
+        "run again on an idle machine"
+    )
+    # times of rows that ran side by side are left out, so nothing is said of them
+    assert not [caveat for caveat in make_report(run_record(jobs=2), [busy], ()).caveats if caveat.classifiers]
