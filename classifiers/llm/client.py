@@ -1,7 +1,7 @@
 """One HTTP client to an OpenAI-compatible server, and what its failures say.
 
-Time-outs and back-off are the official client's, but for answers that are no chat completion, which it takes as they
-come. The key is read from the environment and stands in no record, log or error text.
+Time-outs and back-off are the official client's, but for answers that cannot be read, which it takes as they come.
+The key is read from the environment and stands in no record, log or error text.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from classifiers.errors import BenchError
-from classifiers.llm.completion import Completion, read_completion
-from classifiers.llm.prompting.retry import Conversation
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
-"""Seconds until an answer that is no chat completion is asked for again; they double, as the client's do."""
+"""Seconds until an answer that cannot be read is asked for again; they double, as the client's do."""
 MAX_REASON = 300
 
 T = TypeVar("T")
+Send = Callable[[Any], T]
+"""Sends one request by an openai client and reads the answer; raises ValueError for an answer that it cannot read."""
 
 
 def address_of(base_url: str) -> str:
@@ -29,7 +29,7 @@ def address_of(base_url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "") + parts.path
 
 
-class ChatClient:
+class ServerClient:
     """A connection pool to one server, held from `load` to `close`: a new one per call would be timed with it.
 
     Raises:
@@ -44,7 +44,10 @@ class ChatClient:
         self.address = address_of(base_url)
         self._key = os.environ.get(key_variable, "")
         self._retries = retries
-        self._errors = (openai.OpenAIError, ValueError)  # ValueError: an answer that is no JSON, or no completion
+        self._errors = (
+            openai.OpenAIError,
+            ValueError,
+        )  # ValueError: an answer that is no JSON, or not what was asked for
         self._client = openai.OpenAI(
             base_url=base_url, api_key=self._key or "none", timeout=timeout_seconds, max_retries=retries
         )
@@ -53,25 +56,21 @@ class ChatClient:
         """Close the connections; a second call does nothing."""
         self._client.close()
 
-    def complete(self, turns: Conversation, options: Mapping[str, Any]) -> Completion:
-        """Return the answer to a conversation, asked for again where what comes is no chat completion.
+    def call(self, send: Send[T]) -> T:
+        """Return what a request gives, sent again where its answer cannot be read.
 
         Raises:
             BenchError: if the last try fails too; the line names the server and its reason, without the key.
         """
-        return self._named(lambda: self._until_readable(lambda: self._ask(self._client, turns, options)))
+        return self._named(lambda: self._until_readable(lambda: send(self._client)))
 
-    def probe(self, turns: Conversation, options: Mapping[str, Any]) -> None:
-        """Ask once, without retries, so that a server that is not there or refuses the request is known at once.
+    def probe(self, send: Send[T]) -> None:
+        """Send a request once, without retries, so that a server that is not there or refuses it is known at once.
 
         Raises:
             BenchError: naming the server and its reason.
         """
-        self._named(lambda: self._ask(self._client.with_options(max_retries=0), turns, options))
-
-    def _ask(self, client: Any, turns: Conversation, options: Mapping[str, Any]) -> Completion:
-        messages = [{"role": turn.role, "content": turn.text + turn.message} for turn in turns]
-        return read_completion(client.chat.completions.create(messages=messages, **options))
+        self._named(lambda: send(self._client.with_options(max_retries=0)))
 
     def _named(self, call: Callable[[], T]) -> T:
         try:
@@ -83,8 +82,8 @@ class ChatClient:
             # `from None`: the original error carries the request with its headers
             raise BenchError(f"the server at {self.address} failed: {reason}") from None
 
-    def _until_readable(self, ask: Callable[[], Completion]) -> Completion:
-        """Ask again, ever later, where what comes is no chat completion; the last try's ValueError is raised."""
+    def _until_readable(self, ask: Callable[[], T]) -> T:
+        """Ask again, ever later, where what comes cannot be read; the last try's ValueError is raised."""
         for i in range(self._retries):
             try:
                 return ask()

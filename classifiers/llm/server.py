@@ -7,79 +7,40 @@ this backend only keeps `concurrency` questions under way.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import urlsplit
-
-from pydantic import Field, field_validator
+from typing import Any
 
 from classifiers.errors import BenchError
 from classifiers.interface import (
+    Attempt,
     Classifier,
     Details,
     FetchReport,
     Listener,
     Message,
     Prediction,
-    Settings,
     Task,
     quiet,
     silent,
 )
-from classifiers.llm.client import ChatClient, address_of
+from classifiers.llm.client import Send, ServerClient, address_of
+from classifiers.llm.completion import completion, label_shares
+from classifiers.llm.decisions import MAX_OPTIONS, PROBE_TASK, REFUSAL, Decided, decision
 from classifiers.llm.prompting.answer_form import form_of, readable_names, unanswerable
 from classifiers.llm.prompting.examples import draw_per_label, saved_message
 from classifiers.llm.prompting.prompt import Turn, conversation
 from classifiers.llm.prompting.retry import Conversation, Reply, ask_with_retries
+from classifiers.llm.server_settings import ServerSettings
 
 FILE = "prompt.json"
 TOP_TOKENS = 20
 PROBE = (Turn("user", "Answer with the word yes."),)
 SCHEMA_ROOM = 20
 """Tokens for the object around an answer that is held to a schema."""
-AMBIGUOUS = 0.05
-"""Probability of first tokens that begin several labels, above which a message has no label probabilities."""
-
-
-class ServerSettings(Settings):
-    """Where the server is and how it is asked.
-
-    `answers`: free text with retries; `json`, held to a JSON schema of the labels by the server (said in the
-    way of `schema_form`: OpenAI, vLLM, llama-server and Ollama take json_schema, llama_cpp.server json_object);
-    `logprobs`, free text and label probabilities from the first token's alternatives. `connection_retries`
-    counts tries after a time-out, a dropped connection, 429, 5xx or an answer that is no chat completion;
-    `temperatures` are those of the tries at an answer that is a label. `request` adds parameters to every request, or
-    replaces ours (`{max_completion_tokens = 64}` takes the place of max_tokens); `leave_out` names those of ours that
-    the server refuses.
-    """
-
-    base_url: str
-    model: str = Field(default="default", description="the name the server knows the model by")
-    key_variable: str = "OPENAI_API_KEY"
-    answers: Literal["text", "json", "logprobs"] = "text"
-    schema_form: Literal["json_schema", "json_object"] = "json_schema"
-    examples_per_label: int = Field(default=0, ge=0)
-    prompt_template: str = "plain"
-    concurrency: int = Field(default=8, ge=1)
-    timeout_seconds: float = Field(default=120, gt=0)
-    connection_retries: int = Field(default=8, ge=0)
-    max_tokens: int = Field(default=32, gt=0)
-    request: dict[str, str | int | float | bool] = Field(default_factory=dict)
-    leave_out: tuple[Literal["max_tokens", "seed", "temperature"], ...] = ()
-    temperatures: tuple[float, ...] = Field(default=(0.0, 0.3, 0.6, 0.9), min_length=1)
-
-    @field_validator("base_url")
-    @classmethod
-    def _holds_no_key(cls, url: str) -> str:
-        """A run keeps its config, so a password in it would stand in a file."""
-        parts = urlsplit(url)
-        _ = parts.port  # raises ValueError where it is no number
-        if "@" in parts.netloc:
-            raise ValueError("must hold no user name or password; put the key in the variable key_variable names")
-        return url
 
 
 class Server(Classifier[ServerSettings]):
@@ -87,14 +48,18 @@ class Server(Classifier[ServerSettings]):
 
     settings_type = ServerSettings
     batch_size = 64
-    _client: ChatClient | None = None
+    _client: ServerClient | None = None
 
     def __init__(self, settings: ServerSettings | None = None, *, seed: int = 0, threads: int = 1) -> None:
         super().__init__(settings, seed=seed, threads=threads)
         self._first_tokens: dict[str, Mapping[str, float]] = {}
 
     def supports(self, task: Task) -> str | None:
-        """Probabilities of a list's first token say nothing of its labels."""
+        """Refuse what cannot be asked: a list's first token, say, tells nothing of its labels."""
+        if self.settings.answers == "decisions":
+            n = len(task.labels)
+            reason = f"a decision has at most {MAX_OPTIONS} options, and the task {n} labels; use 'text'"
+            return reason if n > MAX_OPTIONS else None
         if reason := unanswerable(task):
             return reason
         if task.takes_several and self.settings.answers == "logprobs":
@@ -102,14 +67,14 @@ class Server(Classifier[ServerSettings]):
         return None
 
     def fetch(self, report: FetchReport = quiet) -> None:
-        """See that the server answers a chat request like the ones to come, which is all that is needed of it.
+        """See that the server answers a request like the ones to come, which is all that is needed of it.
 
         Raises:
             BenchError: if it does not; the line names the server and its reason.
         """
         report(address_of(self.settings.base_url), 0, 0)
         try:
-            self._held_client.probe(PROBE, self._options(self.settings.temperatures[0], is_probe=True))
+            self._held_client.probe(self._probe())
         finally:
             self.close()
 
@@ -141,6 +106,9 @@ class Server(Classifier[ServerSettings]):
 
     def predict(self, texts: Sequence[str]) -> Iterator[Prediction]:
         """Ask about all texts, `concurrency` at a time, and again where the answer was no label."""
+        if self.settings.answers == "decisions":
+            yield from self._decisions(texts)
+            return
         self._first_tokens = {}
         conversations = [
             conversation(self.task, text, prompt_template=self.settings.prompt_template, examples=self.examples)
@@ -155,7 +123,7 @@ class Server(Classifier[ServerSettings]):
         if self.settings.answers == "json":
             self._check_schema_held([attempt.raw for attempts in ledger for attempt in attempts])
         for text, attempts in zip(texts, ledger, strict=True):
-            probabilities = self._probabilities(self._first_tokens.get(text, {}))
+            probabilities = label_shares(self.task, self._first_tokens.get(text, {}))
             yield Prediction(attempts[-1].labels, attempts[-1].valid, probabilities, attempts)
 
     def save(self, folder: Path) -> None:
@@ -174,18 +142,18 @@ class Server(Classifier[ServerSettings]):
         return Details(
             model=self.settings.model,
             n_labelled=len(self.examples),
-            max_attempts=len(self.settings.temperatures),
+            max_attempts=1 if self.settings.answers == "decisions" else len(self.settings.temperatures),
             runs_elsewhere=True,
             notes=(f"answered by the server at {address}: its files, memory and machine are not measured",),
             metadata={"server": address, "concurrency": self.settings.concurrency},
         )
 
     @property
-    def _held_client(self) -> ChatClient:
+    def _held_client(self) -> ServerClient:
         """Return the client, made at the first call; `close` ends it."""
         if self._client is None:
             settings = self.settings
-            self._client = ChatClient(
+            self._client = ServerClient(
                 settings.base_url,
                 key_variable=settings.key_variable,
                 timeout_seconds=settings.timeout_seconds,
@@ -193,12 +161,33 @@ class Server(Classifier[ServerSettings]):
             )
         return self._client
 
+    def _probe(self) -> Send[Any]:
+        if self.settings.answers == "decisions":
+            return self._decision(PROBE_TASK, "hello")
+        return completion(PROBE, self._options(self.settings.temperatures[0], is_probe=True))
+
+    def _decision(self, task: Task, text: str) -> Send[Decided]:
+        settings = self.settings
+        return decision(settings.decision_form, task, text, {"model": settings.model, **settings.request})
+
+    def _decisions(self, texts: Sequence[str]) -> Iterator[Prediction]:
+        """Have all texts decided on; where the model declined, the answer is none."""
+        started = time.perf_counter()
+        with ThreadPoolExecutor(self.settings.concurrency) as pool:
+            client = self._held_client
+            decided = list(pool.map(lambda text: client.call(self._decision(self.task, text)), texts))
+        seconds = (time.perf_counter() - started) / max(len(texts), 1)
+        for one in decided:
+            raw = ", ".join(one.labels) if one.valid else REFUSAL
+            attempt = Attempt(raw, one.labels, one.valid, one.prompt_tokens, one.completion_tokens, seconds)
+            yield Prediction(one.labels, one.valid, one.probabilities, (attempt,))
+
     def _ask(self, conversations: Sequence[Conversation], *, temperature: float) -> list[Reply]:
         with ThreadPoolExecutor(self.settings.concurrency) as pool:
             return list(pool.map(partial(self._ask_one, temperature), conversations))
 
     def _ask_one(self, temperature: float, turns: Conversation) -> Reply:
-        reply, top = self._held_client.complete(turns, self._options(temperature))
+        reply, top = self._held_client.call(completion(turns, self._options(temperature)))
         if top and temperature == self.settings.temperatures[0]:
             self._check_probabilities(top)
             question = next(turn.message for turn in reversed(turns) if turn.is_question)
@@ -259,23 +248,3 @@ class Server(Classifier[ServerSettings]):
                     f"the server at {self._held_client.address} does not hold answers to the schema "
                     f"(it wrote {answer[:60]!r}); try the other schema_form, a larger max_tokens, or answers = 'text'"
                 )
-
-    def _probabilities(self, first_tokens: Mapping[str, float]) -> dict[str, float] | None:
-        """Return the first token's alternatives as probabilities of the labels that begin so.
-
-        An unlikely alternative that begins several labels is shared evenly among them; None where much of the
-        probability is so, or none of it is any label's.
-        """
-        readable = dict(zip(self.task.label_names, readable_names(self.task), strict=True))
-        shares = dict.fromkeys(self.task.label_names, 0.0)
-        ambiguous = 0.0
-        for token, share in first_tokens.items():
-            start = token.strip().casefold()
-            begun = [name for name, text in readable.items() if start and text.casefold().startswith(start)]
-            ambiguous += share if len(begun) > 1 else 0.0
-            for name in begun:
-                shares[name] += share / len(begun)
-        total = sum(shares.values())
-        if not total or ambiguous > AMBIGUOUS * total:
-            return None
-        return {name: share / total for name, share in shares.items()}

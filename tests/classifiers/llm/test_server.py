@@ -92,6 +92,19 @@ def test_server_that_is_not_there_is_one_line_without_the_key() -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_run_whose_server_is_not_there_ends_before_any_row_runs(
+    tmp_path: Path, data_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text(
+        f'[data]\npath = "{data_folder}"\n[classifiers.linear]\n[classifiers.decider]\nbackend = "server"\n'
+        'base_url = "http://127.0.0.1:9/v1"\nanswers = "decisions"\n[classifiers.majority]\n'
+    )
+    assert main(["--results", str(tmp_path / "r"), "run", str(config)]) == 2
+    assert "the server at http://127.0.0.1:9/v1 failed: Connection error" in capsys.readouterr().err
+    assert not (tmp_path / "r").exists(), "nothing was run and nothing written"
+
+
 def test_run_outlives_a_server_that_is_killed_and_restarted(
     smollm: Path, tmp_path: Path, data_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
