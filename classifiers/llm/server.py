@@ -58,8 +58,8 @@ class Server(Classifier[ServerSettings]):
         """Refuse what cannot be asked: a list's first token, say, tells nothing of its labels."""
         if self.settings.answers == "decisions":
             n = len(task.labels)
-            reason = f"a decision has at most {MAX_OPTIONS} options, and the task {n} labels; use 'text'"
-            return reason if n > MAX_OPTIONS else None
+            too_many = f"a decision has at most {MAX_OPTIONS} options, and the task {n} labels; use 'text'"
+            return too_many if n > MAX_OPTIONS else None
         if reason := unanswerable(task):
             return reason
         if task.takes_several and self.settings.answers == "logprobs":
