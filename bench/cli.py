@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import shtab
 
-from bench.commands import answers, runs, tools
+from bench.commands import answers, labels, runs, tools
 from bench.measure.threads import sleeping_threads
 from bench.report.sanitize import visible
 from classifiers.errors import BenchError
@@ -64,7 +64,16 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for add in (
         *(_add_run, _add_report, _add_disagreements, _add_recommend, _add_try, _add_predict),
-        *(_add_curve, _add_label_errors, _add_cascade, _add_stress, _add_compare, _add_history, _add_across),
+        *(
+            _add_curve,
+            _add_label_errors,
+            _add_annotate,
+            _add_cascade,
+            _add_stress,
+            _add_compare,
+            _add_history,
+            _add_across,
+        ),
         *(_add_models, _add_doctor, _add_speed),
     ):
         add(commands)
@@ -117,6 +126,7 @@ def _add_report(commands: Commands) -> None:
     parser.add_argument("run", nargs="?", help=NEWEST)
     parser.add_argument("--margin", type=float, metavar="POINTS", help=MARGIN)
     parser.add_argument("--all", action="store_true", help="Print every table, not only the most important ones.")
+    parser.add_argument("--corrections", metavar="FILE", help="Score anew with corrected gold labels; no model runs.")
     # the documents of this repository are filled in with these: bench report RUN --into README.md --block NAME
     parser.add_argument("--into", metavar="FILE.md", help=argparse.SUPPRESS)
     parser.add_argument("--block", default="results", help=argparse.SUPPRESS)
@@ -135,8 +145,24 @@ def _add_disagreements(commands: Commands) -> None:
     parser.add_argument("--limit", type=int, default=20, help="How many messages to print; 0 prints all (default: 20).")
     parser.add_argument("--csv", metavar="FILE", help="Write the messages to a CSV file instead.")
     parser.add_argument("--tui", action="store_true", help="Browse all test messages in the terminal.")
+    about = "Note that the gold label of message ID is wrong and WHAT is right, or that it is 'ambiguous' or 'fine'."
+    parser.add_argument("--mark", nargs=2, metavar=("ID", "WHAT"), help=about)
+    where = "The file that --mark adds to (default: corrections.csv)."
+    parser.add_argument("--corrections", type=Path, default=Path("corrections.csv"), metavar="FILE", help=where)
+    parser.add_argument("--who", default="", metavar="NAME", help="Who marks, for the file.")
     _add_json(parser)
     parser.set_defaults(command=answers.list_disagreements)
+
+
+def _add_annotate(commands: Commands) -> None:
+    parser = _add(commands, "annotate", "Have a second person label the test messages, and compare with gold and rows.")
+    add = parser.add_argument
+    add("action", choices=["export", "score"], help="Write the messages without labels, or compare those filled in.")
+    add("run", help=A_RUN)
+    add("file", type=Path, metavar="FILE.csv", help="The file to write, or to read once it is filled in.")
+    add("--messages", type=int, metavar="N", help="With export: how many messages (default: all).")
+    add("--seed", type=int, default=0, help="With export: the seed of draw and order (default: 0).")
+    parser.set_defaults(command=labels.annotate)
 
 
 def _add_recommend(commands: Commands) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.analysis.scores import Row, score
 from bench.config.run import make_config
+from bench.records.store import RunFolder
 from bench.records.types import CellRecord, PredictionRecord, RunRecord
 
 
@@ -43,6 +44,19 @@ def run_record(*, executor: str = "local", labels: tuple[str, ...] = ("a", "b"),
         versions={"python": "3.11"},
         executor=executor,
     )
+
+
+def write_run(folder: Path, gold: str, answers: dict[str, str]) -> RunFolder:
+    """Write a run of rows that answer the messages `text 0`, `text 1`, ... with a letter each."""
+    run = RunFolder(folder)
+    run.path.mkdir(parents=True)
+    run.write(run_record(classifiers={name: {"backend": "linear"} for name in answers}))
+    for name, letters in answers.items():
+        made = row(name, [record(i, gold[i], letter, 0.9) for i, letter in enumerate(letters)])
+        run.cell(name).path.mkdir()
+        run.cell(name).predictions.write(made.records)
+        run.cell(name).write(made.cell)
+    return run
 
 
 WORDS = {

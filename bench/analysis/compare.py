@@ -13,6 +13,7 @@ import numpy as np
 from bench.analysis.label_scores import Interval
 from bench.analysis.paired import LEVEL, PairedCounts, needed_to_differ, paired_interval
 from bench.analysis.scores import Row
+from bench.dataset.corrections import text_hash
 from bench.records.types import PredictionRecord
 from classifiers.errors import BenchError
 
@@ -61,6 +62,11 @@ class Disagreement:
     def columns(self) -> dict[str, str]:
         """Return the data set's other columns of this message."""
         return next(iter(self.answers.values())).columns
+
+    @property
+    def text_hash(self) -> str:
+        """Return the hash by which corrections name this message."""
+        return text_hash(self.text)
 
     def is_right(self, classifier: str) -> bool:
         """Tell whether a classifier gave exactly the gold labels."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.analysis.cascade import Point, points, rejected
 from bench.analysis.compare import Pair, Suspect, suspects
+from bench.analysis.correction_effect import CorrectionEffect
 from bench.analysis.cost import Cost, cost_of, machine_gb
 from bench.analysis.cost_verdict import recommend_by_cost
 from bench.analysis.disagreement_counts import DisagreementCounts, disagreement_counts
@@ -63,8 +64,17 @@ class Findings:
         return self.timing.is_comparable
 
 
-def findings(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Findings:
-    """Work out a run; `pairs` compare the rows that were trained on the whole training part."""
+def findings(
+    run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair], corrected: CorrectionEffect | None = None
+) -> Findings:
+    """Work out a run.
+
+    Args:
+        run: what was run.
+        rows: its rows, with corrected gold labels where there are corrections.
+        pairs: comparisons of the rows that were trained on the whole training part.
+        corrected: what corrections of gold labels changed.
+    """
     trained = groups(rows)
     whole = full_data_rows(rows)
     prices = run.config.cost
@@ -72,7 +82,7 @@ def findings(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Find
     return Findings(
         rows=tuple(whole),
         pairs=tuple(pairs),
-        verdict=_verdict(run, whole),
+        verdict=_with_effect(_verdict(run, whole), run, whole, corrected),
         timing=timing(run, whole),
         prices=prices,
         costs={row.cell.classifier: cost_of(row.cell, prices) for row in whole},
@@ -82,7 +92,7 @@ def findings(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair]) -> Find
         crossings=tuple(_crossings(trained)),
         counts=disagreement_counts(whole),
         slices=tuple(slices(whole)),
-        suspects=tuple(suspects(whole)),
+        suspects=tuple(s for s in suspects(whole) if not corrected or s.id not in corrected.judged),
         oos_label=oos_label,
         rejections={r.cell.classifier: rejection(r.records, oos_label) for r in whole if r.scores and oos_label},
         cascades=tuple(_cascades(whole)),
@@ -96,6 +106,17 @@ def _verdict(run: RunRecord, rows: Sequence[Row]) -> Verdict | None:
     margin = run.config.verdict.margin / 100
     select = recommend_by_cost if run.config.verdict.by == "cost" else recommend
     return select(rows, Limits(), run.config.cost, margin=margin, is_timed=timing(run, rows).is_comparable)
+
+
+def _with_effect(
+    verdict: Verdict | None, run: RunRecord, rows: Sequence[Row], corrected: CorrectionEffect | None
+) -> Verdict | None:
+    """Let a verdict say how much the corrections changed."""
+    if verdict is None or corrected is None:
+        return verdict
+    without = _verdict(run, full_data_rows(corrected.before))
+    line = corrected.sentence(rows, without.sentences[0] if without else "no verdict.")
+    return replace(verdict, sentences=(*verdict.sentences, line), sure=(*verdict.sure, line))
 
 
 def _crossings(trained: Sequence[Group]) -> list[Crossing]:

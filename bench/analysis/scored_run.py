@@ -3,25 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from bench.analysis.cascade import cascade_row, rejected
 from bench.analysis.scores import Row, score
 from bench.config.tables import CascadeConfig
+from bench.dataset.corrections import Corrections
 from bench.records.store import RunFolder
-from bench.records.types import CellRecord
+from bench.records.types import CellRecord, PredictionRecord
 from classifiers.errors import BenchError
 
 
-def rows_of(run: RunFolder) -> list[Row]:
-    """Read every cell of a run, failed ones included, and add the config's cascades."""
+def rows_of(run: RunFolder, corrections: Corrections | None = None) -> list[Row]:
+    """Read every cell of a run, failed ones included, and add the config's cascades.
+
+    Raises:
+        BenchError: for a broken record, and for a correction of a message that the run does not have.
+    """
     record = run.read()
     task = record.as_task()
     rows = []
     for cell, folder in run.cells():
-        records, validation = (folder.predictions.read(), folder.validation.read()) if cell.status == "ok" else ((), ())
+        records, validation = (folder.predictions.read(), folder.validation.read()) if cell.status == "ok" else ([], [])
+        if corrections:
+            records, validation = with_gold(records, corrections), with_gold(validation, corrections)
         scores = score(records, task.label_names, several=task.takes_several)
         rows.append(Row(cell, tuple(records), scores, validation=tuple(validation)))
     return with_cascades(rows, record.config.cascades)
+
+
+def with_gold(records: Sequence[PredictionRecord], corrections: Corrections) -> list[PredictionRecord]:
+    """Return answers with corrected gold labels."""
+    return [replace(record, gold=corrections.gold(record.text, record.gold)) for record in records]
+
+
+def check_corrections(run: RunFolder, rows: Sequence[Row], corrections: Corrections) -> None:
+    """See that every correction is about a message of a run, whose rows are given as they were scored.
+
+    Raises:
+        BenchError: naming the line of the first that is about none.
+    """
+    known = [(message.text, message.gold) for message in run.messages.read()]
+    known += [(record.text, record.gold) for row in rows for record in (*row.records, *row.validation)]
+    corrections.check(dict.fromkeys(known))
 
 
 def with_cascades(rows: Sequence[Row], cascades: Mapping[str, CascadeConfig]) -> list[Row]:

@@ -124,6 +124,10 @@ def list_disagreements(options: argparse.Namespace) -> int:
     from bench.report.files import write_disagreements
     from bench.report.terminal import print_disagreements
 
+    if options.mark:
+        from bench.commands.labels import mark
+
+        return mark(options)
     rows = rows_of(find(options))
     if options.tui:
         from bench.analysis.scores import full_data_rows

@@ -146,12 +146,19 @@ def compare_data_sets(options: argparse.Namespace) -> int:
     return 0
 
 
-def _show(folder: RunFolder, console: Console, *, everything: bool = False, margin: float | None = None) -> Report:
-    """Print and write a run's report, and give it."""
+def _show(
+    folder: RunFolder,
+    console: Console,
+    *,
+    everything: bool = False,
+    margin: float | None = None,
+    corrections: str | None = None,
+) -> Report:
+    """Print and write a run's report, and return it."""
     from bench.report.files import write_report
     from bench.report.terminal import print_report
 
-    report = report_of(folder, margin)
+    report = report_of(folder, margin, corrections)
     print_report(console, report, everything=everything)
     write_report(folder.path, report)
     return report
@@ -172,7 +179,7 @@ def report_run(options: argparse.Namespace) -> int:
     """Print a run's tables and write its report again."""
     folder = find(options)
     console = make_console()
-    report = _show(folder, console, everything=options.all, margin=options.margin)
+    report = _show(folder, console, everything=options.all, margin=options.margin, corrections=options.corrections)
     if options.into:
         from bench.report.files import write_block
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from classifiers.errors import BenchError
@@ -12,6 +13,7 @@ from classifiers.errors import BenchError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from bench.dataset.corrections import Corrections
     from bench.records.store import RunFolder
     from bench.records.types import RunRecord
     from bench.report.build import Report
@@ -50,13 +52,32 @@ def with_margin(run: RunRecord, margin: float | None) -> RunRecord:
     return replace(run, config=run.config.model_copy(update={"verdict": verdict}))
 
 
-def report_of(folder: RunFolder, margin: float | None = None) -> Report:
-    """Work a run's report out from its records; `margin` replaces that of the run's config, in points."""
+def corrections_for(run: RunRecord, path: str | None) -> Corrections | None:
+    """Read the corrections that were named, for a run's task."""
+    from bench.dataset.corrections import read_corrections
+
+    return read_corrections(Path(path), run.as_task()) if path else None
+
+
+def report_of(folder: RunFolder, margin: float | None = None, corrections: str | None = None) -> Report:
+    """Work a run's report out from its records.
+
+    Args:
+        folder: the run.
+        margin: replaces that of the run's config, in points.
+        corrections: a file of corrected gold labels, by which the run is scored anew.
+    """
     from bench.analysis.compare import all_pairs
-    from bench.analysis.scored_run import rows_of
+    from bench.analysis.correction_effect import effect
+    from bench.analysis.scored_run import check_corrections, rows_of
     from bench.analysis.scores import full_data_rows
     from bench.report.build import make_report
     from bench.robustness.suites import stress_records
 
     rows, run = rows_of(folder), with_margin(folder.read(), margin)
-    return make_report(run, rows, all_pairs(full_data_rows(rows)), stress_records(folder))
+    corrected = None
+    if given := corrections_for(run, corrections):
+        check_corrections(folder, rows, given)
+        before, rows = rows, rows_of(folder, given)
+        corrected = effect(given, before, rows)
+    return make_report(run, rows, all_pairs(full_data_rows(rows)), stress_records(folder), corrected)

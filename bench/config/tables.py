@@ -60,6 +60,9 @@ class DataConfig(Closed):
     `oos_label` is that of out-of-scope messages. With `train_on_oos` false no classifier is told of it or
     trained on it, and a cascade with `other` rejects what a classifier is not sure of.
 
+    `corrections` is a file of corrected labels, which `bench disagreements --mark` and the report's page make. They are
+    applied to what was read, and never written into the data.
+
     A key that would not be used, such as `label` beside a folder with task.toml, is an error.
     """
 
@@ -79,6 +82,7 @@ class DataConfig(Closed):
     max_messages: int = Field(default=50_000, gt=0)
     oos_label: str = ""
     train_on_oos: bool = True
+    corrections: str | None = None
 
     def learnt(self, task: Task) -> Task:
         """Return a task as classifiers are told it."""

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from bench.config.tables import DataConfig
 from bench.dataset.checks import check_messages
+from bench.dataset.corrections import corrected
 from bench.dataset.packaged import data_path
 from bench.dataset.parts import PARTS, Part
 from bench.dataset.row_reader import KINDS
@@ -74,6 +75,9 @@ def load_task(config: DataConfig) -> LoadedTask:
         loaded = _load(config)
     except OSError as error:  # a name that no file can have, or a folder that may not be looked into
         raise BenchError(f"data '{config.path[:MAX_SHOWN]}' cannot be read: {error.strerror or error}") from error
+    if config.corrections:
+        messages, note = corrected(loaded.task, loaded.messages, config.corrections)
+        loaded = replace(loaded, messages=messages, warnings=(*loaded.warnings, note))
     warnings = check_messages(loaded.task, loaded.messages, config)
     return replace(loaded, warnings=(*loaded.warnings, *warnings))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from bench.analysis.compare import Pair
+from bench.analysis.correction_effect import CorrectionEffect
 from bench.analysis.findings import Findings, findings
 from bench.analysis.scores import Row
 from bench.analysis.timing import Timing
@@ -107,11 +108,26 @@ class Report:
         return [table for table in self.tables if table.topic is topic]
 
 
-def make_report(run: RunRecord, rows: Sequence[Row], pairs: Sequence[Pair], stress: Stress | None = None) -> Report:
-    """Make a report; `pairs` compare the rows that were trained on the whole training part."""
+def make_report(
+    run: RunRecord,
+    rows: Sequence[Row],
+    pairs: Sequence[Pair],
+    stress: Stress | None = None,
+    corrected: CorrectionEffect | None = None,
+) -> Report:
+    """Make a report.
+
+    Args:
+        run: what was run.
+        rows: its rows, with corrected gold labels where there are corrections.
+        pairs: comparisons of the rows that were trained on the whole training part.
+        stress: what classifiers answered under stress.
+        corrected: what corrections of gold labels changed.
+    """
     stress = stress or {}
-    worked_out = findings(run, rows, pairs)
+    worked_out = findings(run, rows, pairs, corrected)
     noted = caveats(run, rows, worked_out.timing)
+    noted = [*([Caveat(corrected.note)] if corrected else []), *noted]
     made = (*tables(run, worked_out, noted), *stress_tables(stress))
     return Report(run, rows, worked_out, tuple(noted), made, stress)
 

@@ -81,6 +81,7 @@ def print_disagreements(console: Console, shown: Sequence[Disagreement], n_found
                 console.print(plain(f"      attempt {i + 1}: {attempt.raw!r}", style="dim"))
         console.print()
     console.print(f"{n_found} of {total} test messages; {len(shown)} shown", style="bold")
+    console.print("a gold label is wrong? bench disagreements RUN --mark ID LABEL (or ambiguous, or fine)", style="dim")
 
 
 def answer_text(record: PredictionRecord) -> str:

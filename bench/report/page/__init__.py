@@ -147,8 +147,12 @@ def challenge_messages(report: Report, rows: Sequence[Row]) -> list[Disagreement
 def _viewer_data(report: Report, rows: Sequence[Row], messages: Sequence[Disagreement]) -> dict[str, Any]:
     """Return what the viewer works on; short keys, because there are thousands of them."""
     scored = [row for row in rows if row.scores]
+    tested = {record.id for row in scored for record in row.records}  # what is contrived has no label to correct
     return {
         "run": report.run.name,
+        "split": report.run.split_fingerprint,
+        "several": report.run.as_task().takes_several,
+        "suspects": [suspect.id for suspect in report.findings.suspects],
         "labels": list(report.run.as_task().label_names),
         "classifiers": [row.cell.classifier for row in scored],
         "pair": _pair(report, scored),
@@ -159,6 +163,7 @@ def _viewer_data(report: Report, rows: Sequence[Row], messages: Sequence[Disagre
                 "text": message.text,
                 "gold": list(message.gold),
                 "kind": message.columns.get("kind", ""),
+                "hash": message.text_hash if message.id in tested else "",
                 "answers": [_answer(message, row.cell.classifier) for row in scored],
             }
             for message in messages

@@ -13,6 +13,14 @@
     return made;
   };
 
+  const download = (text, name) => {
+    const link = element("a");
+    link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+    link.download = name;
+    link.click();
+    URL.revokeObjectURL(link.href);
+  };
+
   // charts: in the reader's light or dark, and at the width of a phone on a phone
   const specs = read("specs");
   const looks = read("looks");
@@ -94,7 +102,11 @@
   }
   const messages = new Map(data.messages.map((message) => [message.id, message]));
 
+  const labels = goldMarks({ data, byId, element, download });
+  const suspects = new Set(data.suspects);
   const tests = {
+    suspect: (m) => suspects.has(m.id),
+    marked: (m) => labels.isMarked(m),
     all: () => true,
     differ: (m) => m.differ,
     pair: (m, a, b) => key(a) !== key(b),
@@ -186,8 +198,8 @@
       const look = (answer.right ? "right" : "wrong") + (pair.includes(data.classifiers[i]) ? " picked" : "");
       answers.append(element("span", look, `${mark} ${data.classifiers[i]}: ${answerText(answer)}`));
     });
-    box.append(about, answers);
-    box.addEventListener("click", (event) => { if (!event.target.closest(".more, a")) open(box, message); });
+    box.append(about, answers, labels.marking(message));
+    box.addEventListener("click", (event) => { if (!event.target.closest(".more, .marking, a")) open(box, message); });
     box.addEventListener("keydown", (event) => { if (event.key === "Enter" && event.target === box) open(box, message); });
     return box;
   };
@@ -220,12 +232,7 @@
     const head = ["id", "text", "gold", ...data.classifiers.flatMap((name) => [name, `${name} right`])];
     const lines = chosen.map((m) => [m.id, m.text, m.gold.join(", ") || "no label",
       ...m.answers.flatMap((answer) => [answer.valid ? answer.labels.join(", ") || "no label" : "unparsed", answer.right ? "yes" : "no"])]);
-    const text = [head, ...lines].map((line) => line.map(cell).join(",")).join("\r\n");
-    const link = element("a");
-    link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
-    link.download = `${data.run}.csv`;
-    link.click();
-    URL.revokeObjectURL(link.href);
+    download([head, ...lines].map((line) => line.map(cell).join(",")).join("\r\n"), `${data.run}.csv`);
   };
 
   byId("filters").addEventListener("input", () => { choose(); remember(); });

@@ -52,6 +52,7 @@ def suspects_table(suspects: Sequence[Suspect]) -> Table:
     head = ("message", "text", "gold", "answer", "agree")
     messages = "1 test message" if len(suspects) == 1 else f"{len(suspects):,} test messages"
     note = f"{messages} on which classifiers agree on another label than the gold one, which none of them gives."
+    note += " bench disagreements --mark ID LABEL, or the buttons on the page, note what is wrong."
     return Table("Check these labels first", head, body, notes=(note,), can_turn=False, topic=Topic.DIFFERENCES)
 
 

@@ -9,7 +9,9 @@ from typing import Any
 from rich.console import Console
 from samples import hits, run_record
 
+from bench.analysis.correction_effect import effect
 from bench.analysis.scores import Row
+from bench.dataset.corrections import Correction, Corrections, text_hash
 from bench.records.types import Latency, OtherLoad
 from bench.report.build import Report, make_report
 from bench.report.markdown import markdown
@@ -104,3 +106,15 @@ def test_a_busy_machine_is_said_beside_the_row_it_disturbed() -> None:
     )
     # times of rows that ran side by side are left out, so nothing is said of them
     assert not [caveat for caveat in make_report(run_record(jobs=2), [busy], ()).caveats if caveat.classifiers]
+
+
+def test_a_label_that_a_person_looked_at_is_not_to_be_checked_again() -> None:
+    before = [hits(name, [False, False, True]) for name in ("x", "y")]
+    path, judged = "c.csv", [Correction(text_hash("text 0"), ("a",), ("a",), "fine")]
+    looked_at = effect(Corrections(path, tuple(judged)), before, before)
+    shown = {}
+    for corrected in (None, looked_at):
+        tables = {t.title: t for t in make_report(run_record(), before, (), corrected=corrected).tables}
+        shown[corrected is None] = [line[0] for line in tables["Check these labels first"].body]
+    assert shown == {True: ["0", "1"], False: ["1"]}
+    assert looked_at.note == "c.csv: 0 of 3 gold labels of the test messages are corrected; 1 confirmed"

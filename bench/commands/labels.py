@@ -1,0 +1,63 @@
+"""Commands about gold labels: note what is wrong with one, and have a second person label the messages."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from datetime import datetime, timezone
+
+from bench.commands.shared import find, make_console
+from classifiers.errors import BenchError, check_known
+
+
+def mark(options: argparse.Namespace) -> int:
+    """Write what a person says of one gold label into the file of corrections."""
+    from bench.analysis.scored_run import rows_of
+    from bench.dataset.corrections import Corrections, correction, read_corrections, with_mark, write_corrections
+
+    folder, (id_, what) = find(options), options.mark
+    task = folder.read().as_task()
+    records = {record.id: record for row in rows_of(folder) for record in row.records}
+    check_known([id_], records, what="message")
+    path = options.corrections
+    known = read_corrections(path, task) if path.exists() else Corrections(str(path))
+    when = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    said = correction(records[id_].text, records[id_].gold, what, task)
+    marks = with_mark(known, replace(said, who=options.who, when=when))
+    write_corrections(marks, task)
+    again = f"bench report {folder.path.name} --corrections {path}"
+    print(f"{path}: {len(marks.entries)} marked; score the run anew with: {again}")
+    return 0
+
+
+def annotate(options: argparse.Namespace) -> int:
+    """Write a run's test messages without labels, or compare a second person's labels with gold and answers."""
+    return _export(options) if options.action == "export" else _score(options)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from bench.analysis.agreement import blind_messages
+    from bench.analysis.scored_run import rows_of
+    from bench.report.files import write_rows
+
+    if options.messages is not None and options.messages < 1:
+        raise BenchError("--messages must be above 0")
+    folder = find(options)
+    messages = blind_messages(rows_of(folder), options.messages, options.seed)
+    write_rows(options.file, ("text_sha256", "text", "label"), [(key, text, "") for key, text in messages])
+    names = ", ".join(folder.read().as_task().label_names)
+    print(f"wrote {len(messages)} messages to {options.file}; fill in the column label with one of: {names}")
+    return 0
+
+
+def _score(options: argparse.Namespace) -> int:
+    from bench.analysis.agreement import agreements
+    from bench.analysis.scored_run import rows_of
+    from bench.dataset.corrections import read_annotations
+    from bench.report.tables.agreement import agreement_table
+    from bench.report.terminal import print_table
+
+    folder = find(options)
+    labels = read_annotations(options.file, folder.read().as_task())
+    print_table(make_console(), agreement_table(agreements(rows_of(folder), labels), options.file.name))
+    return 0
