@@ -19,7 +19,7 @@ from classifiers.heads.multilabel import Rows
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
 
-    from classifiers.encoder.settings import EncoderSettings
+    from classifiers.finetune.settings import ModelSettings
 
 ENTAILMENT = "entail"
 
@@ -32,18 +32,16 @@ class PairScorer:
     entailment: int | None
 
     @classmethod
-    def open(cls, folder: Path, settings: EncoderSettings, *, threads: int) -> PairScorer:
+    def open(cls, folder: Path, settings: ModelSettings) -> PairScorer:
         """Read a cross-encoder from a folder.
 
         Raises:
             BenchError: if it has several outputs and none of them is called entailment.
         """
-        import torch
         from sentence_transformers import CrossEncoder
 
         from classifiers.finetune.trainer import chosen_device
 
-        torch.set_num_threads(threads)
         reading = {key: value for key, value in settings.reading.items() if key != "trust_remote_code"}
         model = CrossEncoder(
             str(folder),
@@ -72,6 +70,11 @@ class PairScorer:
     def device(self) -> str:
         """Return the kind of processor it runs on."""
         return str(self.model.device.type)
+
+    @property
+    def precision(self) -> str:
+        """Return the precision of the matrix products."""
+        return "float32"
 
     @property
     def n_parameters(self) -> int:

@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
 
-from classifiers.embedding import EmbeddingClassifier, EmbeddingSettings, Vectors, read_state, read_vectors
+from classifiers.embedding import EmbeddingClassifier, EmbeddingSettings, Vectors, read_vectors
 from classifiers.errors import BenchError
+from classifiers.finetune.base import ready
+from classifiers.finetune.saved import Saved, read_state
 from classifiers.heads.multilabel import Rows, label_matrix, tune_thresholds
 from classifiers.interface import Details, Listener, Message, Progress, Task, Trial, silent
 
@@ -57,10 +59,11 @@ class Choice(BaseModel):
 
 
 class Fitted(BaseModel):
-    """What `save` writes beside the vectors: the choice, and the labels of every training message."""
+    """What `save` writes beside the vectors: the choice, what was tried, and the labels of every training message."""
 
     choice: Choice
     labels: tuple[tuple[str, ...], ...]
+    trials: tuple[Trial, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +114,17 @@ class Knn(EmbeddingClassifier[KnnSettings]):
     """A vote of the training messages whose embeddings are nearest."""
 
     settings_type = KnnSettings
-    vectors: Vectors
-    gold: Rows
-    fitted: Fitted
 
     def __init__(self, settings: KnnSettings | None = None, *, seed: int = 0, threads: int = 1) -> None:
         super().__init__(settings, seed=seed, threads=threads)
-        self._trials: tuple[Trial, ...] = ()
-        self._n_labelled: int | None = None
+        self.vectors: Vectors = np.zeros((0, 0), np.float32)
+        self.gold: Rows = np.zeros((0, 0))
+        self._fitted: Fitted | None = None
+
+    @property
+    def fitted(self) -> Fitted:
+        """Return what was chosen, and the training messages' labels."""
+        return ready(self._fitted)
 
     def fit(
         self,
@@ -129,16 +135,15 @@ class Knn(EmbeddingClassifier[KnnSettings]):
         listen: Listener = silent,
     ) -> None:
         """Embed the training messages and choose k and weights on them; validation messages are not used."""
-        self.task = task
+        self._task, self.thresholds = task, ()
         self._remember(self.embed([m.text for m in train]).vectors, tuple(m.labels for m in train))
         left_out = np.arange(len(train))
         if len(train) > MAX_LEFT_OUT:
             left_out = np.sort(np.random.default_rng(self.seed).choice(left_out, MAX_LEFT_OUT, replace=False))
         tried = list(self._try_all(left_out, listen))
-        self._trials = tuple(_trial(candidate, len(left_out)) for candidate in tried)
         best = max(tried, key=lambda candidate: (candidate.accuracy, -candidate.loss)).choice if tried else self._plain
-        self.fitted = Fitted(choice=best, labels=tuple(m.labels for m in train))
-        self._n_labelled = len(train)
+        trials = tuple(_trial(candidate, len(left_out), chosen=candidate.choice is best) for candidate in tried)
+        self._fitted = Fitted(choice=best, labels=tuple(m.labels for m in train), trials=trials)
         if task.takes_several and tried:
             neighbours = nearest(self.vectors[left_out], self.vectors, best.k, left_out=left_out)
             self.thresholds = tune_thresholds(self._shares(neighbours), self.gold[left_out])
@@ -147,22 +152,19 @@ class Knn(EmbeddingClassifier[KnnSettings]):
         """Return each label's share of the votes, and a little of the probability for every label."""
         return self._shares(nearest(vectors, self.vectors, min(self.fitted.choice.k, len(self.vectors))))
 
-    def save(self, folder: Path) -> None:
+    def _write(self, folder: Path) -> None:
         """Write the encoder, the training messages' vectors and labels, and what was chosen."""
         np.save(folder / VECTORS, self.vectors, allow_pickle=False)
         (folder / STATE).write_text(self.fitted.model_dump_json(), encoding="utf-8")
-        super().save(folder)
+        super()._write(folder)
 
-    def load_from(self, folder: Path, task: Task) -> None:
-        """Read what `save` wrote; raises BenchError if it is not whole."""
-        super().load_from(folder, task)
-        assert self.encoder is not None
-        self.fitted = read_state(folder / STATE, Fitted)
+    def _read(self, folder: Path, saved: Saved) -> None:
+        super()._read(folder, saved)
+        self._fitted = read_state(folder / STATE, Fitted)
         labels = self.fitted.labels
-        if not labels or not {name for names in labels for name in names} <= set(task.label_names):
+        if not labels or not {name for names in labels for name in names} <= set(self.task.label_names):
             raise BenchError(f"{folder / STATE} holds no messages of this task; run the benchmark again")
-        width = int(self.encoder.model.config.hidden_size)
-        self._remember(read_vectors(folder / VECTORS, n=len(labels), width=width), labels)
+        self._remember(read_vectors(folder / VECTORS, n=len(labels), width=self.network.width), labels)
 
     def details(self) -> Details:
         """Add what was tried, and the bytes of the training messages' vectors."""
@@ -171,8 +173,8 @@ class Knn(EmbeddingClassifier[KnnSettings]):
         return replace(
             details,
             bytes_on_disk=(details.shipped_bytes or 0) + self.vectors.nbytes,
-            n_labelled=self._n_labelled,
-            trials=self._trials,
+            n_labelled=len(self.vectors),
+            trials=self.fitted.trials,
             metadata={"k": choice.k, "weights": choice.weights, "neighbours": len(self.vectors)},
         )
 
@@ -229,7 +231,7 @@ class Knn(EmbeddingClassifier[KnnSettings]):
         return float(result.x), float(result.fun)
 
 
-def _trial(candidate: Candidate, n: int) -> Trial:
+def _trial(candidate: Candidate, n: int, *, chosen: bool) -> Trial:
     choice = candidate.choice
     settings = {"k": choice.k, "weights": choice.weights, "tried_on": "leave-one-out cross-validation"}
-    return Trial(settings, candidate.accuracy, n)
+    return Trial(settings, candidate.accuracy, n, chosen=chosen)

@@ -9,24 +9,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 from pydantic import Field, TypeAdapter
 
-from classifiers.heads.logistic import fit_logistic, label_probabilities, n_weights
-from classifiers.heads.multilabel import DEFAULT_THRESHOLD, decide, label_matrix, tune_thresholds
-from classifiers.heads.strength import STRENGTHS
+from classifiers.errors import BenchError
+from classifiers.heads.logistic import Fitted, fit_logistic, label_probabilities, n_weights
+from classifiers.heads.multilabel import DEFAULT_THRESHOLD, decide
+from classifiers.heads.strength import STRENGTHS, Search
 from classifiers.interface import Classifier, Details, Listener, Message, Prediction, Settings, Task, Trial, silent
 from classifiers.models.safe_load import read_fitted
-
-if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
 
 FILE = "linear.skops"
 THRESHOLDS = "thresholds.json"
 TRIALS = "trials.json"
+NO_VOCABULARY = ("empty vocabulary", "no terms remain")
+"""How scikit-learn says that no feature is left."""
 
 
 class LinearSettings(Settings):
@@ -47,10 +47,10 @@ class Linear(Classifier[LinearSettings]):
 
     settings_type = LinearSettings
     batch_size = 4096
-    pipeline: Pipeline
-    task: Task
-    thresholds: tuple[float, ...] = ()
-    trials: tuple[Trial, ...] = ()
+
+    def __init__(self, settings: LinearSettings | None = None, *, seed: int = 0, threads: int = 1) -> None:
+        super().__init__(settings, seed=seed, threads=threads)
+        self._state: tuple[Task, Fitted] | None = None
 
     def fit(
         self,
@@ -60,56 +60,53 @@ class Linear(Classifier[LinearSettings]):
         *,
         listen: Listener = silent,
     ) -> None:
-        """Count features on the training part; the strength is the one right most often on validation."""
-        from sklearn.pipeline import make_pipeline
-
-        self.task = task
-        features, vectors = self._fit_features([m.text for m in train])
-        held_out = features.transform([m.text for m in validation]) if validation else None
-        fitted = fit_logistic(
-            task,
-            ((vectors, train), (held_out, validation)),
-            self.settings.strengths,
-            max_iterations=self.settings.max_iterations,
-            seed=self.seed,
-            listen=listen,
-        )
-        self.trials = fitted.trials
-        self.pipeline = make_pipeline(features, fitted.model)
-        self.thresholds = (DEFAULT_THRESHOLD,) * len(task.labels)
-        if task.takes_several and validation:
-            rows = label_probabilities(fitted.model, held_out, task)
-            self.thresholds = tune_thresholds(rows, label_matrix(validation, task.label_names))
+        """Count features on training messages alone; the strength is the one right most often on others."""
+        texts, held_out = (np.array([m.text for m in part], dtype=object) for part in (train, validation))
+        search = Search(self.settings.strengths, self.settings.max_iterations, self.seed)
+        parts = (texts, train), (held_out, validation)
+        fitted = fit_logistic(task, parts, search, listen=listen, vectorise=self._fit_features)
+        self._state = task, fitted
 
     def predict(self, texts: Sequence[str]) -> Iterator[Prediction]:
         """Return the likeliest label of each text, or all that are likely enough, with every label's probability."""
         if not texts:  # scikit-learn refuses an empty batch
             return
-        names = self.task.label_names
-        for row in label_probabilities(self.pipeline, list(texts), self.task).tolist():
-            yield Prediction(decide(row, self.task, self.thresholds), probabilities=dict(zip(names, row, strict=True)))
+        task, fitted = self._ready
+        thresholds = fitted.thresholds or (DEFAULT_THRESHOLD,) * len(task.labels)
+        for row in label_probabilities(fitted.model, list(texts), task).tolist():
+            yield Prediction(decide(row, task, thresholds), probabilities=dict(zip(task.label_names, row, strict=True)))
 
     def save(self, folder: Path) -> None:
         """Write the fitted pipeline, the thresholds and what was tried."""
         from skops.io import dump
 
-        dump(self.pipeline, folder / FILE)
-        (folder / THRESHOLDS).write_text(json.dumps(self.thresholds), encoding="utf-8")
-        (folder / TRIALS).write_bytes(TypeAdapter(tuple[Trial, ...]).dump_json(self.trials))
+        fitted = self._ready[1]
+        dump(fitted.model, folder / FILE)
+        (folder / THRESHOLDS).write_text(json.dumps(fitted.thresholds), encoding="utf-8")
+        (folder / TRIALS).write_bytes(TypeAdapter(tuple[Trial, ...]).dump_json(fitted.trials))
 
     def load_from(self, folder: Path, task: Task) -> None:
         """Read what `save` wrote; a file that names types unknown to skops is refused."""
-        self.task = task
-        self.pipeline = read_fitted(folder / FILE)
-        thresholds = folder / THRESHOLDS
-        saved = json.loads(thresholds.read_text(encoding="utf-8")) if thresholds.exists() else ()
-        self.thresholds = tuple(saved) or (DEFAULT_THRESHOLD,) * len(task.labels)
-        trials = folder / TRIALS
-        self.trials = TypeAdapter(tuple[Trial, ...]).validate_json(trials.read_bytes()) if trials.exists() else ()
+        model, thresholds, trials = read_fitted(folder / FILE), folder / THRESHOLDS, folder / TRIALS
+        self._state = (
+            task,
+            Fitted(
+                model,
+                TypeAdapter(tuple[Trial, ...]).validate_json(trials.read_bytes()) if trials.exists() else (),
+                tuple(json.loads(thresholds.read_text(encoding="utf-8"))) if thresholds.exists() else (),
+            ),
+        )
 
     def details(self) -> Details:
         """Return the number of weights and intercepts of the logistic regression, and the strengths tried."""
-        return Details(n_parameters=n_weights(self.pipeline[-1]), trials=self.trials)
+        fitted = self._ready[1]
+        return Details(n_parameters=n_weights(fitted.model[-1]), trials=fitted.trials)
+
+    @property
+    def _ready(self) -> tuple[Task, Fitted]:
+        if self._state is None:
+            raise BenchError("the classifier is not ready: call fit or load_from before it answers or is saved")
+        return self._state
 
     def _fit_features(self, texts: Sequence[str]) -> tuple[Any, Any]:
         """Return the fitted features and the texts' vectors.
@@ -118,8 +115,11 @@ class Linear(Classifier[LinearSettings]):
         such as emoji or digits alone, are told apart by their single characters.
         """
         for features in (self._features(min_df=2), self._features(min_df=1)):
-            with suppress(ValueError):  # scikit-learn's "empty vocabulary" and "no terms remain" have no type of theirs
+            try:
                 return features, features.fit_transform(texts)
+            except ValueError as error:  # these have no type of their own
+                if not any(reason in str(error) for reason in NO_VOCABULARY):
+                    raise
         features = self._single_characters()
         return features, features.fit_transform(texts)
 

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import BaseModel, Field, field_validator
 
-from classifiers.embedding import EmbeddingClassifier, EmbeddingSettings, Vectors, read_state, read_vectors
+from classifiers.embedding import EmbeddingClassifier, EmbeddingSettings, Vectors, read_vectors
+from classifiers.finetune.base import Network
+from classifiers.finetune.saved import Saved, read_state
 from classifiers.heads.multilabel import Rows, label_matrix, tune_thresholds
 from classifiers.interface import Details, Label, Listener, Message, Prediction, Progress, Task, silent
 
@@ -99,7 +101,7 @@ class ZeroShot(EmbeddingClassifier[ZeroShotSettings]):
         listen: Listener = silent,
     ) -> None:
         """Describe the labels; calibrate on validation messages, where there are any."""
-        self.task = task
+        self._task, self.thresholds = task, ()
         self._describe()
         plain = self.settings.temperature or PLAIN_TEMPERATURE[self.settings.kind]
         self.fitted = Fitted(temperature=plain, cutoff=PLAIN_CUTOFF[self.settings.kind])
@@ -121,24 +123,6 @@ class ZeroShot(EmbeddingClassifier[ZeroShotSettings]):
         for row in self._probabilities_of(self._scores(texts)).tolist() if texts else ():
             yield self.prediction(row)
 
-    def save(self, folder: Path) -> None:
-        """Write the encoder, the labels' vectors and the calibration."""
-        (folder / STATE).write_text(self.fitted.model_dump_json(), encoding="utf-8")
-        if self.cross is None:
-            np.save(folder / LABELS, self.labels, allow_pickle=False)
-            super().save(folder)
-        else:
-            self.cross.save(folder)
-            self._saved.write(folder)
-
-    def load_from(self, folder: Path, task: Task) -> None:
-        """Read what `save` wrote; raises BenchError if it is not whole."""
-        super().load_from(folder, task)
-        self.fitted = read_state(folder / STATE, Fitted)
-        if self.encoder is not None:
-            width = int(self.encoder.model.config.hidden_size)
-            self.labels = read_vectors(folder / LABELS, n=len(task.labels), width=width)
-
     def close(self) -> None:
         """Drop the model."""
         super().close()
@@ -146,13 +130,27 @@ class ZeroShot(EmbeddingClassifier[ZeroShotSettings]):
 
     def details(self) -> Details:
         """Say that no label was learnt from, and what the calibration came to."""
-        details = super().details()
-        if self.cross is not None:
-            details = replace(
-                details, device=self.cross.device, precision="float32", n_parameters=self.cross.n_parameters
-            )
         metadata = {"temperature": round(self.fitted.temperature, 4)}
-        return replace(details, n_labelled=self.fitted.n_labelled, metadata=metadata)
+        return replace(super().details(), n_labelled=self.fitted.n_labelled, metadata=metadata)
+
+    @property
+    def _described(self) -> Network:
+        return self.cross or self.network
+
+    def _write(self, folder: Path) -> None:
+        """Write the encoder, the labels' vectors and the calibration."""
+        (folder / STATE).write_text(self.fitted.model_dump_json(), encoding="utf-8")
+        if self.cross is not None:
+            self.cross.save(folder)
+            return
+        np.save(folder / LABELS, self.labels, allow_pickle=False)
+        super()._write(folder)
+
+    def _read(self, folder: Path, saved: Saved) -> None:
+        super()._read(folder, saved)
+        self.fitted = read_state(folder / STATE, Fitted)
+        if self.cross is None:
+            self.labels = read_vectors(folder / LABELS, n=len(self.task.labels), width=self.network.width)
 
     def _open(self, folder: Path) -> None:
         if self.settings.kind == "embedding":
@@ -160,7 +158,7 @@ class ZeroShot(EmbeddingClassifier[ZeroShotSettings]):
             return
         from classifiers.cross_encoder import PairScorer
 
-        self.cross = PairScorer.open(folder, self.settings.as_encoder, threads=self.threads)
+        self.cross = PairScorer.open(folder, self.settings)
 
     def _describe(self) -> None:
         """Embed the labels' descriptions; a cross-encoder reads them beside every message."""

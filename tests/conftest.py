@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from samples import word_pieces
 
 from classifiers.interface import Message, Task
 from classifiers.models.cache import local_model
@@ -104,6 +105,22 @@ def _distilbert_weights(bert: object) -> dict[str, object]:
     kinds = weights.pop("embeddings.token_type_embeddings.weight")
     weights["embeddings.position_embeddings.weight"] = weights["embeddings.position_embeddings.weight"] + kinds[0]
     return {k: v for k, v in weights.items() if not k.startswith("pooler") and "_ids" not in k}
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory: pytest.TempPathFactory, messages: list[Message]) -> Path:
+    """A BERT of two layers with random weights, and a tokenizer trained on the messages."""
+    from transformers import BertConfig, BertModel, set_seed
+
+    folder = tmp_path_factory.mktemp("bert")
+    tokenizer = word_pieces([m.text for m in messages])
+    tokenizer.save_pretrained(folder)
+    set_seed(0)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    BertModel(
+        BertConfig(vocab_size=len(tokenizer), max_position_embeddings=64, pad_token_id=1, **sizes)
+    ).save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

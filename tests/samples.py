@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -86,3 +89,50 @@ def write_sweep(folder: Path, *, seeds: list[int], rows: str = "", top: str = ""
 def hear_interrupts() -> None:
     """Let a process that is started hear Ctrl-C: one started by a test run in the background inherits deafness."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def word_pieces(texts: list[str]) -> Any:
+    """Train a small tokenizer of BERT's kind; other kinds of models read its tokens as well."""
+    from tokenizers import BertWordPieceTokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    names = {"unk": "[UNK]", "pad": "[PAD]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}  # the padding is 1
+    trained = BertWordPieceTokenizer()
+    trained.train_from_iterator(texts, vocab_size=300, show_progress=False, special_tokens=list(names.values()))
+    special: Any = {f"{kind}_token": token for kind, token in names.items()}
+    return PreTrainedTokenizerFast(tokenizer_object=trained._tokenizer, **special)
+
+
+STRANGER = """
+import json, os, sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("bench", "classifiers"):
+            raise ModuleNotFoundError(f"{name} is hidden")
+
+sys.meta_path.insert(0, Absent())
+os.environ.update(HF_HUB_OFFLINE="1", TQDM_DISABLE="1")
+given = json.load(sys.stdin)
+"""
+
+
+def ask_stranger(code: str, at: Path, **given: Any) -> Any:
+    """Run code in a fresh process that cannot import this project, and return what it left in `answer`.
+
+    Args:
+        code: reads `given`, a dictionary of what is handed over, and sets `answer`; both go as JSON.
+        at: where it runs.
+        given: what is handed over.
+    """
+    script = f"{STRANGER}{code}\nprint('answer:' + json.dumps(answer))"
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", script],
+        input=json.dumps(given),
+        capture_output=True,
+        text=True,
+        cwd=at,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout.rpartition("answer:")[2])

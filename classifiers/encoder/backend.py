@@ -2,65 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
+from classifiers.encoder.export.exported import Exported
 from classifiers.encoder.settings import EncoderSettings
-from classifiers.errors import BenchError
+from classifiers.finetune.base import TokenClassifier, ready
+from classifiers.finetune.saved import Measured, Saved
 from classifiers.finetune.tokens import MessageTokens
-from classifiers.heads.multilabel import DEFAULT_THRESHOLD, Rows, decide, label_matrix, tune_thresholds
-from classifiers.interface import (
-    Attempt,
-    Classifier,
-    Details,
-    FetchReport,
-    Listener,
-    Message,
-    ModelFile,
-    Prediction,
-    Task,
-    Trial,
-    quiet,
-    silent,
-)
-from classifiers.models.cache import first_model
+from classifiers.heads.multilabel import Rows
+from classifiers.interface import Details, Listener, Message, Task, Trial, silent
 from classifiers.sampling import stratified_sample
 
 if TYPE_CHECKING:
-    import torch
-
-    from classifiers.encoder.export.exported import Exported
     from classifiers.encoder.frozen import Frozen
     from classifiers.finetune.fine_tuned import FineTuned
-    from classifiers.finetune.saved import Measured, Saved
+    from classifiers.finetune.sentence import SentenceEncoder
     from classifiers.finetune.trainer import Encoded
 
 MAX_COMPARED = 1000
 
+Answering = Union["FineTuned", "Frozen", Exported]
 
-class Encoder(Classifier[EncoderSettings]):
+
+class Encoder(TokenClassifier[EncoderSettings, Answering]):
     """A pre-trained encoder, fine-tuned whole or frozen under a logistic regression."""
 
     settings_type = EncoderSettings
-    batch_size = 512
-    task: Task
-    fitted: FineTuned | Frozen | Exported
-    tokens: MessageTokens
 
     def __init__(self, settings: EncoderSettings | None = None, *, seed: int = 0, threads: int = 1) -> None:
         super().__init__(settings, seed=seed, threads=threads)
-        self._notes: tuple[str, ...] = ()
-        self.thresholds: tuple[float, ...] = ()
-        self._models: tuple[ModelFile, ...] = ()
-        self._model_name = ""
+        self._folder: Path | None = None
         self._measured: tuple[Measured, ...] = ()
         self._trials: tuple[Trial, ...] = ()
-        self._origin: FineTuned | Frozen | None = None
+        self._exported: FineTuned | None = None
         self._exports = ExitStack()
 
     def supports(self, task: Task) -> str | None:
@@ -69,27 +50,16 @@ class Encoder(Classifier[EncoderSettings]):
             return 'head = "setfit" needs messages of one label each; use "linear" or "softmax"'
         return None
 
-    def fetch(self, report: FetchReport = quiet) -> None:
-        """Fetch the first of the named models that is available."""
-        first_model(self.settings.model, "encoder", report=report, allow_pickle=self.settings.allow_pickle)
-
-    def model_files(self) -> tuple[ModelFile, ...]:
-        """Return the weights of the first of the named models that is available."""
-        return first_model(self.settings.model, "encoder", allow_pickle=self.settings.allow_pickle)[0].files
-
     def load(self) -> None:
         """Find the weights and read the tokenizer; the head's size is known only in `fit`."""
-        import torch
-
-        torch.set_num_threads(self.threads)
-        local, refusals = first_model(self.settings.model, "encoder", allow_pickle=self.settings.allow_pickle)
-        self._models, self._model_name = local.files, local.name
+        local = self._find_model()
         if not self.settings.pretrained:
-            self._notes += ("trained from random weights: only the architecture is that of the model named",)
-        if refusals:
-            self._notes += (f"'{local.name}' was run in place of '{self.settings.model[0]}': {refusals[0]}",)
+            self._notes = (
+                "trained from random weights: only the architecture is that of the model named",
+                *self._notes,
+            )
         self._folder = local.path
-        self.tokens = MessageTokens.open(local.path, self.settings)
+        self._tokens = self._open_tokens(local.path)
 
     def fit(
         self,
@@ -110,34 +80,32 @@ class Encoder(Classifier[EncoderSettings]):
         from classifiers.finetune.trainer import Encoded
 
         set_seed(self.seed)
-        self.task = task
+        self._task, self.thresholds = task, ()
         parts = self._encode(train), self._encode(validation)
         if targets is not None:
             parts = Encoded(parts[0].input_ids, targets.tolist()), parts[1]
         self._learn(train, validation, parts, listen)
-        if task.takes_several and validation:
-            rows = np.array(self.tokens.run_by_length(parts[1].input_ids, self.fitted.probabilities))
-            self.thresholds = tune_thresholds(rows, label_matrix(validation, task.label_names))
+        self._tune_thresholds(validation, parts[1].input_ids)
 
     def _learn(
         self, train: Sequence[Message], validation: Sequence[Message], parts: tuple[Encoded, Encoded], listen: Listener
     ) -> None:
         from classifiers.finetune.fine_tuned import FineTuned
 
-        probe = None
-        if not self.settings.trains_all_layers or self.settings.probes_first(self._folder):
+        settings, folder, probe = self.settings, ready(self._folder), None
+        if not settings.trains_all_layers or settings.probes_first(folder):
             probe = self._fit_linear_head(train, validation, parts, listen)
         self._trials = probe.trials if probe else ()
-        if probe and not self.settings.trains_all_layers:
-            self.fitted = self._origin = probe
+        if probe and not settings.trains_all_layers:
+            self._network, self.thresholds = probe, probe.thresholds
             return
         if probe:
-            tuned = FineTuned.begin(probe.model, probe.head, probe.task, self.settings)
+            tuned = FineTuned.begin(probe.encoder, probe.head, probe.task, settings)
         else:
-            tuned = FineTuned.start(self._folder, self.task, self.settings, device=self._device())
+            tuned = FineTuned.start(folder, self.task, settings, device=self._device())
         tuned.fit(self.tokens.tokenizer, parts, seed=self.seed, listen=listen)
-        self.fitted = self._origin = tuned
-        if self.settings.runtime != "torch":
+        self._network = tuned
+        if settings.runtime != "torch":
             self._choose_runtime(tuned, validation or train)
 
     def _choose_runtime(self, tuned: FineTuned, messages: Sequence[Message]) -> None:
@@ -147,93 +115,89 @@ class Encoder(Classifier[EncoderSettings]):
         compared = stratified_sample(messages, MAX_COMPARED, self.seed)
         ids = self.tokens.ids([m.text for m in compared])[0]
         mixed, ordered = (list(self.tokens.batches(listed)) for listed in (ids, sorted(ids, key=len)))
-        comparison = Comparison(mixed, ordered, [self.tokens.padded([i]) for i in ids], self._answer)
+        comparison = Comparison(mixed, ordered, [self.tokens.padded([i]) for i in ids], self._labels)
         folder = Path(self._exports.enter_context(TemporaryDirectory(prefix="bench-export-")))
         choice = choose(tuned, self.settings.runtime, comparison, folder, threads=self.threads)
-        self.fitted = choice.fitted
-        self._measured = choice.measured
+        self._network, self._exported, self._measured = choice.fitted, tuned, choice.measured
 
     def _fit_linear_head(
         self, train: Sequence[Message], validation: Sequence[Message], parts: tuple[Encoded, Encoded], listen: Listener
     ) -> Frozen:
         from classifiers.encoder.frozen import Frozen
 
-        device = self._device()
+        encoder = self._sentence_encoder(train, listen)
+        vectors = [np.array(list(self.tokens.run_by_length(part.input_ids, encoder.embed))) for part in parts]
+        embedded = (vectors[0], train), (vectors[1], validation)
+        return Frozen.fit(encoder, self.task, embedded, seed=self.seed, listen=listen)
+
+    def _sentence_encoder(self, train: Sequence[Message], listen: Listener) -> SentenceEncoder:
+        """Read the encoder as it is, or tune its embeddings on pairs of messages."""
+        from classifiers.finetune.sentence import SentenceEncoder
+
+        folder, device = ready(self._folder), self._device()
         if self.settings.head == "setfit":
             from classifiers.encoder.setfit import tune_embeddings
 
-            body = tune_embeddings(self._folder, train, self.settings, device=device, seed=self.seed, listen=listen)
-            frozen = Frozen(body, None, self.task)
-        else:
-            frozen = Frozen.start(self._folder, self.task, self.settings, device=device)
-        vectors = [np.array(list(self.tokens.run_by_length(part.input_ids, frozen.embed))) for part in parts]
-        frozen.fit(((vectors[0], train), (vectors[1], validation)), seed=self.seed, listen=listen)
-        return frozen
+            return tune_embeddings(folder, train, self.settings, device=device, seed=self.seed, listen=listen)
+        return SentenceEncoder.open(folder, self.settings.reading, device=device)
 
-    def predict(self, texts: Sequence[str]) -> Iterator[Prediction]:
-        """Return label and probabilities; batched by length, answered in the given order."""
-        ids, truncated = self.tokens.ids(texts)
-        rows = self.tokens.run_by_length(ids, self.fitted.probabilities)
-        for row, tokens, cut in zip(rows, ids, truncated, strict=True):
-            yield self._prediction(row, len(tokens), cut)
+    def close(self) -> None:
+        """Drop model, tokenizer and exported files."""
+        super().close()
+        self._exported = None
+        self._exports.close()
 
-    def save(self, folder: Path) -> None:
-        """Write weights (safetensors), tokenizer and, last, what else `load_from` needs."""
-        from classifiers.encoder.export.exported import Exported
-        from classifiers.finetune.saved import Saved
-
-        assert self._origin is not None
-        self._origin.save(folder)
-        if isinstance(self.fitted, Exported):
-            self.fitted.save(folder)
-        self.tokens.tokenizer.save_pretrained(folder)
-        saved = Saved(
-            labels=self.task.label_names,
-            models=self._models,
-            model_name=self._model_name,
-            notes=self._notes,
-            thresholds=self.thresholds,
-            runtime=self._runtime,
-            n_parameters=self.fitted.n_parameters,
-            measured=self._measured,
+    def details(self) -> Details:
+        """Name the model that ran, where and in which precision, and what every runtime tried gave."""
+        tried = {
+            f"{way.runtime} {what}": round(float(value), 4)
+            for way in self._measured
+            for what, value in (("equal", way.equal), ("/s", way.messages_per_s), ("ms", way.single_ms))
+        }
+        return replace(
+            super().details(),
+            bytes_on_disk=self.network.bytes_on_disk if isinstance(self.network, Exported) else None,
             trials=self._trials,
+            metadata={"runtime": self._runtime, **tried},
         )
-        saved.write(folder)
 
-    def load_from(self, folder: Path, task: Task) -> None:
-        """Read what `save` wrote.
+    def _answer(self, batch: Any) -> list[list[float]]:
+        return self.network.probabilities(batch)
 
-        Raises:
-            BenchError: if the folder holds no whole model or one of another task.
-        """
-        import torch
-        from safetensors import SafetensorError
+    def _write(self, folder: Path) -> None:
+        network = self.network
+        if isinstance(network, Exported):
+            self._origin_of(network).save(folder)
+        network.save(folder)
+        self.tokens.save(folder)
 
-        from classifiers.finetune.saved import read_saved
+    def _origin_of(self, exported: Exported) -> FineTuned:
+        """Return the model that was exported; one that was read again lies beside its export."""
+        from classifiers.finetune.fine_tuned import FineTuned
 
-        torch.set_num_threads(self.threads)
-        saved = read_saved(folder, task)
-        self.task = task
-        self.thresholds, self._measured, self._trials = saved.thresholds, saved.measured, saved.trials
-        self._models, self._model_name, self._notes = saved.models, saved.model_name, saved.notes
-        try:
-            self._open(folder, saved)
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise BenchError(f"the encoder in {folder} cannot be read: {reason}; run the benchmark again") from error
+        return self._exported or FineTuned.load(exported.folder, self.task, self.settings, device=self._device())
 
-    def _open(self, folder: Path, saved: Saved) -> None:
-        from classifiers.encoder.export.exported import Exported
+    def _saved(self) -> Saved:
+        more = {
+            "runtime": self._runtime,
+            "n_parameters": self.network.n_parameters,
+            "measured": self._measured,
+            "trials": self._trials,
+        }
+        return super()._saved().model_copy(update=more)
+
+    def _read(self, folder: Path, saved: Saved) -> None:
         from classifiers.encoder.frozen import Frozen
         from classifiers.finetune.fine_tuned import FineTuned
 
-        self.tokens = MessageTokens.open(folder, self.settings)
+        self._measured, self._trials = saved.measured, saved.trials
+        self._tokens = self._open_tokens(folder)
         if not self.settings.trains_all_layers:
-            self.fitted = Frozen.load(folder, self.task, device=self._device())
+            self._network = Frozen.load(folder, self.task, device=self._device())
         elif saved.runtime == "torch":
-            self.fitted = FineTuned.load(folder, self.settings, device=self._device())
+            self._network = FineTuned.load(folder, self.task, self.settings, device=self._device())
         else:
-            self.fitted = Exported.open(
+            self._network = Exported.open(
                 folder,
                 saved.runtime,
                 n_parameters=saved.n_parameters,
@@ -241,55 +205,14 @@ class Encoder(Classifier[EncoderSettings]):
                 threads=self.threads,
             )
 
-    def close(self) -> None:
-        """Drop model, tokenizer and exported files."""
-        vars(self).pop("fitted", None)
-        self._origin = None
-        self._exports.close()
-        vars(self).pop("tokens", None)
-
-    def details(self) -> Details:
-        """Name the model that ran, where and in which precision, and what every runtime tried gave."""
-        tried = {
-            f"{tried.runtime} {what}": round(float(value), 4)
-            for tried in self._measured
-            for what, value in (
-                ("equal", tried.equal),
-                ("/s", tried.messages_per_s),
-                ("ms", tried.single_ms),
-            )
-        }
-        return Details(
-            model=self._model_name,
-            models=self._models,
-            device=str(self.fitted.device),
-            precision=self.fitted.precision,
-            n_parameters=self.fitted.n_parameters,
-            bytes_on_disk=getattr(self.fitted, "bytes_on_disk", None),
-            notes=self._notes,
-            trials=self._trials,
-            metadata={"runtime": self._runtime, **tried},
-        )
-
     @property
-    def _runtime(self) -> Any:
-        return getattr(self.fitted, "runtime", "torch")
+    def _runtime(self) -> str:
+        return self.network.runtime if isinstance(self.network, Exported) else "torch"
 
-    def _device(self) -> torch.device:
-        from classifiers.finetune.trainer import chosen_device
-
-        return chosen_device(self.settings.device)
+    def _open_tokens(self, folder: Path) -> MessageTokens:
+        return MessageTokens.open(folder, self.settings.max_length, fixed=self.settings.padding == "max_length")
 
     def _encode(self, messages: Sequence[Message]) -> Encoded:
         from classifiers.finetune.trainer import Encoded
 
         return Encoded.of(self.tokens.ids([m.text for m in messages])[0], messages, self.task)
-
-    def _answer(self, row: Sequence[float]) -> tuple[str, ...]:
-        return decide(row, self.task, self.thresholds or (DEFAULT_THRESHOLD,) * len(row))
-
-    def _prediction(self, row: list[float], tokens: int, truncated: bool) -> Prediction:
-        labels = self._answer(row)
-        attempt = Attempt(raw=", ".join(labels), labels=labels, valid=True, prompt_tokens=tokens)
-        probabilities = dict(zip(self.task.label_names, row, strict=True))
-        return Prediction(labels, probabilities=probabilities, attempts=(attempt,), truncated=truncated)

@@ -19,6 +19,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from classifiers.encoder.settings import EncoderSettings
 from classifiers.errors import BenchError
+from classifiers.finetune.sentence import Pooling, SentenceEncoder, pooling_of
 from classifiers.interface import Listener, Message, Progress
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def tune_embeddings(
     device: torch.device,
     seed: int,
     listen: Listener,
-) -> PreTrainedModel:
+) -> SentenceEncoder:
     """Return the encoder in `folder`, trained on `pairs_per_message` pairs for every message.
 
     Raises:
@@ -48,7 +49,8 @@ def tune_embeddings(
         raise BenchError('head = "setfit" needs training messages of two labels or more; use head = "linear"')
     if len(messages) > MAX_MESSAGES:
         messages = random.Random(seed).sample(list(messages), MAX_MESSAGES)
-    body = _sentence_encoder(folder, settings, device)
+    pooling = pooling_of(folder)
+    body = _sentence_encoder(folder, pooling, settings, device)
     tuned: PreTrainedModel = body[0].auto_model
     if settings.freezes_embeddings_for(tuned.config.hidden_size):
         tuned.get_input_embeddings().requires_grad_(False)  # type: ignore[no-untyped-call]
@@ -74,7 +76,7 @@ def tune_embeddings(
         trainer.st_trainer.remove_callback(ProgressCallback)
         trainer.st_trainer.remove_callback(PrinterCallback)
         trainer.train_embeddings([m.text for m in messages], [m.label for m in messages])
-    return tuned.eval()  # type: ignore[no-untyped-call,no-any-return]
+    return SentenceEncoder(tuned.eval(), pooling)  # type: ignore[no-untyped-call]
 
 
 def _setfit() -> Any:
@@ -85,13 +87,13 @@ def _setfit() -> Any:
     return setfit
 
 
-def _sentence_encoder(folder: Path, settings: EncoderSettings, device: torch.device) -> Any:
-    """Pool as the head's embeddings are pooled, whatever the folder says of itself."""
+def _sentence_encoder(folder: Path, pooling: Pooling, settings: EncoderSettings, device: torch.device) -> Any:
+    """Read it for training, pooled as the head's embeddings are."""
     from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+    from sentence_transformers.sentence_transformer import modules
 
     plain = {"trust_remote_code": False}
-    transformer = Transformer(
+    transformer = modules.Transformer(
         str(folder),
         max_seq_length=settings.max_length,
         model_kwargs=settings.reading,
@@ -99,7 +101,8 @@ def _sentence_encoder(folder: Path, settings: EncoderSettings, device: torch.dev
         processor_kwargs=plain,
     )
     width = transformer.get_embedding_dimension()
-    return SentenceTransformer(modules=[transformer, Pooling(width, "mean"), Normalize()], device=str(device))
+    pooled = [transformer, modules.Pooling(width, pooling), modules.Normalize()]
+    return SentenceTransformer(modules=pooled, device=str(device))
 
 
 class _Teller(TrainerCallback):

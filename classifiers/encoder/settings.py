@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from classifiers.finetune.saved import Runtime
-from classifiers.finetune.settings import TrainingSettings
+from classifiers.finetune.settings import ModelNames, TrainingSettings
 
 PRESETS: dict[str, dict[str, Any]] = {
     # the blog post's loop: plain AdamW at a constant rate, every message padded to 128 tokens
@@ -37,25 +37,20 @@ PRESETS: dict[str, dict[str, Any]] = {
 class EncoderSettings(TrainingSettings):
     """What an encoder answers with; the settings of training are those of `TrainingSettings`.
 
-    `model` is tried in order: the first that is available is used. `head`: `softmax` is the library's, begun at random;
-    `probe` a linear layer on the mean embedding, begun from a logistic regression; `auto` is `probe` for encoders
-    trained to embed sentences, else `softmax`. `head = "linear"` leaves it at the logistic regression on the frozen
-    encoder's embeddings; the settings of training then play no part. `head = "setfit"` first
-    tunes the embeddings on `pairs_per_message` pairs of messages, at `pair_learning_rate`. `runtime` is what
-    answers: torch, an export (a processor's only), or with `auto` the fastest that answers as torch does.
+    `head`: `softmax` is the library's, begun at random; `probe` a linear layer on the sentence embedding, begun from a
+    logistic regression; `auto` is `probe` for encoders trained to embed sentences, else `softmax`. `head = "linear"`
+    leaves it at the logistic regression on the frozen encoder's embeddings; the settings of training then play no part.
+    `head = "setfit"` first tunes the embeddings on `pairs_per_message` pairs of messages, at `pair_learning_rate`.
+    Embeddings are pooled as the model's own `1_Pooling/config.json` says, by the mean where it has none. `runtime` is
+    what answers: torch, an export (a processor's only), or with `auto` the fastest that answers as torch does.
     """
 
     preset: Literal["blog"] | None = None
-    model: tuple[str, ...] = Field(default=("distilbert-base-uncased", "minilm-l6"), min_length=1)
+    model: ModelNames = ("distilbert-base-uncased", "minilm-l6")
     head: Literal["auto", "softmax", "probe", "linear", "setfit"] = "auto"
     pairs_per_message: int = Field(default=20, gt=0)
     pair_learning_rate: float = Field(default=2e-5, gt=0)
     runtime: Runtime = "torch"
-
-    @field_validator("model", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: object) -> object:
-        return (value,) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _random_weights_are_trained(self) -> EncoderSettings:

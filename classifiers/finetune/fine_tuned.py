@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from classifiers.finetune.settings import TrainingSettings
-from classifiers.finetune.trainer import Encoded, precision_for, problem_type, takes_several, train
+from classifiers.finetune.tokens import body_folder
+from classifiers.finetune.trainer import Encoded, label_config, precision_for, takes_several, train
 from classifiers.interface import Listener, Task
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from classifiers.finetune.sentence import SentenceEncoder
 
 
 @dataclass(slots=True)
@@ -34,15 +37,7 @@ class FineTuned:
         """Read the weights in `folder`, or draw random ones of the same architecture; the head is always new."""
         from transformers import AutoConfig, AutoModelForSequenceClassification
 
-        names = task.label_names
-        config = AutoConfig.from_pretrained(
-            folder,
-            num_labels=len(names),
-            problem_type=problem_type(task),
-            id2label=dict(enumerate(names)),
-            label2id={name: i for i, name in enumerate(names)},
-            trust_remote_code=False,
-        )
+        config = AutoConfig.from_pretrained(folder, **label_config(task), trust_remote_code=False)
         auto: Any = AutoModelForSequenceClassification
         if settings.pretrained:
             model = auto.from_pretrained(folder, config=config, dtype="float32", **settings.reading)
@@ -51,11 +46,11 @@ class FineTuned:
         return cls(model.to(device), settings)
 
     @classmethod
-    def begin(cls, model: PreTrainedModel, head: Any, task: Task, settings: TrainingSettings) -> FineTuned:
+    def begin(cls, encoder: SentenceEncoder, head: Any, task: Task, settings: TrainingSettings) -> FineTuned:
         """Go on from an encoder and the logistic regression fitted on its embeddings."""
         from classifiers.finetune.pooled import PooledClassifier
 
-        return cls(PooledClassifier.begin(model, head, task), settings)
+        return cls(PooledClassifier.begin(encoder, head, task), settings)
 
     def fit(
         self, tokenizer: PreTrainedTokenizerBase, parts: tuple[Encoded, Encoded], *, seed: int, listen: Listener
@@ -65,22 +60,30 @@ class FineTuned:
         self._rounded = None
 
     @classmethod
-    def load(cls, folder: Path, settings: TrainingSettings, *, device: torch.device) -> FineTuned:
+    def load(cls, folder: Path, task: Task, settings: TrainingSettings, *, device: torch.device) -> FineTuned:
         """Read what `save` wrote."""
-        from transformers import AutoConfig, AutoModelForSequenceClassification
+        from transformers import AutoModelForSequenceClassification
 
         from classifiers.finetune.pooled import PooledClassifier
 
         auto: Any = AutoModelForSequenceClassification
-        if getattr(AutoConfig.from_pretrained(folder, trust_remote_code=False), "pooled", False):
-            model: Any = PooledClassifier.read(folder)
+        if body_folder(folder) != folder:
+            model: Any = PooledClassifier.read(folder, task, device=device)
         else:
-            model = auto.from_pretrained(folder, use_safetensors=True, trust_remote_code=False)
-        return cls(model.to(device).eval(), settings)
+            model = auto.from_pretrained(folder, use_safetensors=True, trust_remote_code=False).to(device)
+        return cls(model.eval(), settings)
 
     def save(self, folder: Path) -> None:
-        """Write the weights (safetensors)."""
-        self.model.save_pretrained(folder)
+        """Write the weights (safetensors) as other programs open them.
+
+        A softmax head as transformers lays it out, a head on a sentence embedding as sentence-transformers does.
+        """
+        from classifiers.finetune.pooled import PooledClassifier
+
+        if isinstance(self.model, PooledClassifier):
+            self.model.write(folder)
+        else:
+            self.model.save_pretrained(folder)
 
     @property
     def takes_several(self) -> bool:

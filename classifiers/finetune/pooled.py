@@ -1,4 +1,4 @@
-"""A sentence encoder with a linear layer on its mean embedding, begun from a fitted logistic regression.
+"""A sentence encoder with a linear layer on its embedding, begun from a fitted logistic regression.
 
 A fresh, random layer sends large, aimless gradients into an encoder whose embeddings are good already, and spoils them
 before it has learnt anything. Fitting the layer alone first and all of it afterwards does not (Kumar et al. 2022,
@@ -8,6 +8,8 @@ training messages, against 82.9 % with a random layer on the first token and 82.
 
 from __future__ import annotations
 
+import json
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.nn.functional import normalize
-from transformers import AutoConfig, AutoModel, PreTrainedModel
+from transformers import PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from classifiers.finetune.trainer import problem_type
+from classifiers.finetune.sentence import NORMALIZE, POOLING, SentenceEncoder, sentence_embedding, write_modules
+from classifiers.finetune.settings import ModelSettings
+from classifiers.finetune.tokens import BODY
+from classifiers.finetune.trainer import label_config, takes_several
 from classifiers.heads.logistic import Model
 from classifiers.interface import Task
 
@@ -27,53 +31,60 @@ SCALE = 20.0
 """The embedding's length before the linear layer; the layer's weights are divided by it, so that the logits are the
 same and its learning rate fits the encoder's."""
 DROPOUT = 0.1
+DENSE, WEIGHTS = "3_Dense", "model.safetensors"
 UNSEEN_BIAS = -10.0
 """The logit of a label that no training message has; one that all have has the opposite."""
 
 
-def mean_embedding(body: PreTrainedModel, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-    """Return each message's mean of the last hidden states over its tokens, of length 1; shape (messages, width)."""
-    hidden = body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state.float()
-    mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
-    return normalize((hidden * mask).sum(1) / mask.sum(1).clamp(min=1), dim=-1)
-
-
 class PooledClassifier(PreTrainedModel):  # type: ignore[misc]
-    """A linear layer on the mean of the last hidden states; called as transformers' sequence classifiers are."""
+    """A linear layer on a sentence embedding; called as transformers' sequence classifiers are."""
 
     # it has no attention of its own: the body has chosen what it supports
     _supports_sdpa = _supports_flash_attn = _supports_flex_attn = True
 
-    def __init__(self, config: Any, body: PreTrainedModel) -> None:
+    def __init__(self, encoder: SentenceEncoder, task: Task) -> None:
+        config: Any = deepcopy(encoder.body.config)
+        config.update(label_config(task))
         super().__init__(config)
-        self.body = body
+        self.body = encoder.body
+        self.pooling = encoder.pooling
         self.dropout = nn.Dropout(DROPOUT)
-        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+        self.classifier = nn.Linear(encoder.width, len(task.labels))
 
     @classmethod
-    def begin(cls, body: PreTrainedModel, head: Model, task: Task) -> PooledClassifier:
-        """Put the linear layer of a logistic regression, fitted on the body's mean embeddings, behind the body."""
-        config = body.config
-        config.num_labels, config.pooled = len(task.labels), True
-        config.problem_type = problem_type(task)
-        model = cls(config, body)
-        weights, bias = layer_of(head, task, config.hidden_size)
-        with torch.no_grad():
-            model.classifier.weight.copy_(torch.from_numpy(weights / SCALE))
-            model.classifier.bias.copy_(torch.from_numpy(bias))
+    def begin(cls, encoder: SentenceEncoder, head: Model, task: Task) -> PooledClassifier:
+        """Put the linear layer of a logistic regression, fitted on the encoder's embeddings, behind the encoder."""
+        return cls._of(encoder, task, *map(torch.from_numpy, layer_of(head, task, encoder.width)))
+
+    @classmethod
+    def _of(cls, encoder: SentenceEncoder, task: Task, weights: torch.Tensor, bias: torch.Tensor) -> PooledClassifier:
+        model = cls(encoder, task)
+        model.classifier.load_state_dict({"weight": weights / SCALE, "bias": bias})
         moved: Any = model
-        return moved.to(body.device)  # type: ignore[no-any-return]
+        return moved.to(encoder.body.device)  # type: ignore[no-any-return]
 
     @classmethod
-    def read(cls, folder: Path) -> PooledClassifier:
-        """Read what `save_pretrained` wrote."""
+    def read(cls, folder: Path, task: Task, *, device: torch.device) -> PooledClassifier:
+        """Read what `write` wrote."""
         from safetensors.torch import load_file
 
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-        auto: Any = AutoModel
-        model = cls(config, auto.from_config(config, trust_remote_code=False))
-        model.load_state_dict(load_file(folder / "model.safetensors"))
-        return model
+        encoder = SentenceEncoder.open(folder, ModelSettings().reading, device=device)
+        layer = load_file(folder / DENSE / WEIGHTS)
+        return cls._of(encoder, task, layer["linear.weight"], layer["linear.bias"])
+
+    def write(self, folder: Path) -> None:
+        """Write it as sentence-transformers lays out an encoder with a dense layer, which then gives probabilities."""
+        from safetensors.torch import save_file
+
+        SentenceEncoder(self.body, self.pooling).save(folder)
+        (folder / DENSE).mkdir(exist_ok=True)
+        layer = {"linear.weight": SCALE * self.classifier.weight, "linear.bias": self.classifier.bias}
+        save_file({name: w.detach().cpu().contiguous() for name, w in layer.items()}, folder / DENSE / WEIGHTS)
+        activation = "Sigmoid" if takes_several(self.config) else "Softmax"
+        sizes = {"in_features": self.classifier.in_features, "out_features": self.classifier.out_features}
+        config = {**sizes, "bias": True, "activation_function": f"torch.nn.modules.activation.{activation}"}
+        (folder / DENSE / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
+        write_modules(folder, {BODY: "Transformer", POOLING: "Pooling", NORMALIZE: "Normalize", DENSE: "Dense"})
 
     def get_input_embeddings(self) -> nn.Module:
         """Return the word embeddings."""
@@ -81,7 +92,8 @@ class PooledClassifier(PreTrainedModel):  # type: ignore[misc]
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> SequenceClassifierOutput:
         """Return logits, shape (messages, labels)."""
-        embedding = mean_embedding(self.body, input_ids, attention_mask).to(self.classifier.weight.dtype)
+        embedding = sentence_embedding(self.body, input_ids, attention_mask, self.pooling)
+        embedding = embedding.to(self.classifier.weight.dtype)
         return SequenceClassifierOutput(logits=self.classifier(self.dropout(SCALE * embedding)))
 
 

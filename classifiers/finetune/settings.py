@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from classifiers.interface import Settings
 
@@ -13,26 +13,53 @@ SMALL = 512
 """Hidden sizes below this count as small."""
 
 
-class TrainingSettings(Settings):
+def _as_many(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+ModelNames = Annotated[tuple[str, ...], BeforeValidator(_as_many), Field(min_length=1)]
+"""Models that are tried in order, the first available one being used; a config may name one without brackets."""
+
+
+class ModelSettings(Settings):
+    """Which pre-trained model reads the messages.
+
+    `model` is tried in order, and the first that is available is used. `max_length` counts tokens. `allow_pickle` also
+    reads weights that a folder holds only as pickle (pytorch_model.bin), through torch's `weights_only`; a pickle can
+    run code when it is read, so none is read unasked.
+    """
+
+    model: ModelNames = ("minilm-l6",)
+    max_length: int = Field(default=128, ge=8)
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    allow_pickle: bool = False
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """Return how transformers is to read a folder's weights: none of its code, and no pickle unless it may."""
+        return {
+            "use_safetensors": None if self.allow_pickle else True,
+            "weights_only": True,
+            "trust_remote_code": False,
+        }
+
+
+class TrainingSettings(ModelSettings):
     """How a pre-trained model is fine-tuned; None means a default by the model's hidden size.
 
     `pretrained = false` starts the same architecture from random weights, the control that shows what pre-training
-    buys. Where `epochs` is not given, a small training part is repeated until `min_steps` are made. `max_length` counts
-    tokens, `warmup` is a share of all steps, `best_epoch` keeps the latest epoch
-    whose validation accuracy is within one standard error of the best; `patience` epochs in a row below that end the
-    training (0, the default: never, so that the schedule runs to its end). `class_weights` weighs messages by
-    how rare their label is; `auto` does so where the commonest label is over 10 times as frequent as the
-    rarest. `precision` auto takes bfloat16 or float16 where the device computes with it, else float32.
-    `freeze_embeddings` leaves the word embeddings as they are.
-    `allow_pickle` also reads weights that a folder holds only as pickle (pytorch_model.bin), through torch's
-    `weights_only`; a pickle can run code when it is read, so none is read unasked.
+    buys. Where `epochs` is not given, a small training part is repeated until `min_steps` are made. `warmup` is a share
+    of all steps, `best_epoch` keeps the latest epoch whose validation accuracy is within one standard error of the
+    best; `patience` epochs in a row below that end the training (0, the default: never, so that the schedule runs to
+    its end). `class_weights` weighs messages by how rare their label is; `auto` does so where the commonest label is
+    over 10 times as frequent as the rarest. `precision` auto takes bfloat16 or float16 where the device computes with
+    it, else float32. `freeze_embeddings` leaves the word embeddings as they are.
     """
 
     epochs: int | None = Field(default=None, gt=0)
     min_steps: int = Field(default=100, ge=0)
     learning_rate: float | None = Field(default=None, gt=0)
     batch_size: int = Field(default=16, gt=0)
-    max_length: int = Field(default=128, ge=8)
     padding: Literal["longest", "max_length"] = "longest"
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     warmup: float = Field(default=0.1, ge=0, lt=1)
@@ -46,17 +73,6 @@ class TrainingSettings(Settings):
     class_weights: Literal["auto", "balanced", "none"] = "auto"
     compile: bool = False
     pretrained: bool = True
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    allow_pickle: bool = False
-
-    @property
-    def reading(self) -> dict[str, Any]:
-        """Return how transformers is to read a folder's weights: none of its code, and no pickle unless it may."""
-        return {
-            "use_safetensors": None if self.allow_pickle else True,
-            "weights_only": True,
-            "trust_remote_code": False,
-        }
 
     def epochs_for(self, hidden_size: int, n_messages: int) -> int:
         """Return the number of passes over the training part: small models and small parts need more."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from classifiers.finetune.settings import TrainingSettings
+from classifiers.errors import BenchError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -15,23 +16,37 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 BATCH = 32
 UNLIMITED = 1 << 30
+BODY = "0_Transformer"
+"""Where a saved sentence encoder has its transformer and tokenizer, as in sentence-transformers' layout."""
 
 Ids = Sequence[Sequence[int]]
 """Token ids, one sequence per message."""
 
 
+def body_folder(folder: Path) -> Path:
+    """Return where transformer and tokenizer lie: in a folder of their own where a sentence encoder was saved."""
+    body = folder / BODY
+    return body if body.is_dir() else folder
+
+
 def token_limit(folder: Path) -> int:
     """Return how many tokens a model has positions for.
 
-    RoBERTa and its kin begin to count after the padding token's number, and so have that many fewer.
+    It is the size of the model's own position table, less the rows up to the padding token's number where the table
+    has one: RoBERTa, CamemBERT, MPNet and their kin begin to count behind it.
     """
-    from transformers import AutoConfig
+    import torch
+    from transformers import AutoConfig, AutoModel
 
     config: Any = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    auto: Any = AutoModel
+    with torch.device("meta"):  # the layers alone, without their weights
+        model = auto.from_config(config, trust_remote_code=False)
+    for name, table in model.named_modules():
+        if name.endswith("position_embeddings") and isinstance(table, torch.nn.Embedding):
+            return table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
     most = getattr(config, "max_position_embeddings", None)
-    if not isinstance(most, int) or most <= 0:
-        return UNLIMITED  # relative positions
-    return most - config.pad_token_id - 1 if "roberta" in config.model_type else most
+    return most if isinstance(most, int) and most > 0 else UNLIMITED  # without a table positions are relative
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +58,28 @@ class MessageTokens:
     fixed: bool
 
     @classmethod
-    def open(cls, folder: Path, settings: TrainingSettings) -> MessageTokens:
-        """Read the tokenizer of the model in a folder."""
+    def open(cls, folder: Path, max_length: int, *, fixed: bool = False) -> MessageTokens:
+        """Read the tokenizer of the model in a folder, or the one `save` wrote there.
+
+        Raises:
+            BenchError: if it has no padding token, without which messages cannot be put into one batch.
+        """
         from transformers import AutoTokenizer
 
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        limit = min(settings.max_length, int(tokenizer.model_max_length), token_limit(folder))
-        return cls(tokenizer, limit, settings.padding == "max_length")
+        body = body_folder(folder)
+        tokenizer = AutoTokenizer.from_pretrained(body, trust_remote_code=False)
+        if tokenizer.pad_token is None:
+            raise BenchError(f"the tokenizer in {body} has no padding token; add pad_token to tokenizer_config.json")
+        limit = min(max_length, int(tokenizer.model_max_length), token_limit(body))
+        return cls(tokenizer, limit, fixed)
+
+    def save(self, folder: Path) -> None:
+        """Write the tokenizer beside the model that was saved in a folder, with its limit where others look for it."""
+        body = body_folder(folder)
+        self.tokenizer.save_pretrained(body)
+        if body != folder:
+            limit = json.dumps({"max_seq_length": self.limit, "do_lower_case": False})
+            (body / "sentence_bert_config.json").write_text(limit, encoding="utf-8")
 
     def ids(self, texts: Sequence[str]) -> tuple[list[list[int]], list[bool]]:
         """Return each text's token ids, and whether its end was cut off."""
@@ -81,6 +111,6 @@ class MessageTokens:
         The longest come first: what they leave free in memory is room for the shorter, while growing ones find none.
         """
         order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
-        outputs = (result for batch in self.batches([ids[i] for i in order]) for result in run(batch))
-        results = dict(zip(order, outputs, strict=True))
+        ordered = (result for batch in self.batches([ids[i] for i in order]) for result in run(batch))
+        results = dict(zip(order, ordered, strict=True))
         return [results[i] for i in range(len(ids))]

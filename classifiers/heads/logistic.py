@@ -6,82 +6,90 @@ Where a message may have several labels, every label has a regression of its own
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from classifiers.heads.multilabel import Rows, label_matrix
-from classifiers.heads.strength import Outcome, choose, cross_validate, outcome
+from classifiers.heads.strength import Fit, Outcome, Search, choose, cross_validate, outcome
 from classifiers.interface import Listener, Message, Progress, Task, Trial
 
 Model = Any
-"""A fitted scikit-learn classifier with `predict_proba`."""
+"""A fitted scikit-learn classifier, or a pipeline that ends in one, with `predict_proba`."""
 Part = tuple[Any, Sequence[Message]]
-"""Features, a matrix with a row per message (dense or sparse), and the messages."""
+"""Features, an array with a row per message (dense, sparse or of texts), and the messages."""
+Vectorise = Callable[[Any], tuple[Any, Any]]
+"""Fits a scikit-learn transformer on features; returns it, and the vectors it makes of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A fitted model and the strengths that were tried for it."""
+    """A fitted model, the strengths that were tried for it, and for several labels their thresholds."""
 
     model: Model
     trials: tuple[Trial, ...] = ()
+    thresholds: tuple[float, ...] = ()
 
 
 def fit_logistic(
-    task: Task,
-    parts: tuple[Part, Part],
-    strengths: Sequence[float],
-    *,
-    max_iterations: int,
-    seed: int,
-    listen: Listener,
+    task: Task, parts: tuple[Part, Part], search: Search, *, listen: Listener, vectorise: Vectorise | None = None
 ) -> Fitted:
     """Fit with the strength that is right most often on validation, or without validation in cross-validation.
 
     Args:
         task: says whether a message may have several labels.
         parts: training and validation part; the second may have no messages.
-        strengths: inverse regularisation strengths C.
-        max_iterations: of the solver.
-        seed: of the solver and of the folds.
+        search: what is tried.
         listen: told of every strength that is done.
+        vectorise: what turns features into numbers; it sees no message that is held out, in no fold.
     """
     (features, messages), (held_out, validation) = parts
     gold = label_matrix(messages, task.label_names)
 
-    def fitted(strength: float, places: Any = slice(None)) -> Model:
-        return _fit(task, features[places], gold[places], strength, (max_iterations, seed))
+    def learn(places: Any = slice(None)) -> Callable[[float], Model]:
+        return _learner(task, features[places], gold[places], search, vectorise)
 
-    def held_out_rows(strength: float, train: Any, others: Any) -> Rows:
-        return label_probabilities(fitted(strength, train), features[others], task)
+    def prepare(train: Any, others: Any) -> Fit:
+        fit = learn(train)
+        return lambda strength: label_probabilities(fit(strength), features[others], task)
 
     if not validation:
-        choice = cross_validate(held_out_rows, messages, gold, strengths, seed=seed, listen=listen)
-        return Fitted(fitted(choice.strength), choice.trials)
+        choice = cross_validate(prepare, messages, gold, search, several=task.takes_several, listen=listen)
+        return Fitted(learn()(choice.strength), choice.trials, choice.thresholds)
+    fit, target = learn(), label_matrix(validation, task.label_names)
     tried: list[tuple[Outcome, Model]] = []
-    for done, strength in enumerate(strengths, start=1):
+    for done, strength in enumerate(search.strengths, start=1):
         started = time.monotonic()
-        model = fitted(strength)
-        rows = label_probabilities(model, held_out, task)
-        target, seconds = label_matrix(validation, task.label_names), time.monotonic() - started
+        model = fit(strength)
+        rows, seconds = label_probabilities(model, held_out, task), time.monotonic() - started
         tried.append((outcome(strength, rows, target, several=task.takes_several, seconds=seconds), model))
-        listen(Progress(done, len(strengths)))
+        listen(Progress(done, len(search.strengths)))
     choice = choose([result for result, _ in tried], len(validation), "validation")
-    return Fitted(next(model for result, model in tried if result.strength == choice.strength), choice.trials)
+    model = next(model for result, model in tried if result.strength == choice.strength)
+    return Fitted(model, choice.trials, choice.thresholds)
 
 
-def _fit(task: Task, features: Any, gold: Rows, strength: float, solver: tuple[int, int]) -> Model:
-    """Fit one model; `solver` is its number of iterations and its seed."""
+def _learner(
+    task: Task, features: Any, gold: Rows, search: Search, vectorise: Vectorise | None
+) -> Callable[[float], Model]:
+    """Return what fits a model with a C on these messages; their vectors are made once."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.multiclass import OneVsRestClassifier
+    from sklearn.pipeline import make_pipeline
 
-    model: Model = LogisticRegression(C=strength, max_iter=solver[0], random_state=solver[1])
-    if task.takes_several:
-        return OneVsRestClassifier(model).fit(features, gold)
-    return model.fit(features, [task.label_names[i] for i in gold.argmax(axis=1)])
+    transformer, vectors = vectorise(features) if vectorise else (None, features)
+
+    def fit(strength: float) -> Model:
+        model: Model = LogisticRegression(C=strength, max_iter=search.max_iterations, random_state=search.seed)
+        if task.takes_several:
+            model = OneVsRestClassifier(model).fit(vectors, gold)
+        else:
+            model.fit(vectors, [task.label_names[i] for i in gold.argmax(axis=1)])
+        return make_pipeline(transformer, model) if transformer else model
+
+    return fit
 
 
 def label_probabilities(model: Model, features: Any, task: Task) -> Rows:

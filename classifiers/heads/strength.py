@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from classifiers.heads.multilabel import DEFAULT_THRESHOLD, Rows
+from classifiers.heads.multilabel import DEFAULT_THRESHOLD, Rows, tune_thresholds
 from classifiers.interface import Listener, Message, Progress, Trial
 from classifiers.sampling import stratified_sample
 
@@ -28,16 +28,29 @@ MAX_MESSAGES = 2000
 C = 30, which is right on 93.1 % of the test messages; choosing and fitting took 65 s on 2 cores with AVX-512."""
 SMALL, MANY_FOLDS, FEW_FOLDS = 300, 10, 5
 
-Fit = Callable[[float, NDArray[np.intp], NDArray[np.intp]], Rows]
-"""Fits with a C on messages (their places) and returns the probabilities of others, shape (messages, labels)."""
+Places = NDArray[np.intp]
+Fit = Callable[[float], Rows]
+"""Fits with a C and returns the probabilities of the messages that are held out, shape (messages, labels)."""
+Prepare = Callable[[Places, Places], Fit]
+"""Makes ready to fit on some messages and to answer others, both given by their places."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """The inverse strengths C to try, the most iterations of the solver, and the seed of solver and folds."""
+
+    strengths: Sequence[float] = STRENGTHS
+    max_iterations: int = 1000
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The chosen C and every one that was tried; no trials where none could be."""
+    """The chosen C and every one that was tried, with the thresholds of several labels; none where none could be."""
 
     strength: float
     trials: tuple[Trial, ...] = ()
+    thresholds: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +61,7 @@ class Outcome:
     accuracy: float
     log_loss: float
     seconds: float
+    thresholds: tuple[float, ...] = ()
 
 
 def choose(outcomes: Sequence[Outcome], n: int, how: str) -> Choice:
@@ -56,45 +70,48 @@ def choose(outcomes: Sequence[Outcome], n: int, how: str) -> Choice:
     trials = tuple(
         Trial({"C": o.strength, "tried_on": how}, o.accuracy, n, o.seconds, chosen=o is best) for o in outcomes
     )
-    return Choice(best.strength, trials)
+    return Choice(best.strength, trials, best.thresholds)
 
 
 def outcome(strength: float, probabilities: Rows, gold: Rows, *, several: bool, seconds: float) -> Outcome:
     """Compare probabilities with the labels' 0 and 1, both of shape (messages, labels)."""
+    thresholds: tuple[float, ...] = ()
     if several:
+        thresholds = tune_thresholds(probabilities, gold)
         right = ((probabilities > DEFAULT_THRESHOLD) == (gold > 0.5)).all(axis=1)
         of_gold = np.where(gold > 0.5, probabilities, 1 - probabilities)
     else:
         right = probabilities.argmax(axis=1) == gold.argmax(axis=1)
         of_gold = probabilities[gold > 0.5]
     loss = -float(np.log(np.clip(of_gold, 1e-6, 1)).mean())
-    return Outcome(strength, float(right.mean()), loss, seconds)
+    return Outcome(strength, float(right.mean()), loss, seconds, thresholds)
 
 
 def cross_validate(
-    fit: Fit, messages: Sequence[Message], gold: Rows, strengths: Sequence[float], *, seed: int, listen: Listener
+    prepare: Prepare, messages: Sequence[Message], gold: Rows, search: Search, *, several: bool, listen: Listener
 ) -> Choice:
     """Try every C by stratified cross-validation on the training messages.
 
     There are 10 folds for at most 300 messages and 5 for more, but no more than messages of the most frequent label.
     Where that label has a single message, nothing can be held out and C is `UNTRIED`, or the nearest in `strengths`.
     """
-    several = any(len(m.labels) != 1 for m in messages)
-    folds = list(_folds(messages, seed))
-    if not folds or len(strengths) == 1:
+    strengths = search.strengths
+    folds = list(_folds(messages, search.seed))
+    if not folds or (len(strengths) == 1 and not several):
         return Choice(min(strengths, key=lambda c: abs(np.log(c / UNTRIED))))
     held_out = np.concatenate([places for _, places in folds])
+    fits = [prepare(train, places) for train, places in folds]
     outcomes = []
     for done, strength in enumerate(strengths, start=1):
         started = time.monotonic()
-        rows = np.concatenate([fit(strength, train, places) for train, places in folds])
+        rows = np.concatenate([fit(strength) for fit in fits])
         seconds = time.monotonic() - started
         outcomes.append(outcome(strength, rows, gold[held_out], several=several, seconds=seconds))
         listen(Progress(done, len(strengths)))
     return choose(outcomes, len(held_out), f"{len(folds)}-fold cross-validation")
 
 
-def _folds(messages: Sequence[Message], seed: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+def _folds(messages: Sequence[Message], seed: int) -> Iterator[tuple[Places, Places]]:
     """Yield the places of the messages to fit on and of those held out, which in all folds together are all."""
     from sklearn.model_selection import StratifiedKFold
 

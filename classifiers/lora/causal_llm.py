@@ -65,15 +65,11 @@ class CausalLLM:
         import torch
         from transformers import AutoConfig, AutoModelForSequenceClassification, GgufConfig
 
-        from classifiers.finetune.trainer import chosen_device, precision_for, problem_type
+        from classifiers.finetune.trainer import chosen_device, label_config, precision_for
 
-        names = task.label_names
         config = AutoConfig.from_pretrained(
             **self.place,
-            num_labels=len(names),
-            problem_type=problem_type(task),
-            id2label=dict(enumerate(names)),
-            label2id={name: i for i, name in enumerate(names)},
+            **label_config(task),
             pad_token_id=self.tokens.tokenizer.pad_token_id,
             use_cache=False,
             trust_remote_code=False,
@@ -86,8 +82,7 @@ class CausalLLM:
             **unpack,
             config=config,
             dtype=getattr(torch, precision_for(settings.training, device.type)),
-            use_safetensors=True,
-            trust_remote_code=False,
+            **settings.reading,
         )
         model.score.float()
         return model.to(device)

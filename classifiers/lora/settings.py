@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from classifiers.finetune.settings import TrainingSettings
-from classifiers.interface import Settings
+from classifiers.finetune.settings import ModelNames, ModelSettings, TrainingSettings
 
 
-class LoraSettings(Settings):
+class LoraSettings(ModelSettings):
     """What is adapted, and how it is trained.
 
     `model` is tried in order: catalogue or Hub name (`owner/repository:file.gguf`, or without a file for one with a
@@ -20,7 +19,7 @@ class LoraSettings(Settings):
     computes with, the learnt ones in float32.
     """
 
-    model: tuple[str, ...] = Field(default=("smollm2-135m-instruct",), min_length=1)
+    model: ModelNames = ("smollm2-135m-instruct",)
     rank: int = Field(default=16, gt=0)
     alpha: int = Field(default=32, gt=0)
     dropout: float = Field(default=0.05, ge=0, lt=1)
@@ -28,16 +27,9 @@ class LoraSettings(Settings):
     learning_rate: float = Field(default=2e-4, gt=0)
     epochs: int | None = Field(default=None, gt=0)
     batch_size: int = Field(default=16, gt=0)
-    max_length: int = Field(default=128, ge=8)
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     best_epoch: bool = True
     patience: int = Field(default=0, ge=0)
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-
-    @field_validator("model", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: object) -> object:
-        return (value,) if isinstance(value, str) else value
 
     @property
     def training(self) -> TrainingSettings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -42,6 +43,8 @@ def fitted(task: Task, vectors: np.ndarray, labels: list[tuple[str, ...]], **set
     messages = [Message(str(i), str(i), names) for i, names in enumerate(labels)]
 
     class Given(Knn):
+        network = SimpleNamespace(device="cpu", precision="float32", n_parameters=0)  # type: ignore[assignment]
+
         def embed(self, texts: object, *, prefix: object = None) -> object:  # type: ignore[override]
             from classifiers.embedding import Embedded
 

@@ -84,7 +84,7 @@ def test_distilbert_learns_from_its_pretrained_weights(distilbert: Path, task: T
     with Encoder(settings, threads=usable_cores()) as classifier:
         classifier.load()
         classifier.fit(task, train, held_out, listen=lambda e: epochs.append(e) if isinstance(e, Epoch) else None)
-        assert classifier.fitted.model.config.model_type == "distilbert"
+        assert classifier.network.model.config.model_type == "distilbert"
         right = sum(
             p.labels == m.labels for p, m in zip(classifier.predict([m.text for m in held_out]), held_out, strict=True)
         )
@@ -152,9 +152,9 @@ def test_frozen_encoder_uses_the_embeddings_of_sentence_transformers(
     with Encoder(EncoderSettings(model=(str(minilm),), head="linear"), threads=usable_cores()) as classifier:
         classifier.load()
         classifier.fit(task, messages, messages[::4])
-        assert isinstance(classifier.fitted, Frozen)
+        assert isinstance(classifier.network, Frozen)
         ids, _ = classifier.tokens.ids(texts)
-        ours = np.array(classifier.tokens.run_by_length(ids, classifier.fitted.embed))
+        ours = np.array(classifier.tokens.run_by_length(ids, classifier.network.encoder.embed))
     theirs = SentenceTransformer(str(minilm), local_files_only=True).encode(texts, normalize_embeddings=True)
     assert ours == pytest.approx(np.asarray(theirs), abs=1e-5)
 
@@ -169,7 +169,7 @@ def test_frozen_word_embeddings_stay_and_the_rest_learns(minilm: Path, task: Tas
         with Encoder(settings, threads=usable_cores()) as classifier:
             classifier.load()
             classifier.fit(task, messages, ())
-            assert torch.equal(classifier.fitted.model.get_input_embeddings().weight, before) is frozen
+            assert torch.equal(classifier.network.model.get_input_embeddings().weight, before) is frozen
 
 
 def test_training_from_scratch_says_so_and_starts_elsewhere(minilm: Path, task: Task, messages: list[Message]) -> None:

@@ -60,10 +60,13 @@ def test_an_export_answers_as_torch_does_and_comes_back_from_disk(
         encoder.save(tmp_path)
     with Encoder(encoder.settings, seed=1, threads=usable_cores()) as again:
         again.load_from(tmp_path, task)
-        assert isinstance(again.fitted, Exported)
+        assert isinstance(again.network, Exported)
         assert list(again.predict(TEXTS)) == found
         assert again.details().n_parameters == plain.details().n_parameters
         assert again.details().metadata["runtime"] == runtime
+        (tmp_path / "copy").mkdir()
+        again.save(tmp_path / "copy")
+        assert {f.name for f in (tmp_path / "copy").iterdir()} == {f.name for f in tmp_path.iterdir()} - {"copy"}
 
 
 def test_openvino_answers_one_message_of_any_length_as_in_a_batch(minilm, task, messages) -> None:
@@ -79,7 +82,7 @@ def test_openvino_answers_one_message_of_any_length_as_in_a_batch(minilm, task, 
 
 def test_what_was_trained_in_16_bits_is_exported_in_32(minilm, task, messages) -> None:
     with trained(minilm, "onnx", task, messages, precision="bfloat16") as encoder:
-        assert "forward" not in vars(encoder._origin.model)
+        assert "forward" not in vars(encoder._exported.model)
         assert encoder.details().precision == "float32"
         assert encoder.details().metadata["onnx equal"] == 1
 

@@ -17,9 +17,9 @@ from classifiers.interface import Message, Task
 
 def closeness(encoder: Encoder, messages: list[Message]) -> float:
     """Mean cosine between messages of one label, less that between messages of two."""
-    assert isinstance(encoder.fitted, Frozen)
+    assert isinstance(encoder.network, Frozen)
     ids, _ = encoder.tokens.ids([m.text for m in messages])
-    vectors = np.array(encoder.tokens.run_by_length(ids, encoder.fitted.embed))
+    vectors = np.array(encoder.tokens.run_by_length(ids, encoder.network.encoder.embed))
     same = np.array([[a.label == b.label for b in messages] for a in messages])
     cosines = vectors @ vectors.T
     others = ~np.eye(len(messages), dtype=bool)

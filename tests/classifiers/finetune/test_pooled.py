@@ -34,10 +34,10 @@ def test_it_begins_with_the_answers_of_the_regression(minilm: Path, messages: li
     with Encoder(EncoderSettings(model=(str(minilm),), head="linear"), threads=usable_cores()) as encoder:
         encoder.load()
         encoder.fit(task, own, ())
-        frozen = encoder.fitted
+        frozen = encoder.network
         assert isinstance(frozen, Frozen)
         before = np.array([list((p.probabilities or {}).values()) for p in encoder.predict(texts)])
-        begun = FineTuned.begin(frozen.model, frozen.head, frozen.task, EncoderSettings(precision="float32"))
+        begun = FineTuned.begin(frozen.encoder, frozen.head, frozen.task, EncoderSettings(precision="float32"))
         begun.model.eval()
         ids, _ = encoder.tokens.ids(texts)
         after = np.array(encoder.tokens.run_by_length(ids, begun.probabilities))

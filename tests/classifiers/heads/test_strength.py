@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.feature_extraction.text import CountVectorizer
 
-from classifiers.heads.logistic import fit_logistic
-from classifiers.heads.multilabel import label_matrix
-from classifiers.heads.strength import STRENGTHS, UNTRIED, Outcome, choose, cross_validate
+from classifiers.heads.logistic import fit_logistic, label_probabilities
+from classifiers.heads.multilabel import DEFAULT_THRESHOLD, label_matrix, tune_thresholds
+from classifiers.heads.strength import UNTRIED, Outcome, Search, choose, cross_validate
 from classifiers.interface import Label, Message, Task, silent
-from classifiers.linear import Linear
+from classifiers.linear import Linear, LinearSettings
 
 TASK = Task("t", (Label("a"), Label("b")))
 SEVERAL = Task("t", TASK.labels, max_labels=2)
@@ -34,23 +35,22 @@ def test_every_message_is_held_out_once_and_the_best_strength_wins() -> None:
     gold = label_matrix(messages, TASK.label_names)
     seen: list[int] = []
 
-    def fit(strength, train, held_out):
+    def prepare(train, held_out):
         assert not set(train) & set(held_out)
         seen.extend(held_out)
-        return gold[held_out] if strength == 3.0 else 1 - gold[held_out]
+        return lambda strength: gold[held_out] if strength == 3.0 else 1 - gold[held_out]
 
-    choice = cross_validate(fit, messages, gold, (1.0, 3.0), seed=0, listen=silent)
+    search = Search(strengths=(1.0, 3.0))
+    choice = cross_validate(prepare, messages, gold, search, several=False, listen=silent)
     assert choice.strength == 3.0
     assert [t.accuracy for t in choice.trials] == [0.0, 1.0]
     assert choice.trials[0].settings["tried_on"] == "10-fold cross-validation"
-    assert sorted(seen) == sorted([*range(40), *range(40)])
+    assert sorted(seen) == list(range(40))
 
 
 def test_one_message_per_label_takes_the_documented_strength() -> None:
     messages = numbered("ab")
-    fitted = fit_logistic(
-        TASK, ((np.eye(2), messages), (None, ())), STRENGTHS, max_iterations=100, seed=0, listen=silent
-    )
+    fitted = fit_logistic(TASK, ((np.eye(2), messages), (None, ())), Search(), listen=silent)
     assert fitted.trials == ()
     assert fitted.model.C == UNTRIED
 
@@ -61,14 +61,53 @@ def test_without_validation_a_strong_model_is_taken_where_the_weak_one_fails(tas
     rng = np.random.default_rng(0)
     messages = numbered("a" * 40 + "b" * 20)
     features = np.array([[0.9, 0.1 if m.label == "a" else -0.1] for m in messages]) + rng.normal(0, 0.02, (60, 2))
-    fitted = fit_logistic(
-        task, ((features, messages), (None, ())), STRENGTHS, max_iterations=500, seed=0, listen=silent
-    )
+    fitted = fit_logistic(task, ((features, messages), (None, ())), Search(), listen=silent)
     by_strength = {t.settings["C"]: t.accuracy for t in fitted.trials}
     assert by_strength[0.1] < 0.8
     assert by_strength[100.0] == 1.0
     assert sum(t.chosen for t in fitted.trials) == 1
     assert next(t for t in fitted.trials if t.chosen).accuracy == 1.0
+
+
+def test_several_labels_get_thresholds_from_what_was_held_out() -> None:
+    """No label's threshold is the untried 0.5, with validation messages or without."""
+    rng = np.random.default_rng(1)
+    messages = [Message(str(i), "x", ("a",) * (i % 5 == 0) + ("b",) * (i % 2)) for i in range(60)]
+    features = label_matrix(messages, SEVERAL.label_names) + rng.normal(0, 0.8, (60, 2))
+    crossed = fit_logistic(SEVERAL, ((features, messages), (None, ())), Search((1.0, 10.0)), listen=silent)
+    assert len(crossed.thresholds) == 2
+    assert DEFAULT_THRESHOLD not in crossed.thresholds
+    validated = fit_logistic(SEVERAL, ((features, messages), (features, messages)), Search((1.0, 10.0)), listen=silent)
+    rows = label_probabilities(validated.model, features, SEVERAL)
+    assert validated.thresholds == tune_thresholds(rows, label_matrix(messages, SEVERAL.label_names))
+    assert fit_logistic(TASK, ((np.eye(2), numbered("ab")), (None, ())), Search(), listen=silent).thresholds == ()
+
+
+def test_features_are_counted_in_every_fold_anew() -> None:
+    """A transformer that saw the messages held out would choose its features, and so the strength, with their help."""
+    texts = np.array([f"word{i}" for i in range(20)], dtype=object)
+    messages = [Message(str(i), text, ("ab"[i % 2],)) for i, text in enumerate(texts)]
+    seen: list[set[str]] = []
+
+    def vectorise(given):
+        seen.append(set(given))
+        transformer = CountVectorizer()
+        return transformer, transformer.fit_transform(given)
+
+    fitted = fit_logistic(TASK, ((texts, messages), (texts[:0], ())), Search(), listen=silent, vectorise=vectorise)
+    assert [len(part) for part in seen] == [18] * 10 + [20], "ten folds, then all"
+    assert set.intersection(*seen[:10]) == set()
+    assert max(t.accuracy for t in fitted.trials) <= 0.5, "words that were never seen say nothing"
+    assert label_probabilities(fitted.model, texts, TASK).argmax(1).tolist() == [i % 2 for i in range(20)]
+
+
+def test_only_an_empty_vocabulary_makes_linear_look_at_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any other error of scikit-learn's is an error, not a reason to take other features."""
+    messages = [Message("1", "yes please", ("a",)), Message("2", "no thanks", ("b",))]
+    linear = Linear(LinearSettings(max_features=1))
+    monkeypatch.setattr(linear, "_features", lambda min_df: CountVectorizer(ngram_range=(2, 1)))
+    with pytest.raises(ValueError, match="ngram_range"):
+        linear.fit(TASK, messages, ())
 
 
 @pytest.mark.parametrize("texts", [("👍", "👎", "👍👍", "👎👎"), ("!!!!", "????", "!!", "??"), ("1", "2", "1", "2")])

@@ -50,7 +50,7 @@ def test_only_the_matrices_and_the_head_are_learnt(tiny_llama: Path, task: Task,
     with make(tiny_llama, epochs=2, precision="float32") as classifier:
         classifier.load()
         classifier.fit(task, messages, ())
-        after = classifier.fitted.model.get_base_model().state_dict()
+        after = classifier.network.model.get_base_model().state_dict()
         learnt = classifier.details().metadata["learnt_parameters"]
         body = sum(weights.numel() for name, weights in before.items() if name != "lm_head.weight")
         assert classifier.details().n_parameters == body + learnt
@@ -88,6 +88,10 @@ def test_it_comes_back_with_equal_answers(
         again.load_from(tmp_path, task)
         assert list(again.predict(texts)) == first
         assert again.details().shipped_bytes == shipped
+        (tmp_path / "copy").mkdir()
+        again.save(tmp_path / "copy")
+    weights = "adapter_model.safetensors"
+    assert (tmp_path / "copy" / weights).read_bytes() == (tmp_path / weights).read_bytes()
 
 
 def test_it_refuses_other_labels_other_weights_and_a_pickle(

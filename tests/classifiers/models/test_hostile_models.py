@@ -15,9 +15,10 @@ import pytest
 import torch
 
 from classifiers.encoder.backend import Encoder
-from classifiers.encoder.frozen import Frozen
 from classifiers.encoder.settings import EncoderSettings
 from classifiers.errors import BenchError
+from classifiers.finetune.sentence import SentenceEncoder
+from classifiers.finetune.settings import ModelSettings
 from classifiers.interface import Message, Task
 from classifiers.linear import Linear
 from classifiers.models.cache import local_model
@@ -113,13 +114,13 @@ def test_a_pickle_that_runs_code_does_not_even_where_pickles_are_allowed(
         fitted(pickled, task, messages, head=head, allow_pickle=True)
 
 
-def test_safetensors_are_taken_where_a_folder_has_both(encoder: Path, tmp_path: Path, task: Task) -> None:
+def test_safetensors_are_taken_where_a_folder_has_both(encoder: Path, tmp_path: Path) -> None:
     folder = copied(encoder, tmp_path / "both")
     (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Evil()))
     assert [file.name for file in local_model(str(folder), "encoder").files] == ["model.safetensors"]
     for allowed in (False, True):
-        reading = EncoderSettings(allow_pickle=allowed)
-        Frozen.start(folder, task, reading, device=torch.device("cpu"))
+        reading = ModelSettings(allow_pickle=allowed).reading
+        SentenceEncoder.open(folder, reading, device=torch.device("cpu"))
 
 
 @pytest.mark.parametrize("ending", [".bin", ".pt", ".pth"])
@@ -204,10 +205,12 @@ def test_what_is_no_skops_file_is_refused(tmp_path: Path, content: bytes) -> Non
         ("fitted.json", b"{}"),
         ("fitted.json", b"[" * 100_000),
         ("fitted.json", b'{"runtime": "../x"}'),
-        ("model.safetensors", b"\xff" * 100),
-        ("model.safetensors", struct.pack("<Q", 1 << 60)),
-        ("config.json", b"[]"),
-        ("config.json", b"{}"),
+        ("0_Transformer/model.safetensors", b"\xff" * 100),
+        ("0_Transformer/model.safetensors", struct.pack("<Q", 1 << 60)),
+        ("0_Transformer/config.json", b"[]"),
+        ("0_Transformer/config.json", b"{}"),
+        ("1_Pooling/config.json", b"[" * 100_000),
+        ("1_Pooling/config.json", b"[1]"),
     ],
 )
 def test_a_saved_encoder_that_is_broken_is_one_line(
