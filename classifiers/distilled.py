@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from classifiers.encoder.backend import Encoder
 from classifiers.encoder.settings import EncoderSettings
 from classifiers.errors import BenchError
+from classifiers.finetune.saved import read_state
 from classifiers.heads.multilabel import Rows
 from classifiers.interface import (
     Classifier,
@@ -36,6 +37,7 @@ from classifiers.interface import (
 from classifiers.registry import make_classifier
 from classifiers.sampling import stratified_sample
 
+LESSON = "lesson.json"
 HELD_OUT = 10
 """One of this many taught messages is kept to choose the student's epoch by."""
 
@@ -63,6 +65,15 @@ class DistilledSettings(Settings):
     temperature: float = Field(default=1.0, gt=0)
 
 
+class Lesson(BaseModel):
+    """What the record says of the teaching: the teacher's files, the messages it answered and those learnt."""
+
+    model_config = ConfigDict(frozen=True)
+    teacher_models: tuple[ModelFile, ...] = ()
+    taught: int = 0
+    learnt: int = 0
+
+
 class Distilled(Classifier[DistilledSettings]):
     """An encoder that learnt from a teacher's answers."""
 
@@ -73,8 +84,7 @@ class Distilled(Classifier[DistilledSettings]):
     def __init__(self, settings: DistilledSettings | None = None, *, seed: int = 0, threads: int = 1) -> None:
         super().__init__(settings, seed=seed, threads=threads)
         self._student = Encoder(self.settings.student, seed=seed, threads=threads)
-        self._taught: dict[str, str | int | float] = {}
-        self._teacher_models: tuple[ModelFile, ...] = ()
+        self._lesson = Lesson()
         self._teacher()  # a misspelt setting is an error at once
 
     def supports(self, task: Task) -> str | None:
@@ -113,7 +123,7 @@ class Distilled(Classifier[DistilledSettings]):
         unlabelled = [replace(m, labels=()) for m in train]
         if self.settings.messages:  # drawn after the labels are gone: which label a message has must not choose it
             unlabelled = stratified_sample(unlabelled, self.settings.messages, self.seed)
-        answers = self._ask_teacher(task, unlabelled, listen)
+        answers, teacher_models = self._ask_teacher(task, unlabelled, listen)
         learnt = self._surest(answers)
         messages = [replace(unlabelled[i], labels=answers[i].labels) for i in learnt]
         if len({message.labels for message in messages}) < 2:
@@ -123,7 +133,7 @@ class Distilled(Classifier[DistilledSettings]):
         targets = self._targets(task, [answers[i] for i in learnt])
         kept = [i for i in range(len(messages)) if (i + 1) % HELD_OUT]
         held_out = [messages[i] for i in range(len(messages)) if not (i + 1) % HELD_OUT]
-        self._taught |= {"taught": len(unlabelled), "learnt": len(messages)}
+        self._lesson = Lesson(teacher_models=teacher_models, taught=len(unlabelled), learnt=len(messages))
         self._student.fit(
             task,
             [messages[i] for i in kept],
@@ -137,12 +147,14 @@ class Distilled(Classifier[DistilledSettings]):
         return self._student.predict(texts)
 
     def save(self, folder: Path) -> None:
-        """Write the student."""
+        """Write the student, and what the teaching was."""
+        (folder / LESSON).write_text(self._lesson.model_dump_json(), encoding="utf-8")
         self._student.save(folder)
 
     def load_from(self, folder: Path, task: Task) -> None:
-        """Read the student."""
+        """Read the student, and what the teaching was."""
         self._student.load_from(folder, task)
+        self._lesson = read_state(folder / LESSON, Lesson)
 
     def close(self) -> None:
         """Free the student."""
@@ -152,12 +164,13 @@ class Distilled(Classifier[DistilledSettings]):
         """Return the student's details, with who taught it and no labels used; the teacher's files are metadata."""
         student = self._student.details()
         name = self.settings.teacher.get("model", self.settings.teacher["backend"])
-        hashes = {f"teacher {file.name}": file.sha256 for file in self._teacher_models}
+        lesson = self._lesson
+        hashes = {f"teacher {file.name}": file.sha256 for file in lesson.teacher_models}
         return replace(
             student,
             n_labelled=0,
             notes=(f"taught by {name}; it used no labels of the training part", *student.notes),
-            metadata={**student.metadata, **self._taught, **hashes},
+            metadata={**student.metadata, "taught": lesson.taught, "learnt": lesson.learnt, **hashes},
         )
 
     def _teacher(self) -> Classifier[Any]:
@@ -166,7 +179,10 @@ class Distilled(Classifier[DistilledSettings]):
             raise BenchError("a distilled row's teacher needs a backend, such as llama_cpp")
         return make_classifier(values.pop("backend"), values, where="teacher", seed=self.seed, threads=self.threads)
 
-    def _ask_teacher(self, task: Task, messages: Sequence[Message], listen: Listener) -> list[Prediction]:
+    def _ask_teacher(
+        self, task: Task, messages: Sequence[Message], listen: Listener
+    ) -> tuple[list[Prediction], tuple[ModelFile, ...]]:
+        """Return the teacher's answers, and the model files they came from."""
         answers: list[Prediction] = []
         with self._teacher() as teacher:
             teacher.load()
@@ -175,8 +191,7 @@ class Distilled(Classifier[DistilledSettings]):
                 batch = messages[start : start + teacher.batch_size]
                 answers += teacher.predict([m.text for m in batch])
                 listen(Progress(len(answers), len(messages)))
-            self._teacher_models = teacher.details().models
-        return answers
+            return answers, teacher.details().models
 
     def _surest(self, answers: Sequence[Prediction]) -> list[int]:
         """Return the places of the answers to be learnt, in order; without probabilities all valid ones."""

@@ -12,7 +12,7 @@ import pytest
 from bench.measure.limits import usable_cores
 from classifiers.distilled import Distilled, DistilledSettings
 from classifiers.errors import BenchError
-from classifiers.interface import Message, Prediction, Task
+from classifiers.interface import Message, ModelFile, Prediction, Task
 from classifiers.testing import check_classifier
 
 TEACHER = '''
@@ -78,6 +78,31 @@ def test_wrong_labels_change_nothing(
     agree = np.mean([a == b for a, b in zip(answers, taught, strict=True)])
     assert agree >= 0.8
     assert agree > np.mean([a == m.label for a, m in zip(answers, turned, strict=True)]) + 0.4
+
+
+def test_a_student_that_was_read_again_names_its_teacher(
+    settings: dict[str, Any], task: Task, messages: list[Message], tmp_path: Path
+) -> None:
+    files = (ModelFile("teacher.gguf", "ab" * 32, 7),)
+
+    class Named(Distilled):
+        """Its teacher has a model file."""
+
+        def _ask_teacher(self, task: Task, messages: Any, listen: Any) -> Any:
+            return super()._ask_teacher(task, messages, listen)[0], files
+
+    folder = tmp_path / "saved"
+    folder.mkdir()
+    with Named(DistilledSettings.model_validate(settings | {"messages": 20}), threads=usable_cores()) as distilled:
+        distilled.load()
+        distilled.fit(task, messages, ())
+        details = distilled.details()
+        distilled.save(folder)
+    assert details.metadata["teacher teacher.gguf"] == "ab" * 32
+    assert (details.metadata["taught"], details.metadata["learnt"]) == (20, 20)
+    with make(settings) as again:
+        again.load_from(folder, task)
+        assert again.details() == details
 
 
 def test_the_surest_are_learnt_and_targets_are_evened(settings: dict[str, Any], task: Task) -> None:
