@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import shtab
 
-from bench.commands import answers, labels, runs, tools
+from bench.commands import answers, data_sets, labels, runs, tools
 from bench.measure.threads import sleeping_threads
 from bench.report.sanitize import visible
 from classifiers.errors import BenchError
@@ -74,7 +74,7 @@ def make_parser() -> argparse.ArgumentParser:
             _add_history,
             _add_across,
         ),
-        *(_add_models, _add_doctor, _add_speed),
+        *(_add_models, _add_data, _add_doctor, _add_speed),
     ):
         add(commands)
     return parser
@@ -106,7 +106,7 @@ def _add_run_options(parser: argparse.ArgumentParser, *, default: str) -> None:
     add = parser.add_argument
     add("config", nargs="?", help=f"A preset or FILE.toml (default: the preset '{default}').")
     add("--preset", metavar="NAME", help="Name of a preset; the same as giving it as CONFIG.")
-    add("--data", metavar="PATH", help="Your messages: a folder, CSV, TSV, JSONL, Parquet or hf:NAME.")
+    add("--data", metavar="PATH", help="Your messages: a folder, CSV, TSV, JSONL, Parquet, hf:NAME or name:NAME.")
     add("--text", metavar="COLUMN", help="Column that holds the texts (default: text).")
     add("--label", metavar="COLUMN", help="Column that holds the labels (default: label).")
     add("--only", metavar="NAME,NAME", help="Run only these classifiers of the config.")
@@ -265,6 +265,15 @@ def _add_models(commands: Commands) -> None:
     parser.add_argument("name", nargs="*", help="With pull: the models to download.")
     _add_json(parser)
     parser.set_defaults(command=tools.list_or_pull_models)
+
+
+def _add_data(commands: Commands) -> None:
+    parser = _add(commands, "data", "List the public data sets that have a short name, or download some of them.")
+    what = "What to do: list, pull, or check that rows on this machine are those of the catalogue."
+    parser.add_argument("action", nargs="?", choices=["list", "pull", "check"], default="list", help=what)
+    parser.add_argument("name", nargs="*", help="The data sets (default: all; pull needs names).")
+    _add_json(parser)
+    parser.set_defaults(command=data_sets.list_pull_or_check)
 
 
 def _add_doctor(commands: Commands) -> None:

@@ -43,8 +43,8 @@ class DataConfig(Closed):
     """Where the messages are.
 
     `path` is a folder with task.toml, a folder with train/validation/test tables, one CSV, TSV,
-    JSONL or Parquet file, or hf:NAME; `text` and `label` name its columns; `definitions` gives
-    labels a sentence where there is no task.toml.
+    JSONL or Parquet file, hf:NAME for any data set of the Hub, or name:NAME for one of `bench data`;
+    `text` and `label` name its columns; `definitions` gives labels a sentence where there is no task.toml.
 
     Messages may have several labels, or none, where `separator` divides the label column (`refund;praise`), where
     `label_columns` names columns of 0 and 1, one per label, or where it holds lists and

@@ -17,24 +17,22 @@ from typing import Any, cast
 from bench.config.tables import DataConfig
 from bench.dataset.checks import check_messages
 from bench.dataset.corrections import corrected
+from bench.dataset.named import NAME, read_named, resolved
 from bench.dataset.packaged import data_path
+from bench.dataset.part_files import find_parts
 from bench.dataset.parts import PARTS, Part
-from bench.dataset.row_reader import KINDS
 from bench.dataset.table_reader import Table, read_hub, read_table
 from bench.dataset.task_file import TASK_FILE, inside, read_messages, read_task_file
 from classifiers.errors import BenchError, check_known
 from classifiers.interface import Label, Message, Task
 
-PART_FILES: dict[Part, tuple[str, ...]] = {
-    "train": ("train",),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test",),
-}
 HUB = "hf:"
 MAX_SHOWN = 200
 """Characters of a file's name in an error text."""
 IN_TASK_FILE = ("text", "label", "instruction", "definitions", "separator", "label_columns", "labels_per_message")
 """Keys of [data] that a folder's task.toml decides."""
+IN_CATALOGUE = ("text", "label", "separator", "label_columns", "labels_per_message")
+"""Keys of [data] that the catalogue decides for a data set by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +69,7 @@ def load_task(config: DataConfig) -> LoadedTask:
     Raises:
         BenchError: for every kind of unusable data; one line that names file and line.
     """
+    config = resolved(config)
     try:
         loaded = _load(config)
     except OSError as error:  # a name that no file can have, or a folder that may not be looked into
@@ -88,8 +87,9 @@ def challenge_messages(config: DataConfig) -> tuple[Message, ...]:
     Raises:
         BenchError: for a message whose label is not one of the task.
     """
+    config = resolved(config)
     folder = data_path(config.path)
-    if _part_files(config) or config.path.startswith(HUB) or not (folder / TASK_FILE).is_file():
+    if _part_files(config) or config.path.startswith((HUB, NAME)) or not (folder / TASK_FILE).is_file():
         return ()
     content = read_task_file(folder)
     if not content.challenge or content.columns.takes_several:  # the file names one label per message
@@ -108,15 +108,19 @@ def _load(config: DataConfig) -> LoadedTask:
     if config.path.startswith(HUB):
         name = config.path.removeprefix(HUB)
         return _from_tables(read_hub(name, config), config, name)
+    if config.path.startswith(NAME):
+        name = config.path.removeprefix(NAME)
+        _refuse(config, IN_CATALOGUE, f"the data set's name ({name})")
+        return _from_tables(read_named(name, config.max_messages), config, name)
     path = data_path(config.path)
     if (path / TASK_FILE).is_file():
         _refuse(config, IN_TASK_FILE, str(path / TASK_FILE))
         return _from_folder(path, config)
     if path.is_dir():
-        return _from_parts(_find_parts(path), config)
+        return _from_parts(find_parts(path), config)
     if path.is_file():
         return _from_tables({None: read_table(path, config)}, config, path.stem)
-    raise BenchError(f"data '{path}' does not exist; give a folder with task.toml, a table or hf:NAME")
+    raise BenchError(f"data '{path}' does not exist; give a folder with task.toml, a table, hf:NAME or name:NAME")
 
 
 def _refuse(config: DataConfig, keys: Sequence[str], decider: str) -> None:
@@ -140,20 +144,6 @@ def _check_keys_fit(config: DataConfig) -> None:
 def _part_files(config: DataConfig) -> dict[Part, Path]:
     named = {"train": config.train, "validation": config.validation, "test": config.test}
     return {part: Path(file) for part in PARTS if (file := named[part]) is not None}
-
-
-def _find_parts(folder: Path) -> dict[Part, Path]:
-    files: dict[Part, Path] = {}
-    for part, stems in PART_FILES.items():
-        present = [file for stem in stems for kind in KINDS if (file := folder / f"{stem}{kind}").is_file()]
-        if len(present) > 1:
-            both = " and ".join(file.name for file in present[:2])
-            raise BenchError(f"{folder}: {both} both are the {part} part; delete or rename one")
-        if present:
-            files[part] = present[0]
-    if "train" not in files:
-        raise BenchError(f"{folder}: holds neither task.toml nor train{'|'.join(KINDS)}; give the path of a file")
-    return files
 
 
 def _from_parts(files: dict[Part, Path], config: DataConfig) -> LoadedTask:

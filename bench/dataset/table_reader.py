@@ -51,8 +51,10 @@ def read_table(path: Path, config: DataConfig, name: str = "") -> Table:
     return table
 
 
-def read_hub(name: str, config: DataConfig) -> dict[Part, Table]:
-    """Read a data set of the Hub through `datasets`; class numbers become their names.
+def read_hub(
+    name: str, config: DataConfig, subset: str | None = None, revision: str | None = None
+) -> dict[Part, Table]:
+    """Read a data set of the Hub, or a `subset` of it, through `datasets`; class numbers become their names.
 
     Raises:
         BenchError: if it cannot be read or lacks the columns.
@@ -64,7 +66,7 @@ def read_hub(name: str, config: DataConfig) -> dict[Part, Table]:
     if not hub_answers():
         raise BenchError(f"hf:{name} is not available: the Hub cannot be reached; give the path of a local file")
     try:
-        parts = datasets.load_dataset(name)
+        parts = datasets.load_dataset(name, subset, revision=revision)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         raise BenchError(f"hf:{name} is not available: {first_line(error)}") from error
     return {part: _hub_part(rows, f"{name}/{part}", config) for part, rows in parts.items() if part in get_args(Part)}
