@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,9 @@ def record(id_: int, gold: str, predicted: str | None, p: float | None = None, *
     )
 
 
-def row(name: str, records: list[PredictionRecord]) -> Row:
+def row(name: str, records: list[PredictionRecord], validation: Sequence[PredictionRecord] = ()) -> Row:
     cell = CellRecord(name, "linear", "f", "ok", row=name)
-    return Row(cell, tuple(records), score(records, ["a", "b"]))
+    return Row(cell, tuple(records), score(records, ["a", "b"], validation=validation))
 
 
 def hits(name: str, right: list[bool]) -> Row:

@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from bench.analysis.scores import Cascade, Row, score
-from bench.analysis.thresholds import ABOVE_ALL
+from bench.analysis.thresholds import ABOVE_ALL, ERROR, accuracy_bound
 from bench.config.tables import CascadeConfig
 from bench.records.types import CellRecord, Energy, Latency, PredictionRecord
 from classifiers.errors import BenchError
 
+STEPS = 10
+"""Thresholds that are tried for a wanted accuracy, at equal steps of the share passed on."""
 Records = Sequence[PredictionRecord]
 
 
@@ -55,26 +59,44 @@ def points(first: Records, second: Records) -> list[Point]:
     return found
 
 
-def choose(found: Sequence[Point], config: CascadeConfig) -> Point:
-    """Choose a threshold: least passed on for the wanted accuracy, or the most accurate within the budget."""
-    allowed = [point for point in found if config.budget is None or point.passed_on <= config.budget]
-    enough = [point for point in allowed if config.accuracy is not None and point.accuracy >= config.accuracy]
-    if enough:
-        return min(enough, key=lambda point: point.passed_on)
-    return max(allowed, key=lambda point: (point.accuracy, -point.passed_on))
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The threshold of a cascade; `is_shown` tells whether it is shown at 95 % confidence to give what was asked for.
+
+    It is None where no accuracy was asked for.
+    """
+
+    point: Point
+    is_shown: bool | None
 
 
-def cascade_row(
-    name: str, first: Row, second: Row | None, validation: tuple[Records, Records], config: CascadeConfig
-) -> Row:
-    """Return the row that a cascade would have been; its costs are made up of those of its two classifiers.
+def choose(found: Sequence[Point], config: CascadeConfig, n: int) -> Choice:
+    """Choose a threshold: least passed on for the wanted accuracy, or the most accurate within the budget.
+
+    The wanted accuracy has to be shown (Clopper & Pearson's bound), and as the least passed on would be the luckiest
+    of many, only thresholds at tenths of the messages are tried, with a chance of error of 5 % for all of them together
+    (Bonferroni; "Learn then Test", Angelopoulos et al. 2021). Where none is shown, the most accurate one is taken.
 
     Args:
-        name: what the cascade is called.
-        first: the row that is asked first.
-        second: the row that gets the rest; None where the config's label `other` gets it.
-        validation: answers of both to validation messages.
-        config: how the threshold is chosen.
+        found: every threshold, with its accuracy on validation.
+        config: what is wanted.
+        n: how many validation messages there were.
+    """
+    allowed = [point for point in found if config.budget is None or point.passed_on <= config.budget]
+    best = max(allowed, key=lambda point: (point.accuracy, -point.passed_on))
+    if config.accuracy is None:
+        return Choice(best, None)
+    tried = list(dict.fromkeys(min(allowed, key=lambda p: abs(p.passed_on - i / STEPS)) for i in range(STEPS + 1)))
+    right = np.array([round(point.accuracy * n) for point in tried])
+    bounds = accuracy_bound(right, np.full(len(tried), n), ERROR / len(tried))
+    shown = [point for point, bound in zip(tried, bounds, strict=True) if bound >= config.accuracy]
+    return Choice(min(shown, key=lambda p: p.passed_on), True) if shown else Choice(best, False)
+
+
+def cascade_row(name: str, first: Row, second: Row | None, config: CascadeConfig) -> Row:
+    """Return the row that a cascade would have been; its costs are made up of those of its two classifiers.
+
+    `second` gets the rest; it is None where the config's label `other` does.
 
     Raises:
         BenchError: if the first classifier gives no probabilities, or one has no answers to choose the threshold by.
@@ -83,19 +105,38 @@ def cascade_row(
         raise BenchError(f"cascade '{name}' needs answers of '{config.first}' and '{config.second}'")
     if all(record.probabilities is None for record in first.records):
         raise BenchError(f"cascade '{name}': '{config.first}' gives no probabilities; it cannot go first")
-    if not all(validation):
+    mine = first.validation
+    theirs = second.validation if second else rejected(mine, config.other)
+    if not (mine and theirs):
         raise BenchError(f"cascade '{name}': no answers to validation messages to choose the threshold by; run again")
-    threshold = choose(points(*validation), config).bound
-    theirs = {record.id: record for record in (second.records if second else rejected(first.records, config.other))}
+    choice = choose(points(mine, theirs), config, len({r.id for r in mine} & {r.id for r in theirs}))
+    threshold = choice.point.bound
+    answers = {record.id: record for record in (second.records if second else rejected(first.records, config.other))}
     records = tuple(
-        _joined(record, theirs[record.id]) if _sure(record) < threshold else record
+        _joined(record, answers[record.id]) if _sure(record) < threshold else record
         for record in first.records
-        if record.id in theirs
+        if record.id in answers
     )
     passed_on = sum(_sure(record) < threshold for record in first.records) / len(first.records)
     cascade = Cascade(config.first, config.second or config.other, threshold, passed_on)
-    scores = score(records, first.scores.labels, several=first.scores.takes_several)
-    return Row(_cell(name, first.cell, second.cell if second else None, records, cascade), records, scores, cascade)
+    cell = _cell(name, first.cell, second.cell if second else None, records, cascade)
+    cell = replace(cell, notes=(_note(cascade, config, choice),))
+    scores = score(records, first.scores.labels, several=first.scores.takes_several, untold=first.scores.untold)
+    return Row(cell, records, scores, cascade)
+
+
+def _note(cascade: Cascade, config: CascadeConfig, choice: Choice) -> str:
+    """Say how the cascade answers, and what is known of its threshold."""
+    if cascade.is_first_alone:
+        return f"passes nothing on: it is '{cascade.first}' alone, and stands in no table"
+    text = (
+        f"'{cascade.first}' answers what it is at least {cascade.threshold:.1%} sure of, '{cascade.second}' the other "
+        f"{cascade.passed_on:.1%}; the threshold was chosen on validation"
+    )
+    if choice.is_shown is None or config.accuracy is None:
+        return text
+    shown = f"shows {config.accuracy:.1%} right" if choice.is_shown else f"does not show {config.accuracy:.1%} right"
+    return f"{text}, which {shown} at 95 % confidence"
 
 
 def rejected(records: Records, other: str) -> list[PredictionRecord]:
@@ -119,10 +160,6 @@ def _cell(name: str, first: CellRecord, second: CellRecord | None, records: Reco
         status="ok",
         seed=first.seed,
         models=first.models,
-        notes=(
-            f"'{cascade.first}' answers what it is at least {cascade.threshold:.1%} sure of, '{cascade.second}' the "
-            f"other {cascade.passed_on:.1%}; the threshold was chosen on validation",
-        ),
         load_seconds=first.load_seconds,
         fit_seconds=first.fit_seconds,
         predict_seconds=seconds,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.analysis.label_scores import Interval, bootstrap_interval
+from bench.analysis.label_scores import Interval, bootstrap_interval, resamples_at_once
 from bench.analysis.scores import Row
 
 RESAMPLES = 2000
@@ -23,15 +23,24 @@ RESAMPLES = 2000
 class Group:
     """The seeds of one row at one number of training messages; `train_per_label` is None for the whole part.
 
-    `hits` has one figure per test message, in the order of their ids: the share of seeds that got it right.
-    `per_label` is the number of training messages per label, a mean over labels.
+    `right` says of every seed (first axis) which test messages it got right, in the order of their ids.
+    `per_label` is how many training messages per label it learnt from, on the mean over labels.
     """
 
     row: str
     train_per_label: int | None
     per_label: float
-    accuracies: tuple[float, ...]
-    hits: NDArray[np.float64]
+    right: NDArray[np.bool_]
+
+    @property
+    def accuracies(self) -> tuple[float, ...]:
+        """Return the accuracy of every seed."""
+        return tuple(map(float, self.right.mean(axis=1)))
+
+    @property
+    def hits(self) -> NDArray[np.float64]:
+        """Return the share of seeds that got each test message right."""
+        return np.asarray(self.right.mean(axis=0))
 
     @property
     def mean(self) -> float:
@@ -45,14 +54,25 @@ class Group:
 
     @property
     def interval(self) -> Interval | None:
-        """Return the 95 % interval of the mean over seeds (Student's t), None for one seed."""
-        from scipy import stats
+        """Return the 95 % interval of the mean over seeds and messages, None for one seed.
 
-        if not self.sd:
-            return None
-        error = self.sd / math.sqrt(len(self.accuracies))
-        low, high = stats.t.interval(0.95, len(self.accuracies) - 1, loc=self.mean, scale=error)
-        return Interval(float(low), float(high))
+        New seeds and new messages would both change it. Every resample draws seeds and, independently, messages: all
+        seeds answered the same ones (Owen 2007, "The pigeonhole bootstrap").
+        """
+        return None if len(self.right) < 2 else _pigeonhole(self.right)
+
+
+def _pigeonhole(right: NDArray[np.bool_], *, seed: int = 0) -> Interval:
+    """Return the 95 % percentile interval of the mean of a matrix both of whose axes are resampled."""
+    rng, (n_seeds, n) = np.random.default_rng(seed), right.shape
+    means: list[NDArray[np.float64]] = []
+    while (left := RESAMPLES - sum(map(len, means))) > 0:
+        drawn = min(left, resamples_at_once(n))
+        weights = rng.multinomial(n_seeds, [1 / n_seeds] * n_seeds, size=drawn) / n_seeds
+        places = rng.integers(0, n, size=(drawn, n))
+        means.append(np.take_along_axis(weights @ right, places, axis=1).mean(axis=1))
+    low, high = np.quantile(np.concatenate(means), (0.025, 0.975))
+    return Interval(float(low), float(high))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +104,7 @@ class Crossing:
 
 def groups(rows: Sequence[Row]) -> list[Group]:
     """Put the scored cells of each row and number of training messages together, in the rows' order."""
-    labels = max((len(row.scores.labels) for row in rows if row.scores), default=1)
+    labels = max((len(row.scores.told) for row in rows if row.scores), default=1)
     by_size: dict[tuple[str, int | None], list[Row]] = {}
     for row in rows:
         if row.scores:
@@ -93,10 +113,8 @@ def groups(rows: Sequence[Row]) -> list[Group]:
 
 
 def _group(name: str, size: int | None, cells: Sequence[Row], labels: int) -> Group:
-    hits = [[record.is_right for record in sorted(cell.records, key=lambda r: r.id)] for cell in cells]
-    accuracies = tuple(cell.scores.accuracy for cell in cells if cell.scores)
-    per_label = (cells[0].cell.n_train or 0) / labels
-    return Group(name, size, per_label, accuracies, np.mean(np.array(hits, dtype=float), axis=0))
+    right = [[record.is_right for record in sorted(cell.records, key=lambda r: r.id)] for cell in cells]
+    return Group(name, size, (cells[0].cell.n_train or 0) / labels, np.array(right, dtype=bool))
 
 
 def curves(all_groups: Sequence[Group]) -> dict[str, list[Group]]:
@@ -117,7 +135,8 @@ def flat_lines(all_groups: Sequence[Group]) -> list[Group]:
 def crossing(curve: Sequence[Group], rival: Group, *, seed: int = 0) -> Crossing:
     """Find where a curve first reaches a rival's accuracy, by straight lines over the logarithm of messages.
 
-    The interval resamples test messages (percentile bootstrap, scipy); the seeds' spread is no part of it.
+    The interval resamples test messages (percentile bootstrap, scipy); the seeds' spread is no part of it. One message
+    cannot be resampled and leaves the place open.
     """
     sizes = [float(group.per_label) for group in curve]
     beyond = 2 * sizes[-1]
@@ -127,7 +146,9 @@ def crossing(curve: Sequence[Group], rival: Group, *, seed: int = 0) -> Crossing
         return beyond if size is None else size
 
     hits = rival.hits, *(group.hits for group in curve)
-    interval = bootstrap_interval(hits, passed_at, n_resamples=RESAMPLES, seed=seed, paired=True, vectorized=False)
+    interval = Interval(sizes[0], beyond)
+    if len(rival.hits) > 1:
+        interval = bootstrap_interval(hits, passed_at, n_resamples=RESAMPLES, seed=seed, paired=True, vectorized=False)
     low, high = (math.inf if bound > sizes[-1] else float(bound) for bound in (interval.low, interval.high))
     at = first_crossing(sizes, [group.mean for group in curve], rival.mean)
     below = [group for group in curve if at is None or group.per_label < at]

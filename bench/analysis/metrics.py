@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from bench.analysis.calibration import ProbabilityScores
 from bench.analysis.label_scores import Interval
-from bench.analysis.scores import Row, Scores
+from bench.analysis.scores import Row, Scores, wilson_interval
+from bench.analysis.thresholds import Selective
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,25 @@ def _bounded(of: Callable[[Scores], Interval]) -> Callable[[Row], Interval | Non
     return lambda row: of(row.scores) if row.scores else None
 
 
-def _likely(of: Callable[[ProbabilityScores], float]) -> Callable[[Row], float | None]:
+def _likely(of: Callable[[ProbabilityScores], float | None]) -> Callable[[Row], float | None]:
     return lambda row: of(row.scores.probability) if row.scores and row.scores.probability else None
+
+
+def _selective(row: Row) -> Selective | None:
+    return row.scores.probability.selective if row.scores and row.scores.probability else None
+
+
+def _coverage(row: Row) -> float | None:
+    return choice.coverage if (choice := _selective(row)) else None
+
+
+def _kept(row: Row) -> float | None:
+    return choice.kept if (choice := _selective(row)) else None
+
+
+def _kept_interval(row: Row) -> Interval | None:
+    choice = _selective(row)
+    return wilson_interval(choice.right, choice.answered) if choice and choice.answered else None
 
 
 def _first_attempt(row: Row) -> float | None:
@@ -51,7 +69,9 @@ METRICS: tuple[Metric, ...] = (
     Metric("log loss", "", False, _likely(lambda p: p.log_loss)),
     Metric("Brier", "", False, _likely(lambda p: p.brier)),
     Metric("calibration error", "%", False, _likely(lambda p: p.calibration_error)),
-    Metric("coverage at 99 % accuracy", "%", True, _likely(lambda p: p.coverage_at_target)),
+    Metric("recalibrated error", "%", False, _likely(lambda p: p.recalibrated_error)),
+    Metric("coverage at 99 % accuracy", "%", True, _coverage),
+    Metric("accuracy kept", "%", None, _kept, _kept_interval),
     Metric("p50", "ms", False, lambda row: row.cell.latency_ms.p50 if row.cell.latency_ms else None),
     Metric("p95", "ms", False, lambda row: row.cell.latency_ms.p95 if row.cell.latency_ms else None),
     Metric("throughput", "/s", True, lambda row: row.cell.throughput_per_s),

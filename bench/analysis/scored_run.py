@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from bench.analysis.cascade import cascade_row, rejected
+from bench.analysis.cascade import cascade_row
 from bench.analysis.scores import Row, score
 from bench.config.tables import CascadeConfig
 from bench.dataset.corrections import Corrections
-from bench.records.store import RunFolder
-from bench.records.types import CellRecord, PredictionRecord
+from bench.records.store import CellFolder, RunFolder
+from bench.records.types import CellRecord, PredictionRecord, RunRecord
 from classifiers.errors import BenchError
 
 
@@ -21,15 +21,23 @@ def rows_of(run: RunFolder, corrections: Corrections | None = None) -> list[Row]
         BenchError: for a broken record, and for a correction of a message that the run does not have.
     """
     record = run.read()
-    task = record.as_task()
-    rows = []
-    for cell, folder in run.cells():
-        records, validation = (folder.predictions.read(), folder.validation.read()) if cell.status == "ok" else ([], [])
-        if corrections:
-            records, validation = with_gold(records, corrections), with_gold(validation, corrections)
-        scores = score(records, task.label_names, several=task.takes_several)
-        rows.append(Row(cell, tuple(records), scores, validation=tuple(validation)))
+    rows = [_row(cell, folder, record, corrections) for cell, folder in run.cells()]
     return with_cascades(rows, record.config.cascades)
+
+
+def _row(cell: CellRecord, folder: CellFolder, run: RunRecord, corrections: Corrections | None) -> Row:
+    task, data = run.as_task(), run.config.data
+    records, validation = (folder.predictions.read(), folder.validation.read()) if cell.status == "ok" else ([], [])
+    if corrections:
+        records, validation = with_gold(records, corrections), with_gold(validation, corrections)
+    scores = score(
+        records,
+        task.label_names,
+        several=task.takes_several,
+        untold="" if data.train_on_oos else data.oos_label,
+        validation=validation,
+    )
+    return Row(cell, tuple(records), scores)
 
 
 def with_gold(records: Sequence[PredictionRecord], corrections: Corrections) -> list[PredictionRecord]:
@@ -62,9 +70,7 @@ def with_cascades(rows: Sequence[Row], cascades: Mapping[str, CascadeConfig]) ->
 
 
 def _cascade(name: str, by_name: Mapping[str, Row], config: CascadeConfig) -> Row:
-    mine = by_name[config.first].validation
-    theirs = rejected(mine, config.other) if config.other else by_name[config.second].validation
     try:
-        return cascade_row(name, by_name[config.first], by_name.get(config.second), (mine, theirs), config)
+        return cascade_row(name, by_name[config.first], by_name.get(config.second), config)
     except BenchError as error:
         return Row(CellRecord(name, "cascade", "", "failed", cause=str(error), row=name), (), None)

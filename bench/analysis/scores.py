@@ -33,12 +33,20 @@ UNPARSED = "unparsed"
 class Scores:
     """Everything said of one classifier's answers to a task with these labels; there is at least one answer.
 
-    `takes_several` tells whether a message may have none or several labels.
+    `takes_several` tells whether a message may have none or several labels. `untold` is a label that no classifier was
+    told of, empty where there is none, and `validation` are answers to validation messages.
     """
 
     records: tuple[PredictionRecord, ...]
     labels: tuple[str, ...]
     takes_several: bool = False
+    untold: str = ""
+    validation: tuple[PredictionRecord, ...] = ()
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """Return the labels that the classifier was told of."""
+        return tuple(label for label in self.labels if label != self.untold)
 
     @property
     def n(self) -> int:
@@ -125,7 +133,7 @@ class Scores:
     @cached_property
     def probability(self) -> ProbabilityScores | None:
         """Return the scores of the probabilities; None where there are none, or several labels."""
-        return None if self.takes_several else probability_scores(self.records, self.labels)
+        return None if self.takes_several else probability_scores(self.records, self.told, self.validation)
 
     @cached_property
     def micro_f1(self) -> float | None:
@@ -177,15 +185,24 @@ def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> Interval:
     return Interval(float(low), float(high))
 
 
-def score(records: Sequence[PredictionRecord], labels: Sequence[str], *, several: bool = False) -> Scores | None:
+def score(
+    records: Sequence[PredictionRecord],
+    labels: Sequence[str],
+    *,
+    several: bool = False,
+    untold: str = "",
+    validation: Sequence[PredictionRecord] = (),
+) -> Scores | None:
     """Return the scores of a classifier's answers; None where it has none.
 
     Args:
         records: the answers.
         labels: the task's labels.
         several: a message may have none or several of them.
+        untold: that of the labels which no classifier was told of.
+        validation: answers to validation messages.
     """
-    return Scores(tuple(records), tuple(labels), several) if records else None
+    return Scores(tuple(records), tuple(labels), several, untold, tuple(validation)) if records else None
 
 
 def _confusion(records: Sequence[PredictionRecord], labels: Sequence[str]) -> tuple[tuple[int, ...], ...]:
@@ -209,12 +226,15 @@ class Cascade:
     threshold: float
     passed_on: float
 
+    @property
+    def is_first_alone(self) -> bool:
+        """Tell whether all answers are those of the first row."""
+        return self.passed_on == 0
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One line of the main table: a cell, its answers and their scores (None for a failed cell).
-
-    `validation` are its answers to validation messages, for what is chosen on them.
 
     A row with a `cascade` was never run: its answers and costs are worked out from those of its two rows.
     """
@@ -223,12 +243,21 @@ class Row:
     records: tuple[PredictionRecord, ...]
     scores: Scores | None
     cascade: Cascade | None = None
-    validation: tuple[PredictionRecord, ...] = ()
+
+    @property
+    def validation(self) -> tuple[PredictionRecord, ...]:
+        """Return its answers to validation messages, for what is chosen on them."""
+        return self.scores.validation if self.scores else ()
 
 
 def full_data_rows(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows that were trained on the whole training part, not on a few messages per label of it."""
-    return [row for row in rows if row.cell.train_per_label is None]
+    """Return the rows of the main tables: those that were trained on the whole training part.
+
+    A row that learnt from a few messages per label is a point of a curve, and a cascade that passes nothing on is its
+    first row once more.
+    """
+    whole = [row for row in rows if row.cell.train_per_label is None]
+    return [row for row in whole if not (row.cascade and row.cascade.is_first_alone)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,8 +108,7 @@ def show_cascade(options: argparse.Namespace) -> int:
     check_known([options.first, options.second], rows, what="classifier")
     given = {"first": options.first, "second": options.second, "accuracy": options.accuracy, "budget": options.budget}
     pair = (rows[options.first], rows[options.second])
-    validation = (run.cell(options.first).validation.read(), run.cell(options.second).validation.read())
-    row = cascade_row("cascade", *pair, validation, make_cascade(given))
+    row = cascade_row("cascade", *pair, make_cascade(given))
     assert row.cascade
     console = make_console()
     print_table(console, cascade_table([*pair, row]))

@@ -24,8 +24,10 @@ def predict_rows(options: argparse.Namespace) -> int:
     with share_bar(console, f"{options.input.name} → {options.output.name}") as report:
         done = predict_file(job, workers=options.workers, report=report)
     kept = f", {done.kept_pieces} of {done.pieces} pieces kept from before" if done.kept_pieces else ""
-    bound = "no probabilities" if done.unsure_below is None else f"unsure below {done.unsure_below:.3f}"
-    console.print(f"wrote {done.rows:,} rows to {options.output} ({bound}{kept})", soft_wrap=True)
+    threshold = "no probabilities" if done.unsure_below is None else f"unsure below {done.unsure_below:.3f}"
+    if done.unsure_below is not None and done.unsure_below > 1:
+        threshold = f"all are unsure: the validation messages show {options.accuracy:.0%} at no threshold"
+    console.print(f"wrote {done.rows:,} rows to {options.output} ({threshold}{kept})", soft_wrap=True)
     return 0
 
 

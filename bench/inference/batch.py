@@ -85,10 +85,12 @@ def find_classifier(name: str, results: Path) -> tuple[RunFolder, str]:
 def make_job(
     where: tuple[RunFolder, str], source: Path, target: Path, *, text: str, accuracy: float, probabilities: bool
 ) -> BatchJob:
-    """Describe a job; the threshold of unsure answers is the one that gives `accuracy` on validation messages."""
+    """Describe a job; validation messages show that answers above its threshold keep `accuracy`."""
     run, name = where
     if not source.is_file():
         raise BenchError(f"{source}: there is no such file")
+    if not 0 < accuracy <= 1:
+        raise BenchError(f"--accuracy {accuracy:g} must be above 0 and at most 1")
     record = run.read()
     task = record.config.data.learnt(record.as_task())
     threshold = unsure_below(run.cell(name).validation.read(), accuracy)

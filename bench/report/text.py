@@ -131,6 +131,13 @@ def shown_metrics(rows: list[Row], names: tuple[str, ...]) -> list[Metric]:
 
 SUMMARY = ("accuracy", "p50", "throughput", "memory")
 QUALITY = ("accuracy", "first-attempt accuracy", "parse failures", "micro F1", "macro F1", "Hamming loss")
-PROBABILITY = ("log loss", "Brier", "calibration error", "coverage at 99 % accuracy")
+PROBABILITY = (
+    "log loss",
+    "Brier",
+    "calibration error",
+    "recalibrated error",
+    "coverage at 99 % accuracy",
+    "accuracy kept",
+)
 TIMES = ("p50", "p95", "throughput", "load", "fit", "predict")
 SIZES = ("memory", "parameters", "disk")

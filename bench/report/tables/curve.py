@@ -100,5 +100,5 @@ def _seeds(several: Sequence[Group]) -> Table:
         for group in several
     )
     head = ("classifier", "seeds", "mean accuracy %", "sd", "95 % interval of the mean")
-    notes = ("the interval (Student's t) is of the mean over seeds on these test messages.",)
+    notes = ("the interval is that of other seeds and other test messages: a bootstrap that draws both.",)
     return Table("Several seeds", head, body, notes=notes, topic=Topic.CURVE)

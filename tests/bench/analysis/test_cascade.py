@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from conftest import REPOSITORY
 from samples import record, row
 
-from bench.analysis.cascade import cascade_row, choose, points
+from bench.analysis.cascade import Choice, Point, cascade_row, choose, points
 from bench.analysis.scored_run import with_cascades
+from bench.analysis.scores import Cascade, full_data_rows
+from bench.analysis.thresholds import ABOVE_ALL
 from bench.cli import main
 from bench.config.run import make_config
 from bench.config.tables import CascadeConfig
 from bench.records.store import RunFolder
 from bench.records.types import Latency
 from classifiers.errors import BenchError
-
-pytestmark = pytest.mark.slow
 
 # the first is right where it is sure; the second is right on all but message 4
 FIRST = [record(1, "a", "a", 0.9), record(2, "a", "a", 0.8), record(3, "a", "b", 0.6), record(4, "a", "b", 0.55)]
@@ -33,13 +34,38 @@ def test_every_bound_and_what_it_gives() -> None:
     assert found == [(0.0, 0.0, 0.5), (0.6, 0.25, 0.5), (0.8, 0.5, 0.75), (0.9, 0.75, 0.75), (1.01, 1.0, 0.75)]
 
 
-def test_the_bound_is_chosen_for_accuracy_for_budget_or_as_the_best() -> None:
-    found = points(FIRST, SECOND)
-    assert choose(found, config()).bound == 0.8
-    assert choose(found, config(accuracy=0.5)).bound == 0.0
-    assert choose(found, config(accuracy=0.99)).bound == 0.8, "out of reach: the best there is"
-    assert choose(found, config(budget=0.3)).bound == 0.0
-    assert choose(found, config(budget=0.3, accuracy=0.7)).accuracy == 0.5
+def test_the_threshold_is_chosen_for_budget_or_as_the_best() -> None:
+    curve = points(FIRST, SECOND)
+    assert choose(curve, config(), 4) == Choice(curve[2], None)
+    assert choose(curve, config(budget=0.3), 4).point.bound == 0.0
+
+
+def test_a_wanted_accuracy_has_to_be_shown() -> None:
+    # of the first's 200 answers the 40 least sure are wrong, and the second gets all of them right
+    curve = [Point(0.0, 0.0, 0.8), Point(0.6, 0.1, 0.9), Point(0.7, 0.2, 1.0), Point(ABOVE_ALL, 1.0, 1.0)]
+    # four thresholds share the error of 5 %: 180 of 200 show 0.8424, 200 of 200 show 0.0125^(1/200) = 0.9783
+    assert choose(curve, config(accuracy=0.84), 200) == Choice(curve[1], True)
+    assert choose(curve, config(accuracy=0.89), 200) == Choice(curve[2], True), "0.9 on validation does not show it"
+    assert choose(curve, config(accuracy=0.97), 200) == Choice(curve[2], True)
+    assert choose(curve, config(accuracy=0.98), 200) == Choice(curve[2], False), "out of reach: the best there is"
+    assert choose(curve, config(accuracy=0.97, budget=0.15), 200) == Choice(curve[1], False)
+
+
+def test_the_promised_accuracy_is_kept_in_95_percent_of_draws() -> None:
+    rng, n, wanted, kept, used = np.random.default_rng(0), 200, 0.9, 0, 0
+    for _ in range(400):
+        sure = np.round(rng.uniform(0.5, 1, n), 6)
+        drawn = zip(rng.random(n) < sure, sure, strict=True)
+        first = [record(i, "a", "a" if hit else "b", p) for i, (hit, p) in enumerate(drawn)]
+        second = [record(i, "a", "a" if hit else "b") for i, hit in enumerate(rng.random(n) < 0.95)]
+        choice = choose(points(first, second), config(accuracy=wanted), n)
+        # of new messages, those below the threshold t are 0.95 right and the others (t + 1) / 2
+        t = min(max(choice.point.bound, 0.5), 1.0)
+        passed_on = 2 * (t - 0.5)
+        used += bool(choice.is_shown)
+        kept += not choice.is_shown or passed_on * 0.95 + (1 - passed_on) * (t + 1) / 2 >= wanted
+    assert kept / 400 >= 0.95
+    assert used > 100, "a promise that is never made would be kept too"
 
 
 def test_messages_of_one_confidence_are_passed_on_together() -> None:
@@ -53,11 +79,12 @@ def test_an_answer_that_is_no_label_is_passed_on_first() -> None:
 
 
 def test_a_cascades_answers_and_costs_come_from_both() -> None:
-    x, y = row("x", [replace(r, seconds=0.1) for r in FIRST]), row("y", [replace(r, seconds=1.0) for r in SECOND])
+    x = row("x", [replace(r, seconds=0.1) for r in FIRST], FIRST)
+    y = row("y", [replace(r, seconds=1.0) for r in SECOND], SECOND)
     of_x = {"latency_ms": Latency(5, 6, 50), "peak_memory_bytes": 100, "n_labelled": 40, "predict_seconds": 0.4}
     of_y = {"latency_ms": Latency(100, 200, 50), "peak_memory_bytes": 900, "n_labelled": 6, "predict_seconds": 4.0}
     x, y = replace(x, cell=replace(x.cell, **of_x)), replace(y, cell=replace(y.cell, **of_y))
-    found = cascade_row("both", x, y, (FIRST, SECOND), config())
+    found = cascade_row("both", x, y, config())
     assert found.scores is not None
     assert found.scores.accuracy == 0.75
     assert [r.predicted for r in found.records] == [("a",), ("a",), ("a",), ("b",)]
@@ -68,23 +95,44 @@ def test_a_cascades_answers_and_costs_come_from_both() -> None:
 
 
 def test_a_cascade_with_answers_of_unknown_time_is_not_shown_as_fast() -> None:
-    x = row("x", [replace(r, seconds=0.1) for r in FIRST])
+    x = row("x", [replace(r, seconds=0.1) for r in FIRST], FIRST)
     x = replace(x, cell=replace(x.cell, predict_seconds=0.4))
-    found = cascade_row("both", x, row("y", SECOND), (FIRST, SECOND), config())
+    found = cascade_row("both", x, row("y", SECOND, SECOND), config())
     assert (found.cell.predict_seconds, found.cell.throughput_per_s) == (None, None)
 
 
+def test_a_cascade_that_passes_nothing_on_is_its_first_row_and_leaves_the_table() -> None:
+    x, y = row("x", FIRST, FIRST), row("y", SECOND, SECOND)
+    rows = with_cascades([x, y], {"idle": config(budget=0.0), "both": config()})
+    idle, both = rows[2:]
+    assert idle.records == x.records
+    assert idle.cell.notes == ("passes nothing on: it is 'x' alone, and stands in no table",)
+    assert both.cascade == Cascade("x", "y", 0.8, 0.5)
+    assert [r.cell.classifier for r in full_data_rows(rows)] == ["x", "y", "both"]
+
+
+def test_what_a_cascade_rejects_costs_nothing_more() -> None:
+    x = row("x", [replace(r, seconds=0.1) for r in FIRST], FIRST)
+    x = replace(x, cell=replace(x.cell, latency_ms=Latency(5, 6, 50), peak_memory_bytes=100, predict_seconds=0.4))
+    rejecting = cascade_row("reject", x, None, CascadeConfig(first="x", other="b"))
+    assert [r.predicted for r in rejecting.records] == [("a",), ("a",), ("b",), ("b",)]
+    assert rejecting.cell.predict_seconds == pytest.approx(0.4)
+    assert (rejecting.cell.latency_ms, rejecting.cell.peak_memory_bytes) == (Latency(5, 6, 50), 100)
+    assert rejecting.cell.metadata == {}, "what a cascade is stands in a field"
+
+
 def test_what_cannot_be_a_cascade_says_why() -> None:
-    x, y = row("x", FIRST), row("y", SECOND)
+    x, y = row("x", FIRST), row("y", SECOND, SECOND)
     with pytest.raises(BenchError, match="'x' gives no probabilities; it cannot go first"):
-        cascade_row("both", y, x, (SECOND, FIRST), config())
+        cascade_row("both", y, x, config())
     with pytest.raises(BenchError, match="no answers to validation messages"):
-        cascade_row("both", x, y, ([], SECOND), config())
+        cascade_row("both", x, y, config())
     rows = {"classifiers": {"linear": {}}, "cascades": {"both": {"first": "linear", "second": "llm"}}}
     with pytest.raises(BenchError, match="cascade 'both' names 'llm', which is no row"):
         make_config(rows, where="x")
 
 
+@pytest.mark.slow
 def test_a_cascade_of_the_config_is_a_row_and_a_broken_one_a_failed_row() -> None:
     from bench.analysis.scored_run import rows_of
 
@@ -101,6 +149,7 @@ def test_a_cascade_of_the_config_is_a_row_and_a_broken_one_a_failed_row() -> Non
     assert "gives no probabilities" in str(bad.cell.cause)
 
 
+@pytest.mark.slow
 def test_the_command_shows_the_curve(capsys: pytest.CaptureFixture[str]) -> None:
     run = "results/reference/default"
     assert main(["cascade", run, "linear", "encoder", "--accuracy", "0.9"]) == 0
@@ -113,6 +162,7 @@ def test_the_command_shows_the_curve(capsys: pytest.CaptureFixture[str]) -> None
     assert "budget" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_only_leaves_out_the_cascades_of_rows_that_are_not_run(tmp_path) -> None:
     text = "latency_messages = 0\n[classifiers.majority]\n[classifiers.linear]\n[classifiers.encoder]\n"
     (tmp_path / "c.toml").write_text(text + '[cascades.both]\nfirst = "linear"\nsecond = "encoder"\n')

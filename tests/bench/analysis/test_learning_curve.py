@@ -21,8 +21,7 @@ pytestmark = pytest.mark.slow
 
 
 def group(row, per_label, accuracy, *, n=200, size=1, seeds=(0.0,)):
-    hits = np.array([1.0] * round(accuracy * n) + [0.0] * (n - round(accuracy * n)))
-    return Group(row, size, per_label, tuple(accuracy + s for s in seeds), hits)
+    return Group(row, size, per_label, np.array([np.arange(n) < round((accuracy + s) * n) for s in seeds]))
 
 
 def test_a_row_with_seeds_and_sizes_becomes_a_cell_for_each():
@@ -68,14 +67,31 @@ def test_the_crossing_lies_on_the_straight_line_over_the_logarithm():
     assert first_crossing([1, 4, 16], [0.5, 0.6, 0.8], 0.9) is None
 
 
-def test_mean_spread_and_interval_over_seeds():
-    # 0.80, 0.82, 0.84: mean 0.82, sd 0.02, standard error 0.02/√3 = 0.011547, t(2 degrees, 97.5 %) = 4.302653
-    seeds = Group("encoder", None, 100, (0.80, 0.82, 0.84), np.ones(3))
+def test_mean_and_spread_over_seeds():
+    seeds = group("encoder", 100, 0.82, seeds=(-0.02, 0.0, 0.02))
+    assert seeds.accuracies == (pytest.approx(0.80), pytest.approx(0.82), pytest.approx(0.84))
     assert seeds.mean == pytest.approx(0.82)
     assert seeds.sd == pytest.approx(0.02)
-    assert seeds.interval is not None
-    assert seeds.interval.low == pytest.approx(0.82 - 4.302653 * 0.0115470, abs=1e-6)
-    assert group("encoder", 1, 0.8).sd is None
+    assert (group("encoder", 1, 0.8).sd, group("encoder", 1, 0.8).interval) == (None, None)
+
+
+def test_the_interval_over_seeds_and_messages_holds_the_spread_of_both():
+    def width(right) -> float:
+        interval = Group("encoder", None, 100, right).interval
+        assert interval is not None
+        return interval.high - interval.low
+
+    # equal seeds: only messages vary, 1.96 · 2 · √(0.8 · 0.2 / 400) = 0.0784
+    messages_alone = np.tile(np.arange(400) < 320, (5, 1))
+    assert width(messages_alone) == pytest.approx(0.0784, abs=0.006)
+    # equal messages: only seeds vary; of five seeds two are right, 1.96 · 2 · √(0.4 · 0.6 / 5) = 0.859, in steps of 0.2
+    seeds_alone = np.repeat([[True], [True], [False], [False], [False]], 400, axis=1)
+    assert width(seeds_alone) == pytest.approx(0.8, abs=0.01)
+    # both at once: seeds at 0.7 to 0.9 add their standard error, 0.0707 / √5 (n, not n - 1), to that of the messages
+    both = np.array([np.arange(400) < 400 * share for share in (0.7, 0.75, 0.8, 0.85, 0.9)])
+    of_messages = 2 * 1.96 * both.mean(axis=0).std() / 20
+    assert of_messages < width(both) < of_messages + 2 * 1.96 * 0.0707 / 5**0.5 + 0.02
+    assert width(both) == pytest.approx(2 * 1.96 * ((of_messages / 3.92) ** 2 + 0.0707**2 / 5) ** 0.5, rel=0.15)
 
 
 def test_a_crossing_has_an_interval_and_says_how_far_behind_it_was():
@@ -95,6 +111,13 @@ def test_a_curve_that_stays_below_says_so():
     assert found.at is None
     assert math.isinf(found.interval.high)
     assert crossing_text(found).startswith("encoder does not pass llm (90.0 %) with up to 8 examples per label")
+
+
+def test_one_test_message_leaves_the_crossing_open():
+    found = crossing(
+        [group("encoder", 1, 0.0, n=1), group("encoder", 4, 1.0, n=1)], group("llm", 300, 1.0, n=1, size=None)
+    )
+    assert (found.at, found.interval.low, math.isinf(found.interval.high)) == (pytest.approx(4), 1, True)
 
 
 def test_a_gap_without_any_difference_has_no_width():

@@ -68,7 +68,7 @@ def test_no_threshold_without_a_price_of_a_person_or_probabilities() -> None:
 
 
 def test_rows_are_compared_on_the_same_messages() -> None:
-    sure = replace(row("sure", ANSWERS[:4]), validation=tuple(ANSWERS[:4]))
+    sure = row("sure", ANSWERS[:4], ANSWERS[:4])
     plain = row("plain", [record(i, gold, "a") for i, gold in enumerate("aabb")])
     first, second = mistake_costs([sure, plain], PERSON)
     assert (first.per_message, first.unaided, first.to_person) == (1.5 / 4, 6 / 4, 3 / 4)

@@ -110,13 +110,12 @@ def test_scores_of_probabilities_by_hand() -> None:
     assert [(c.share, c.accuracy) for c in found.coverage] == [
         (0.25, 1.0), (0.5, 0.5), (0.75, pytest.approx(2 / 3)), (1.0, 0.75),
     ]  # fmt: skip
-    assert found.coverage_at_target == 0.25
+    assert (found.temperature, found.recalibrated_error, found.selective) == (None, None, None), "no validation"
 
 
 def test_an_unparsed_answer_is_wrong_at_no_confidence() -> None:
     found = probability_scores([record(1, "a", "a", 0.9), record(2, "a", None)], ["a", "b"])
     assert found is not None
-    assert found.coverage_at_target == 0.5
     assert found.log_loss == pytest.approx(-(math.log(0.9) + math.log(0.5)) / 2)
     assert probability_scores([record(1, "a", "a")], ["a", "b"]) is None
 

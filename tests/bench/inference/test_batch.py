@@ -12,34 +12,11 @@ from pathlib import Path
 import pytest
 from pyarrow import parquet
 
-from bench.analysis.thresholds import ABOVE_ALL, unsure_below
 from bench.cli import main
 from bench.inference.batch import BatchJob, answer_columns, is_unsure, written
-from bench.records.types import PredictionRecord
 from classifiers.interface import Prediction
 
 pytestmark = pytest.mark.slow
-
-
-def answered(probability: float, *, right: bool) -> PredictionRecord:
-    gold = "a" if right else "b"
-    return PredictionRecord("1", "x", (gold,), ("a",), True, {"a": probability, "b": 1 - probability})
-
-
-def test_the_unsure_bound_is_the_lowest_that_keeps_answers_right_often_enough():
-    # from the surest down: right, right, wrong (2/3), right (3/4), wrong (3/5)
-    records = [answered(p, right=r) for p, r in ((0.99, True), (0.9, True), (0.8, False), (0.7, True), (0.6, False))]
-    assert unsure_below(records, 1.0) == 0.9
-    assert unsure_below(records, 0.75) == 0.7
-    assert unsure_below(records, 0.5) == 0.6
-    assert unsure_below([answered(0.9, right=False)], 0.5) == ABOVE_ALL
-    assert unsure_below([], 0.9) is None
-
-
-def test_answers_of_one_probability_stand_or_fall_together():
-    records = [answered(0.9, right=True), answered(0.9, right=False)]
-    assert unsure_below(records, 1.0) == ABOVE_ALL
-    assert unsure_below(records, 0.5) == 0.9
 
 
 def test_an_answer_that_is_no_label_is_unsure():
