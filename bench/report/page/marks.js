@@ -12,10 +12,22 @@ const goldMarks = ({ data, byId, element, download }) => {
   const store = () => {
     const kept = JSON.stringify({ who: byId("who").value, marks: Object.fromEntries(marks) });
     try { localStorage.setItem(KEY, kept); } catch { /* a browser that keeps nothing */ }
-    byId("marked").textContent = `${marks.size || "no"} ${marks.size > 1 ? "labels" : "label"} marked`;
+    byId("marked").textContent = `${marks.size || "none"} marked`;
+    if (marks.size) byId("marks").open = true;
     byId("corrections").disabled = !marks.size;
   };
   const labelsText = (labels) => (data.several ? JSON.stringify(labels) : labels.join(""));
+
+  // what most classifiers answer in place of the gold label
+  const likely = (message) => {
+    const counts = new Map();
+    for (const answer of message.answers) {
+      const key = JSON.stringify(answer.labels);
+      if (answer.valid && !answer.right) counts.set(key, (counts.get(key) || 0) + 1);
+    }
+    const best = [...counts].sort((a, b) => b[1] - a[1])[0];
+    return best ? JSON.parse(best[0]) : [];
+  };
 
   // one mark per message: a second click on the same one takes it back
   const marking = (message) => {
@@ -31,7 +43,9 @@ const goldMarks = ({ data, byId, element, download }) => {
       option.value = name;
       if (data.several || !message.gold.includes(name)) right.append(option);
     }
-    const wrong = element("button", "", data.several ? "gold is wrong, it is:" : "gold is wrong, it is");
+    const guess = likely(message);
+    for (const option of right.options) option.selected = guess.includes(option.value);
+    const wrong = element("button", "", "wrong, it is");
     const show = () => {
       const mark = marks.get(message.hash);
       for (const [button, name] of [[fine, "fine"], [ambiguous, "ambiguous"], [wrong, "wrong"]]) {
@@ -52,7 +66,7 @@ const goldMarks = ({ data, byId, element, download }) => {
     ambiguous.addEventListener("click", () => say("ambiguous", message.gold));
     wrong.addEventListener("click", () => { if (labelsText(picked()) !== labelsText(message.gold)) say("wrong", picked()); });
     right.addEventListener("change", () => { if (marks.get(message.hash)?.mark === "wrong") say("wrong", picked()); });
-    box.append(element("span", "note", "gold is"), fine, ambiguous, wrong, right);
+    box.append(element("span", "", "gold is"), fine, ambiguous, wrong, right);
     show();
     return box;
   };
@@ -68,7 +82,6 @@ const goldMarks = ({ data, byId, element, download }) => {
 
   byId("corrections").addEventListener("click", saveMarks);
   byId("who").addEventListener("input", store);
-  byId("marks").addEventListener("submit", (event) => event.preventDefault());
   store();
   return { marking, isMarked: (message) => marks.has(message.hash) };
 };

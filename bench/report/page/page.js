@@ -190,7 +190,8 @@
     const link = element("a", "", message.id);
     link.href = `#${encodeURIComponent(message.id)}`;
     const kind = message.kind ? ` · ${message.kind}` : "";
-    about.append(link, ` · gold: ${message.gold.join(", ") || "no label"}${kind}`);
+    about.append(element("span", "", ""), labels.marking(message));
+    about.firstChild.append(link, ` · gold: ${message.gold.join(", ") || "no label"}${kind}`);
     const answers = element("div", "answers");
     const pair = [byId("first").value, byId("second").value];
     message.answers.forEach((answer, i) => {
@@ -198,7 +199,7 @@
       const look = (answer.right ? "right" : "wrong") + (pair.includes(data.classifiers[i]) ? " picked" : "");
       answers.append(element("span", look, `${mark} ${data.classifiers[i]}: ${answerText(answer)}`));
     });
-    box.append(about, answers, labels.marking(message));
+    box.append(about, answers);
     box.addEventListener("click", (event) => { if (!event.target.closest(".more, .marking, a")) open(box, message); });
     box.addEventListener("keydown", (event) => { if (event.key === "Enter" && event.target === box) open(box, message); });
     return box;

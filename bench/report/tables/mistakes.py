@@ -35,14 +35,14 @@ def _brackets(interval: Interval, sign: str = "") -> str:
 
 
 def _threshold(cost: MistakeCost) -> str:
-    """Return the threshold; one above 1 is never reached."""
+    """Return the threshold; one above 1 is never reached, so that a person gets everything."""
     if cost.threshold is None:
         return DASH
-    return "always" if cost.threshold > 1 else f"{cost.threshold:.3f}"
+    return "> 1" if cost.threshold > 1 else f"{cost.threshold:.3f}"
 
 
 def _notes(costs: Sequence[MistakeCost], prices: CostConfig) -> Iterator[str]:
-    yield "A wrong answer costs what `wrong` in the config's [cost] table says, and 1 where it says nothing."
+    yield "A wrong answer costs what the config's [cost] table says under wrong, and 1 where it says nothing."
     if prices.person is None:
         yield "A parse failure counts as the dearest mistake that its message allows."
     else:
