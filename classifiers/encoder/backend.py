@@ -17,7 +17,7 @@ from classifiers.finetune.base import TokenClassifier, ready
 from classifiers.finetune.saved import Measured, Saved
 from classifiers.finetune.tokens import MessageTokens
 from classifiers.heads.multilabel import Rows
-from classifiers.interface import Details, Listener, Message, Task, Trial, silent
+from classifiers.interface import Details, Listener, Message, Task, silent
 from classifiers.sampling import stratified_sample
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ class Encoder(TokenClassifier[EncoderSettings, Answering]):
         super().__init__(settings, seed=seed, threads=threads)
         self._folder: Path | None = None
         self._measured: tuple[Measured, ...] = ()
-        self._trials: tuple[Trial, ...] = ()
         self._exported: FineTuned | None = None
         self._exports = ExitStack()
 
@@ -105,6 +104,7 @@ class Encoder(TokenClassifier[EncoderSettings, Answering]):
             tuned = FineTuned.start(folder, self.task, settings, device=self._device())
         tuned.fit(self.tokens.tokenizer, parts, seed=self.seed, listen=listen)
         self._network = tuned
+        self._trials += tuned.trials
         if settings.runtime != "torch":
             self._choose_runtime(tuned, validation or train)
 
@@ -157,7 +157,6 @@ class Encoder(TokenClassifier[EncoderSettings, Answering]):
         return replace(
             super().details(),
             bytes_on_disk=self.network.bytes_on_disk if isinstance(self.network, Exported) else None,
-            trials=self._trials,
             metadata={"runtime": self._runtime, **tried},
         )
 
@@ -182,7 +181,6 @@ class Encoder(TokenClassifier[EncoderSettings, Answering]):
             "runtime": self._runtime,
             "n_parameters": self.network.n_parameters,
             "measured": self._measured,
-            "trials": self._trials,
         }
         return super()._saved().model_copy(update=more)
 
@@ -190,7 +188,7 @@ class Encoder(TokenClassifier[EncoderSettings, Answering]):
         from classifiers.encoder.frozen import Frozen
         from classifiers.finetune.fine_tuned import FineTuned
 
-        self._measured, self._trials = saved.measured, saved.trials
+        self._measured = saved.measured
         self._tokens = self._open_tokens(folder)
         if not self.settings.trains_all_layers:
             self._network = Frozen.load(folder, self.task, device=self._device())

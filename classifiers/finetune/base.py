@@ -26,6 +26,7 @@ from classifiers.interface import (
     ModelFile,
     Prediction,
     Task,
+    Trial,
     quiet,
 )
 from classifiers.models.cache import LocalModel, first_model
@@ -82,6 +83,7 @@ class TokenClassifier(Classifier[M], Generic[M, N]):
         self._models: tuple[ModelFile, ...] = ()
         self._model_name = ""
         self._notes: tuple[str, ...] = ()
+        self._trials: tuple[Trial, ...] = ()
         self._task: Task | None = None
         self._tokens: MessageTokens | None = None
         self._network: N | None = None
@@ -138,7 +140,7 @@ class TokenClassifier(Classifier[M], Generic[M, N]):
 
         saved = read_saved(folder, task)
         self._use_threads()
-        self._task, self.thresholds = task, saved.thresholds
+        self._task, self.thresholds, self._trials = task, saved.thresholds, saved.trials
         self._models, self._model_name, self._notes = saved.models, saved.model_name, saved.notes
         try:
             self._read(folder, saved)
@@ -159,6 +161,7 @@ class TokenClassifier(Classifier[M], Generic[M, N]):
             precision=self._described.precision,
             n_parameters=self._described.n_parameters,
             notes=self._notes,
+            trials=self._trials,
         )
 
     @abstractmethod
@@ -185,6 +188,7 @@ class TokenClassifier(Classifier[M], Generic[M, N]):
             model_name=self._model_name,
             notes=self._notes,
             thresholds=self.thresholds,
+            trials=self._trials,
         )
 
     def _first_model(self, report: FetchReport = quiet) -> tuple[LocalModel, list[str]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from classifiers.finetune.settings import TrainingSettings
 from classifiers.finetune.tokens import body_folder
 from classifiers.finetune.trainer import Encoded, label_config, precision_for, takes_several, train
-from classifiers.interface import Listener, Task
+from classifiers.interface import Listener, Task, Trial
 
 if TYPE_CHECKING:
     import torch
@@ -30,6 +30,7 @@ class FineTuned:
 
     model: PreTrainedModel
     settings: TrainingSettings
+    trials: tuple[Trial, ...] = field(default=(), init=False)
     _rounded: PreTrainedModel | None = field(default=None, init=False)
 
     @classmethod
@@ -56,7 +57,7 @@ class FineTuned:
         self, tokenizer: PreTrainedTokenizerBase, parts: tuple[Encoded, Encoded], *, seed: int, listen: Listener
     ) -> None:
         """Train on the first part, watching the second."""
-        self.model = train(self.model, tokenizer, parts, self.settings, seed=seed, listen=listen)
+        self.trials = train(self.model, tokenizer, parts, self.settings, seed=seed, listen=listen)
         self._rounded = None
 
     @classmethod

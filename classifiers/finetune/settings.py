@@ -51,9 +51,10 @@ class TrainingSettings(ModelSettings):
     buys. Where `epochs` is not given, a small training part is repeated until `min_steps` are made. `warmup` is a share
     of all steps, `best_epoch` keeps the latest epoch whose validation accuracy is within one standard error of the
     best; `patience` epochs in a row below that end the training (0, the default: never, so that the schedule runs to
-    its end). `class_weights` weighs messages by how rare their label is; `auto` does so where the commonest label is
-    over 10 times as frequent as the rarest. `precision` auto takes bfloat16 or float16 where the device computes with
-    it, else float32. `freeze_embeddings` leaves the word embeddings as they are.
+    its end). `class_weights` weighs messages by how rare their label is; where the commonest label is over 10 times
+    as frequent as the rarest, `auto` trains both ways and keeps what validation prefers; without validation messages
+    nothing is weighed. `precision` auto takes bfloat16 or float16 where the device computes with it, else float32.
+    `freeze_embeddings` leaves the word embeddings as they are.
     """
 
     epochs: int | None = Field(default=None, gt=0)

@@ -6,33 +6,29 @@ each step computes anyway, so it costs nothing and is the running accuracy of th
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from transformers import DataCollatorWithPadding, EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
+from classifiers.finetune.class_weights import class_weights, is_unbalanced, train_both_ways
 from classifiers.finetune.cpu_training import quick_training
+from classifiers.finetune.epoch_choice import EpochChoice, hits
 from classifiers.finetune.settings import TrainingSettings
-from classifiers.heads.multilabel import DEFAULT_THRESHOLD, label_matrix
-from classifiers.interface import Epoch, Listener, Message, Progress, Task
+from classifiers.heads.multilabel import label_matrix
+from classifiers.interface import Epoch, Listener, Message, Progress, Task, Trial
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-
-UNBALANCED = 10
-"""How many times as frequent as the rarest label the commonest must be for `auto` class weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +61,37 @@ def train(
     *,
     seed: int,
     listen: Listener,
-) -> PreTrainedModel:
-    """Fine-tune `model` on the first part, watching the second, which may be empty; give it back."""
-    training, validation = parts
+) -> tuple[Trial, ...]:
+    """Fine-tune `model` on the first part, watching the second, which may be empty; return what was tried.
+
+    With `class_weights = "auto"`, labels of very unlike frequency and a validation part it is trained twice from the
+    same weights, without and with class weights, and the one that validation prefers is kept; equal ones weigh nothing.
+    The listener hears of the epochs of the training that is kept.
+    """
     if settings.freezes_embeddings_for(model.config.hidden_size):
         # half of a small model's weights: their gradient and Adam step cost more than they bring
         model.get_input_embeddings().requires_grad_(False)  # type: ignore[no-untyped-call]
+    training, validation = parts
+    balanced = class_weights(training.labels, int(model.config.num_labels or 0))
+    fit = partial(_train_once, model, tokenizer, parts, (settings, seed))
+    if settings.class_weights == "auto" and is_unbalanced(training.labels) and validation.labels:
+        trials = train_both_ways(model, fit, balanced, listen)
+        return tuple(replace(trial, n=len(validation.labels)) for trial in trials)
+    fit(balanced if settings.class_weights == "balanced" else None, listen)
+    return ()
+
+
+def _train_once(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    parts: tuple[Encoded, Encoded],
+    job: tuple[TrainingSettings, int],
+    weights: list[float] | None,
+    listen: Listener,
+) -> float:
+    """Fine-tune the model and return the highest validation accuracy of an epoch, 0 without a validation part."""
+    (training, validation), (settings, seed) = parts, job
+    choice = EpochChoice(several=takes_several(model.config))
     with _checkpoints() as folder, quick_training(model):
         trainer = _CountingTrainer(
             model=model,
@@ -78,10 +99,10 @@ def train(
             train_dataset=training.rows(),  # type: ignore[arg-type]
             eval_dataset=validation.rows() if validation.labels else None,  # type: ignore[arg-type]
             data_collator=_collator(tokenizer, settings),
-            compute_metrics=EpochChoice(several=takes_several(model.config)),
+            compute_metrics=choice,
         )
         trainer.several = takes_several(model.config)
-        trainer.weigh(class_weights(settings, training.labels, int(model.config.num_labels or 0)))
+        trainer.weigh(weights)
         if settings.best_epoch and settings.patience and validation.labels:
             trainer.add_callback(EarlyStoppingCallback(settings.patience))
         trainer.remove_callback(PrinterCallback)
@@ -92,7 +113,7 @@ def train(
     for name in ("forward", "_original_forward"):
         vars(model).pop(name, None)
     model.eval()  # type: ignore[no-untyped-call]
-    return model
+    return choice.best
 
 
 @contextmanager
@@ -185,22 +206,6 @@ def precision_for(settings: TrainingSettings, device: str) -> str:
     return "float32"
 
 
-def class_weights(
-    settings: TrainingSettings, labels: Sequence[int] | Sequence[Sequence[float]], n_labels: int
-) -> list[float] | None:
-    """Return one weight per label, n / (labels × count) as scikit-learn's `balanced`, or None for equal ones.
-
-    Where a message may have several labels none is weighed: their thresholds serve that end.
-    """
-    if not labels or not isinstance(labels[0], int):
-        return None
-    counts = [max(labels.count(i), 1) for i in range(n_labels)]
-    unbalanced = max(counts) > UNBALANCED * min(counts)
-    if settings.class_weights == "none" or (settings.class_weights == "auto" and not unbalanced):
-        return None
-    return [len(labels) / (n_labels * count) for count in counts]
-
-
 SEVERAL: Final = "multi_label_classification"
 
 
@@ -222,39 +227,6 @@ def label_config(task: Task) -> dict[str, Any]:
 def takes_several(config: Any) -> bool:
     """Tell of a model's config whether each label stands alone."""
     return bool(config.problem_type == SEVERAL)
-
-
-class EpochChoice:
-    """Scores an epoch on validation so that the latest one within a standard error of the best accuracy is kept.
-
-    Loss picks early epochs: it grows with confidence while accuracy still rises. On a set of 5,452 questions with six
-    labels it kept an epoch of 89.4 % where a later one had 95.6. The epoch of highest accuracy alone would be chosen by
-    a few messages; among those that a standard error cannot tell apart, the one trained longest is taken.
-    """
-
-    METRIC = "rank"
-
-    def __init__(self, *, several: bool) -> None:
-        self._several = several
-        self._best = 0.0
-        self._epoch = 0
-
-    def __call__(self, prediction: Any) -> dict[str, float]:
-        """Return an epoch's accuracy on validation, and its rank: above all before it where it may be kept, else 0."""
-        logits, labels = np.asarray(prediction.predictions), np.asarray(prediction.label_ids)
-        hits = _hits(logits, labels, several=self._several)
-        accuracy = float(hits.mean())
-        self._epoch += 1
-        self._best = max(self._best, accuracy)
-        error = math.sqrt(self._best * (1 - self._best) / len(hits))
-        return {"accuracy": accuracy, self.METRIC: float(self._epoch if accuracy >= self._best - error else 0)}
-
-
-def _hits(logits: NDArray[np.floating[Any]], labels: NDArray[Any], *, several: bool) -> NDArray[np.bool_]:
-    """Tell of every message whether the likeliest label is its own; of several labels, whether each is on its side."""
-    if several:
-        return np.asarray(((logits > 0) == (labels > DEFAULT_THRESHOLD)).all(-1))
-    return np.asarray(logits.argmax(-1) == (labels if labels.ndim == 1 else labels.argmax(-1)))
 
 
 class _CountingTrainer(Trainer):
@@ -289,8 +261,8 @@ class _CountingTrainer(Trainer):
             loss = cross_entropy(logits, labels, weight=self.weights)  # of indices or of probabilities
         if model.training:
             self.seen += len(labels)
-            hits = _hits(logits.detach().cpu().numpy(), labels.cpu().numpy(), several=self.several)
-            self.hits += int(hits.sum())
+            right = hits(logits.detach().cpu().numpy(), labels.cpu().numpy(), several=self.several)
+            self.hits += int(right.sum())
             self.loss_sum += float(loss.detach()) * len(labels)
         return (loss, outputs) if return_outputs else loss
 

@@ -84,6 +84,7 @@ class Lora(TokenClassifier[LoraSettings, Adapted]):
         first, second = (Encoded.of(tokens.ids([m.text for m in part])[0], part, task) for part in (train, validation))
         self._network = FineTuned(self._adapted(), self.settings.training)
         self._network.fit(tokens.tokenizer, (first, second), seed=self.seed, listen=listen)
+        self._trials = self._network.trials
         self._tune_thresholds(validation, second.input_ids)
 
     def _adapted(self) -> Any:

@@ -13,7 +13,6 @@ from bench.measure.limits import usable_cores
 from classifiers.encoder.backend import Encoder
 from classifiers.encoder.frozen import Frozen
 from classifiers.encoder.settings import EncoderSettings
-from classifiers.finetune.trainer import class_weights
 from classifiers.interface import Classifier, Epoch, Message, Task
 from classifiers.linear import Linear, LinearSettings
 from classifiers.llm.llama_cpp import LlamaCpp, LlamaCppSettings
@@ -182,17 +181,22 @@ def test_training_from_scratch_says_so_and_starts_elsewhere(minilm: Path, task: 
         assert not classifier.settings.freezes_embeddings_for(384)
 
 
-def test_class_weights_by_hand() -> None:
-    """Balanced: n / (labels × count), as scikit-learn gives them; auto only beyond ten to one."""
-    from sklearn.utils.class_weight import compute_class_weight
-
-    labels = [0] * 22 + [1] * 2
-    auto = class_weights(EncoderSettings(), labels, 2)
-    assert auto == [24 / 44, 24 / 4]
-    assert auto == pytest.approx(compute_class_weight("balanced", classes=np.array([0, 1]), y=np.array(labels)))
-    assert class_weights(EncoderSettings(), [0] * 20 + [1] * 2, 2) is None
-    assert class_weights(EncoderSettings(class_weights="balanced"), [0, 0, 1], 2) == [0.75, 1.5]
-    assert class_weights(EncoderSettings(class_weights="none"), labels, 2) is None
+def test_unbalanced_labels_are_trained_both_ways_and_validation_decides(
+    minilm: Path, task: Task, messages: list[Message]
+) -> None:
+    epochs: list[Epoch] = []
+    label = task.label_names[0]
+    rare = [next(m for m in messages if m.label == name) for name in task.label_names[1:]]
+    unbalanced = [m for m in messages if m.label == label] * 2 + rare
+    settings = EncoderSettings(model=(str(minilm),), epochs=1, min_steps=0)
+    with Encoder(settings, threads=usable_cores()) as classifier:
+        classifier.load()
+        classifier.fit(task, unbalanced, messages, listen=lambda e: epochs.append(e) if isinstance(e, Epoch) else None)
+        trials = [t for t in classifier.details().trials if "class_weights" in t.settings]
+    assert [t.settings["class_weights"] for t in trials] == ["none", "balanced"]
+    assert [t.n for t in trials] == [len(messages)] * 2
+    assert sum(t.chosen for t in trials) == 1
+    assert [e.validation_accuracy for e in epochs] == [max(t.accuracy for t in trials)]
 
 
 def test_training_ends_when_validation_gets_worse(minilm: Path, task: Task, messages: list[Message]) -> None:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from classifiers.finetune.trainer import EpochChoice
+from classifiers.finetune.epoch_choice import EpochChoice
 
 
 def evaluated(right: int, n: int = 100) -> SimpleNamespace:
