@@ -27,6 +27,7 @@ TABLES = {
     "DataConfig": "[data]",
     "SplitConfig": "[split]",
     "CostConfig": "[cost]",
+    "VerdictConfig": "[verdict]",
     "RowConfig": "[classifiers.NAME]",
     "CascadeConfig": "[cascades.NAME]",
     "SweepConfig": "[sweep]",

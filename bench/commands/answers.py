@@ -127,12 +127,15 @@ def list_disagreements(options: argparse.Namespace) -> int:
         from bench.commands.labels import mark
 
         return mark(options)
-    rows = rows_of(find(options))
+    folder = find(options)
+    rows = rows_of(folder)
     if options.tui:
         from bench.analysis.scores import full_data_rows
+        from bench.commands.labels import marker
         from bench.report.viewer import Viewer
 
-        Viewer(list(answers_by_message(full_data_rows(rows)))).run()
+        messages = list(answers_by_message(full_data_rows(rows)))
+        Viewer(messages, folder.read().as_task().label_names, marker(options, folder)).run()
         return 0
     pair = _pair(options.pair, [row.cell.classifier for row in rows if row.scores])
     if options.right and not pair:

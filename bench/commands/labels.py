@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
 from bench.commands.shared import find, make_console
 from classifiers.errors import BenchError, check_known
+
+if TYPE_CHECKING:
+    from bench.records.store import RunFolder
 
 
 def mark(options: argparse.Namespace) -> int:
     """Write what a person says of one gold label into the file of corrections."""
     from bench.analysis.scored_run import rows_of
-    from bench.dataset.corrections import Corrections, correction, read_corrections, with_mark, write_corrections
 
     folder, (id_, what) = find(options), options.mark
-    task = folder.read().as_task()
-    records = {record.id: record for row in rows_of(folder) for record in row.records}
-    check_known([id_], records, what="message")
-    path = options.corrections
-    known = read_corrections(path, task) if path.exists() else Corrections(str(path))
-    when = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    said = correction(records[id_].text, records[id_].gold, what, task)
-    marks = with_mark(known, replace(said, who=options.who, when=when))
-    write_corrections(marks, task)
-    again = f"bench report {folder.path.name} --corrections {path}"
-    print(f"{path}: {len(marks.entries)} marked; score the run anew with: {again}")
+    golds = {record.id: (record.text, record.gold) for row in rows_of(folder) for record in row.records}
+    check_known([id_], golds, what="message")
+    said = marker(options, folder)(*golds[id_], what)
+    print(f"{said}; score the run anew with: bench report {folder.path.name} --corrections {options.corrections}")
     return 0
+
+
+def marker(options: argparse.Namespace, folder: RunFolder) -> Callable[[str, tuple[str, ...], str], str]:
+    """Return what writes a mark on a message, given by text and gold labels, and says how many the file holds."""
+    from bench.dataset.corrections import Corrections, correction, read_corrections, with_mark, write_corrections
+
+    path, task = options.corrections, folder.read().as_task()
+
+    def say(text: str, gold: tuple[str, ...], what: str) -> str:
+        known = read_corrections(path, task) if path.exists() else Corrections(str(path))
+        when = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        marks = with_mark(known, replace(correction(text, gold, what, task), who=options.who, when=when))
+        write_corrections(marks, task)
+        return f"{path}: {len(marks.entries)} marked"
+
+    return say
 
 
 def annotate(options: argparse.Namespace) -> int:

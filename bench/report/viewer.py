@@ -9,14 +9,20 @@ from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
+from textual.events import Key
 from textual.widgets import DataTable, Footer, Header, Input, Select, Static
 
 from bench.analysis.compare import Disagreement
 from bench.report.sanitize import plain
 from bench.report.terminal import answer_text
 from bench.report.text import label_text
+from classifiers.errors import BenchError
 
 Test = Callable[[Disagreement], bool]
+Marker = Callable[[str, tuple[str, ...], str], str]
+"""Notes what a person says of a message's gold labels, given with its text: the right label, 'ambiguous' or 'fine'."""
+MAX_KEYS = 9
+"""Labels that have a key of their own."""
 
 
 def filters(names: Sequence[str]) -> dict[str, Test]:
@@ -34,14 +40,26 @@ def filters(names: Sequence[str]) -> dict[str, Test]:
 
 
 class Viewer(App[None]):
-    """All test messages of a run; Enter or a click shows what every classifier answered."""
+    """All test messages of a run; Enter or a click shows what every classifier answered.
+
+    With a `marker`, keys note what is wrong with the gold label under the cursor.
+    """
 
     TITLE = "Every message"
     CSS = "DataTable { height: 1fr; } #detail { height: 14; border-top: solid gray; } Input { width: 1fr; }"
-    BINDINGS: ClassVar[list[BindingType]] = [("q", "quit", "Quit"), ("slash", "search", "Search")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("q", "quit", "Quit"),
+        ("slash", "search", "Search"),
+        ("f", "mark('fine')", "Gold is fine"),
+        ("a", "mark('ambiguous')", "Gold is ambiguous"),
+    ]
 
-    def __init__(self, messages: Sequence[Disagreement]) -> None:
+    def __init__(
+        self, messages: Sequence[Disagreement], labels: Sequence[str] = (), marker: Marker | None = None
+    ) -> None:
         super().__init__()
+        self.marker = marker
+        self.keys = {str(i): label for i, label in enumerate(labels[:MAX_KEYS], start=1)} if marker else {}
         self.messages = list(messages)
         self.names = list(messages[0].answers) if messages else []
         self.filters = filters(self.names)
@@ -76,6 +94,22 @@ class Viewer(App[None]):
         """Go to the search box."""
         self.query_one(Input).focus()
 
+    def on_key(self, event: Key) -> None:
+        """Take a number as the label that is right, where the cursor is in the table."""
+        if event.key in self.keys and self.query_one(DataTable).has_focus:
+            self.action_mark(self.keys[event.key])
+
+    def action_mark(self, what: str) -> None:
+        """Note what is said of the gold label under the cursor."""
+        place = self.query_one(DataTable).cursor_row
+        if self.marker is None or not 0 <= place < len(self.shown):
+            return
+        message = self.shown[place]
+        try:
+            self.sub_title = f"{message.id}: {what}; {self.marker(message.text, message.gold, what)}"
+        except BenchError as error:
+            self.notify(str(error), severity="error", markup=False)
+
     def fill(self) -> None:
         """Show the messages that the filter and the search leave."""
         table = self.query_one(DataTable)
@@ -93,7 +127,9 @@ class Viewer(App[None]):
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         """Show the message under the cursor with all attempts."""
         if 0 <= event.cursor_row < len(self.shown):
-            self.query_one("#text", Static).update(detail(self.shown[event.cursor_row]))
+            keys = "  ".join(f"{key} {label}" for key, label in self.keys.items())
+            about = plain(f"gold is wrong, it is: {keys}\n", style="dim") if keys else plain("")
+            self.query_one("#text", Static).update(Text.assemble(detail(self.shown[event.cursor_row]), about))
 
 
 def _searched(message: Disagreement) -> str:

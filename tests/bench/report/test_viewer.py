@@ -12,6 +12,7 @@ from bench.analysis.compare import answers_by_message
 from bench.analysis.scored_run import rows_of
 from bench.records.store import RunFolder
 from bench.report.viewer import Viewer, detail
+from classifiers.errors import BenchError
 
 pytestmark = pytest.mark.slow
 
@@ -51,3 +52,29 @@ def test_a_message_is_never_read_as_markup(text: str) -> None:
     from dataclasses import replace
 
     assert text in detail(replace(MESSAGES[0], text=text)).plain
+
+
+def test_keys_mark_the_gold_label_under_the_cursor() -> None:
+    said: list[tuple[str, str]] = []
+
+    def note(text: str, gold: tuple[str, ...], what: str) -> str:
+        if what == gold[0]:
+            raise BenchError("it is the gold label [already]")
+        said.append((text, what))
+        return f"{len(said)} marked"
+
+    async def drive() -> None:
+        labels = ["General Feedback", "Order Inquiry", "Refund Request"]
+        viewer = Viewer(MESSAGES, labels, note)
+        async with viewer.run_test(size=(120, 40)) as pilot:
+            first, second = viewer.shown[:2]
+            await pilot.press("f", "down", "a", *(str(i + 1) for i in range(4)))
+            await pilot.pause()
+            others = [(second.text, label) for label in labels if label != second.gold[0]]
+            assert said == [(first.text, "fine"), (second.text, "ambiguous"), *others]
+            assert viewer.sub_title == f"{second.id}: {others[-1][1]}; 4 marked"
+            await pilot.press("slash", "1", "f")
+            await pilot.pause()
+            assert len(said) == 4, "what is typed into the search box marks nothing"
+
+    asyncio.run(drive())
