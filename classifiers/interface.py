@@ -195,6 +195,8 @@ class Details:
         unfinished: what a search that time cut short came to, such as `2 of 5 prompts tried`; empty where it ended.
         notes: what a reader of the table must be told, such as a replaced model.
         prompt: the whole prompt of one message, where there is one.
+        fine_tuned: whether the weights of a pretrained model were trained on the task, or stayed frozen; else None.
+        uses_definitions: whether it was told what the labels mean otherwise than by `prompt`.
         runs_elsewhere: whether it is not here that its answers are made, so that their memory cannot be measured.
         stages: where the time of its calls went so far; what is not told apart is left out.
         metadata: whatever else should be kept; nothing reads it by key.
@@ -212,6 +214,8 @@ class Details:
     unfinished: str = ""
     notes: tuple[str, ...] = ()
     prompt: str = ""
+    fine_tuned: bool | None = None
+    uses_definitions: bool = False
     runs_elsewhere: bool = False
     stages: Mapping[str, Stage] = field(default_factory=dict)
     metadata: Mapping[str, str | int | float] = field(default_factory=dict)

@@ -130,8 +130,13 @@ class ZeroShot(EmbeddingClassifier[ZeroShotSettings]):
 
     def details(self) -> Details:
         """Say that no label was learnt from, and what the calibration came to."""
-        metadata = {"temperature": round(self.fitted.temperature, 4)}
-        return replace(super().details(), n_labelled=self.fitted.n_labelled, metadata=metadata)
+        return replace(
+            super().details(),
+            n_labelled=self.fitted.n_labelled,
+            uses_definitions=any("{definition" in text for text in self.settings.templates)
+            and any(label.definition for label in self.task.labels),
+            metadata={"temperature": round(self.fitted.temperature, 4)},
+        )
 
     @property
     def _described(self) -> Network:

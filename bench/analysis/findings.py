@@ -11,6 +11,7 @@ from bench.analysis.correction_effect import CorrectionEffect
 from bench.analysis.cost import Cost, cost_of, machine_gb
 from bench.analysis.cost_verdict import recommend_by_cost
 from bench.analysis.disagreement_counts import DisagreementCounts, disagreement_counts
+from bench.analysis.doubts import Doubt, doubts
 from bench.analysis.learning_curve import Crossing, Group, crossing, curves, flat_lines, groups
 from bench.analysis.mistake_cost import MistakeCost, mistake_costs
 from bench.analysis.out_of_scope import Rejection, rejection
@@ -54,6 +55,7 @@ class Findings:
     counts: DisagreementCounts
     slices: tuple[Slice, ...]
     suspects: tuple[Suspect, ...]
+    doubts: tuple[Doubt, ...]
     oos_label: str
     rejections: dict[str, Rejection]
     cascades: tuple[CascadeCurve, ...]
@@ -93,6 +95,7 @@ def findings(
         counts=disagreement_counts(whole),
         slices=tuple(slices(whole)),
         suspects=tuple(s for s in suspects(whole) if not corrected or s.id not in corrected.judged),
+        doubts=tuple(doubts(whole, run.as_task())),
         oos_label=oos_label,
         rejections={r.cell.classifier: rejection(r.records, oos_label) for r in whole if r.scores and oos_label},
         cascades=tuple(_cascades(whole)),

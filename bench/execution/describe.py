@@ -65,6 +65,8 @@ def describe(cell: Cell, settings: Settings, details: Details, measured: Measure
         max_attempts=details.max_attempts,
         trials=details.trials,
         unfinished=details.unfinished,
+        fine_tuned=details.fine_tuned,
+        uses_definitions=details.uses_definitions,
         row=cell.plan.row,
         train_per_label=cell.plan.train_per_label,
         n_train=n_train,

@@ -40,4 +40,7 @@ def with_current_names(value: Any) -> Any:
             is_chosen = all(metadata.get(name) == value for name, value in trial["settings"].items())
             trial.setdefault("chosen", is_chosen)
         renamed |= {key: str(metadata.pop(key)) for key in LIFTED if key in metadata and key not in renamed}
+        settings = renamed.get("settings")
+        if isinstance(settings, dict) and "head" in settings:
+            renamed.setdefault("fine_tuned", settings["head"] != "linear")
     return renamed

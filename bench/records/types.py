@@ -206,6 +206,8 @@ class CellRecord:
     `peak_memory_bytes` that of the worker, training included; both are None where a server answers. `machine` is the
     one the cell ran on, and `gpu_memory_bytes` the most that its device's memory held at once. `unfinished` says how
     far a search among settings came that time cut short, and `other_load` whether other programs kept the machine busy.
+    `fine_tuned` tells whether a pretrained model's weights were trained, and `uses_definitions` whether the classifier
+    was told what the labels mean otherwise than by `prompt`.
     """
 
     classifier: str
@@ -243,6 +245,8 @@ class CellRecord:
     machine: dict[str, str | int] = field(default_factory=dict)
     gpu_memory_bytes: int | None = None
     unfinished: str = ""
+    fine_tuned: bool | None = None
+    uses_definitions: bool = False
     other_load: OtherLoad | None = None
     schema: int = SCHEMA
 

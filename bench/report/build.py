@@ -10,7 +10,6 @@ from bench.analysis.compare import Pair
 from bench.analysis.correction_effect import CorrectionEffect
 from bench.analysis.findings import Findings, findings
 from bench.analysis.scores import Row
-from bench.analysis.timing import Timing
 from bench.analysis.verdict import Verdict
 from bench.config.tables import CostConfig
 from bench.records.types import OtherLoad, RunRecord
@@ -126,7 +125,7 @@ def make_report(
     """
     stress = stress or {}
     worked_out = findings(run, rows, pairs, corrected)
-    noted = caveats(run, rows, worked_out.timing)
+    noted = caveats(run, rows, worked_out)
     noted = [*([Caveat(corrected.note)] if corrected else []), *noted]
     made = (*tables(run, worked_out, noted), *stress_tables(stress))
     return Report(run, rows, worked_out, tuple(noted), made, stress)
@@ -189,8 +188,9 @@ def headline(run: RunRecord) -> str:
     return f"{run.task['name']}: {len(run.task['labels'])} labels, {sizes} messages · {machine}"
 
 
-def caveats(run: RunRecord, rows: Sequence[Row], times: Timing) -> list[Caveat]:
-    """Return what must stand beside the figures: odd splits, replaced models, failed rows; equal ones once."""
+def caveats(run: RunRecord, rows: Sequence[Row], worked_out: Findings) -> list[Caveat]:
+    """Return what must stand beside the figures: odd splits, replaced models, failed rows, doubts; equal ones once."""
+    times = worked_out.timing
     about: dict[str, list[str]] = {}
     for row in rows:
         name = row.cell.row or row.cell.classifier
@@ -200,6 +200,8 @@ def caveats(run: RunRecord, rows: Sequence[Row], times: Timing) -> list[Caveat]:
             about.setdefault(_disturbance(load), []).append(row.cell.classifier)
         if row.cell.status != "ok":
             about.setdefault(f"{row.cell.status}: {row.cell.cause}", []).append(row.cell.classifier)
+    for doubt in worked_out.doubts:
+        about.setdefault(doubt.text, []).extend(doubt.classifiers)
     untimed = [times.reason] if times.reason else []
     marked = [
         Caveat(text, tuple(dict.fromkeys(names)), str(i).translate(SUPERSCRIPTS))

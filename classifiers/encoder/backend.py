@@ -157,6 +157,7 @@ class Encoder(TokenClassifier[EncoderSettings, Answering]):
         return replace(
             super().details(),
             bytes_on_disk=self.network.bytes_on_disk if isinstance(self.network, Exported) else None,
+            fine_tuned=self.settings.head != "linear",
             metadata={"runtime": self._runtime, **tried},
         )
 

@@ -143,6 +143,7 @@ class Server(Classifier[ServerSettings]):
             model=self.settings.model,
             n_labelled=len(self.examples),
             max_attempts=1 if self.settings.answers == "decisions" else len(self.settings.temperatures),
+            uses_definitions=any(label.definition for label in self.task.labels),
             runs_elsewhere=True,
             notes=(f"answered by the server at {address}: its files, memory and machine are not measured",),
             metadata={"server": address, "concurrency": self.settings.concurrency},

@@ -108,6 +108,18 @@ def test_a_busy_machine_is_said_beside_the_row_it_disturbed() -> None:
     assert not [caveat for caveat in make_report(run_record(jobs=2), [busy], ()).caveats if caveat.classifiers]
 
 
+def test_a_doubt_is_a_footnote_of_the_row_it_is_about() -> None:
+    bad, good = hits("tuned", [False] * 3), hits("frozen", [True] * 3)
+    tuned = replace(bad, cell=replace(bad.cell, model="m", fine_tuned=True))
+    frozen = replace(good, cell=replace(good.cell, model="m", fine_tuned=False))
+    report = make_report(run_record(), [tuned, frozen], ())
+    (caveat,) = [caveat for caveat in report.caveats if caveat.classifiers]
+    assert caveat.classifiers == ("tuned",)
+    assert caveat.text.startswith("100.0 points below frozen, the same model with frozen weights")
+    (summary,) = [table for table in report.tables if table.title == "Results"]
+    assert [line[0] for line in summary.body] == ["tuned ¹", "frozen"]
+
+
 def test_a_label_that_a_person_looked_at_is_not_to_be_checked_again() -> None:
     before = [hits(name, [False, False, True]) for name in ("x", "y")]
     path, judged = "c.csv", [Correction(text_hash("text 0"), ("a",), ("a",), "fine")]

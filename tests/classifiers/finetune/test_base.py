@@ -54,6 +54,7 @@ def test_what_was_read_again_is_saved_and_described_as_before(
         made.load()
         made.fit(task, messages, messages[::4])
         answers, details = list(made.predict(texts)), made.details()
+        assert details.fine_tuned is {"frozen": False, "probe": True, "softmax": True, "knn": None}[kind]
         first.mkdir()
         made.save(first)
     with trained(tiny_bert, kind) as again:
