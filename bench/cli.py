@@ -234,6 +234,10 @@ def _add_stress(commands: Commands) -> None:
     parser.add_argument("--only", metavar="NAME,NAME", help="Test only these classifiers.")
     parser.add_argument("--messages", type=int, default=30, help="How many test messages to perturb (default: 30).")
     parser.add_argument("--attacked", type=int, default=10, help="How many of these to attack as well (default: 10).")
+    orders = "How many other orders of the labels an LLM is asked with (default: 3)."
+    parser.add_argument("--orders", type=int, default=3, help=orders)
+    definitions = "A TOML file with other definitions to ask an LLM with, a table per variant."
+    parser.add_argument("--definitions", type=Path, metavar="FILE", help=definitions)
     parser.set_defaults(command=answers.stress_run)
 
 

@@ -274,6 +274,8 @@ class Classifier(ABC, Generic[S]):
     """Messages the runner hands to one `predict` call when it measures throughput."""
     learns_from_labels: ClassVar[bool] = True
     """Whether `fit` looks at the labels of its messages; few messages are drawn label by label only for those."""
+    is_prompted: ClassVar[bool] = False
+    """Whether `load_from` writes its prompt anew from the task, so that the task can be put to it in other words."""
 
     def __init__(self, settings: S | None = None, *, seed: int = 0, threads: int = 1) -> None:
         self.settings: S = settings or self.settings_type()  # type: ignore[assignment]

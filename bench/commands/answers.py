@@ -71,6 +71,7 @@ def stress_run(options: argparse.Namespace) -> int:
     from bench.report.terminal import print_table
     from bench.robustness.questions import Draw
     from bench.robustness.suites import stress
+    from bench.robustness.wording import read_definitions
     from classifiers.errors import check_known
 
     run = find(options)
@@ -81,8 +82,12 @@ def stress_run(options: argparse.Namespace) -> int:
         raise BenchError(f"{run.path} holds no saved classifier; run the benchmark here first: bench run")
     if not 0 < options.attacked <= options.messages:
         raise BenchError("--attacked must be at least 1 and at most --messages")
+    if options.orders < 0:
+        raise BenchError("--orders must be at least 0")
     console = make_console()
-    draw = Draw(options.messages, options.attacked, run.read().config.seed)
+    record = run.read()
+    declared = read_definitions(options.definitions, record.as_task()) if options.definitions else {}
+    draw = Draw(options.messages, options.attacked, record.config.seed, options.orders, declared)
     records = {}
     for name in wanted:
         with share_bar(console, name) as bar:

@@ -10,11 +10,13 @@ from bench.config.cells import make_classifier
 from bench.records.store import RunFolder
 from bench.records.types import PredictionRecord
 from classifiers.errors import BenchError
-from classifiers.interface import Classifier, Saveable
+from classifiers.interface import Classifier, Saveable, Task
 
 
-def open_saved(run: RunFolder, name: str, *, threads: int | None = None) -> Classifier[Any]:
+def open_saved(run: RunFolder, name: str, *, threads: int | None = None, task: Task | None = None) -> Classifier[Any]:
     """Take up a classifier that a run has saved; the caller closes it.
+
+    A prompted one can be given the run's `task` in other words.
 
     Raises:
         BenchError: if it is of a kind that cannot be taken up again, or its files are broken.
@@ -26,7 +28,7 @@ def open_saved(run: RunFolder, name: str, *, threads: int | None = None) -> Clas
         raise BenchError(f"'{name}' cannot be taken up again: its backend does not save what it fitted")
     with ExitStack() as opened:
         opened.callback(classifier.close)
-        classifier.load_from(run.cell(name).model, config.data.learnt(record.as_task()))
+        classifier.load_from(run.cell(name).model, task or config.data.learnt(record.as_task()))
         opened.pop_all()
     return classifier
 

@@ -6,15 +6,17 @@ answers to one draw of test messages.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from bench.inference.saved import open_saved
 from bench.records.jsonl import JsonLines
 from bench.records.store import RunFolder
 from bench.records.types import PredictionRecord
-from bench.robustness.questions import Draw, Question, draw_file, drawn_questions, questions
-from classifiers.interface import Attempt, Prediction
+from bench.robustness.questions import Draw, Question, draw_file, draw_wordings, drawn_questions, questions
+from bench.robustness.wording import AS_CONFIGURED
+from classifiers.interface import Attempt, Prediction, Task
 
 BATCH = 64
 
@@ -61,17 +63,28 @@ def stress(run: RunFolder, classifier: str, draw: Draw, report: Report) -> list[
     asked = list(questions(run, classifier, draw))
     draw_file(run).write([draw])
     waiting = [question for question in asked if question not in answered]
-    if waiting:
-        model = open_saved(run, classifier)
-        with model, file.path.open("ab") as stream:
-            for start in range(0, len(waiting), BATCH):
-                batch = waiting[start : start + BATCH]
-                answers = model.predict([question.text for question in batch])
-                records = [_record(q, a) for q, a in zip(batch, answers, strict=True)]
+    tasks = {wording.fingerprint: wording.task for wording in draw_wordings(run, draw)}
+    done = len(asked) - len(waiting)
+    with file.path.open("ab") as stream:
+        # those of one wording stand together, for each is asked of a classifier taken up anew
+        for wording, group in groupby(waiting, key=lambda question: question.wording):
+            for records in _answers(run, classifier, tasks.get(wording), list(group)):
                 file.append(records, stream)
                 answered |= {record.question: record for record in records}
-                report((len(asked) - len(waiting) + start + len(batch)) / len(asked))
+                done += len(records)
+                report(done / len(asked))
     return [answered[question] for question in asked]
+
+
+def _answers(
+    run: RunFolder, classifier: str, task: Task | None, asked: Sequence[Question]
+) -> Iterator[list[StressRecord]]:
+    """Take a classifier up, with a task in other words or its own, and yield its answers batch by batch."""
+    with open_saved(run, classifier, task=task) as model:
+        for start in range(0, len(asked), BATCH):
+            batch = asked[start : start + BATCH]
+            answers = model.predict([question.text for question in batch])
+            yield [_record(q, a) for q, a in zip(batch, answers, strict=True)]
 
 
 def _record(question: Question, answer: Prediction) -> StressRecord:
@@ -165,3 +178,48 @@ def outcomes(records: Sequence[StressRecord]) -> list[Outcome]:
         )
         for key, group in groups.items()
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class WordingOutcome:
+    """What came of one wording: of n messages, how many were right and how many answered unlike as configured."""
+
+    name: str
+    n: int
+    right: int
+    changed: int
+
+
+@dataclass(frozen=True, slots=True)
+class WordingEffect:
+    """What wording does to a classifier: every wording, as configured first, and messages with more than one answer."""
+
+    wordings: tuple[WordingOutcome, ...]
+    n: int
+    flipped: int
+
+    @property
+    def accuracies(self) -> tuple[float, float]:
+        """Return the lowest and the highest share right."""
+        shares = [wording.right / wording.n for wording in self.wordings]
+        return min(shares), max(shares)
+
+
+def wording_effect(records: Iterable[StressRecord]) -> WordingEffect | None:
+    """Return what wording does, or None where it was not asked; an answer that is none counts as one more answer."""
+    answers: dict[str, dict[str, StressRecord]] = {}
+    for record in records:
+        if record.question.suite == "wording":
+            answers.setdefault(record.question.kind, {})[record.question.id] = record
+    if not answers:
+        return None
+    plain = {id_: set(record.predicted) for id_, record in answers[AS_CONFIGURED].items()}
+
+    def changed(by_id: Mapping[str, StressRecord]) -> set[str]:
+        return {id_ for id_, record in by_id.items() if set(record.predicted) != plain[id_]}
+
+    found = tuple(
+        WordingOutcome(name, len(by_id), sum(r.is_right for r in by_id.values()), len(changed(by_id)))
+        for name, by_id in answers.items()
+    )
+    return WordingEffect(found, len(plain), len(set().union(*map(changed, answers.values()))))

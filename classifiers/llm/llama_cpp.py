@@ -40,6 +40,7 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
 
     settings_type = LlamaCppSettings
     batch_size = 32
+    is_prompted = True
     _engine: Engine | None = None
     _chat: Chat | None = None
     _asker: Asker | None = None

@@ -48,6 +48,7 @@ class Server(Classifier[ServerSettings]):
 
     settings_type = ServerSettings
     batch_size = 64
+    is_prompted = True
     _client: ServerClient | None = None
 
     def __init__(self, settings: ServerSettings | None = None, *, seed: int = 0, threads: int = 1) -> None:

@@ -8,14 +8,15 @@ from bench.analysis.out_of_scope import Share
 from bench.report.tables.table import Table, Topic
 from bench.report.text import DASH, counted, label_text, share
 from bench.robustness.perturbations import SEVERITIES
-from bench.robustness.suites import Outcome, StressRecord, outcomes
+from bench.robustness.suites import Outcome, StressRecord, WordingEffect, outcomes, wording_effect
+from bench.robustness.wording import AS_CONFIGURED
 
 WORST = 8
 LONG = 90
 
 
 def stress_tables(records: Mapping[str, Sequence[StressRecord]]) -> Iterator[Table]:
-    """Yield the tables of all classifiers side by side: challenge, perturbed messages, attacks, the worst flips."""
+    """Yield the tables of all classifiers side by side, a suite after the other, and the worst flips."""
     by_classifier = {name: outcomes(results) for name, results in records.items()}
     if any(outcome.suite == "challenge" for results in by_classifier.values() for outcome in results):
         yield _challenge(by_classifier)
@@ -24,6 +25,9 @@ def stress_tables(records: Mapping[str, Sequence[StressRecord]]) -> Iterator[Tab
     if any(outcome.suite == "injection" for results in by_classifier.values() for outcome in results):
         yield _attacks(by_classifier)
         yield _flips(records)
+    effects = {name: effect for name, results in records.items() if (effect := wording_effect(results))}
+    if effects:
+        yield _wordings(effects)
 
 
 def _of(results: Sequence[Outcome], suite: str, kind: str | None = None) -> list[Outcome]:
@@ -120,6 +124,31 @@ def _flips(records: Mapping[str, Sequence[StressRecord]]) -> Table:
     ]
     head = ("classifier", "attack", "gold", "answer", "text")
     return Table("Flipped by an attack", head, tuple(body), can_turn=False, topic=Topic.ROBUSTNESS)
+
+
+def _wordings(effects: Mapping[str, WordingEffect]) -> Table:
+    """Return what other wordings of the task do to accuracy and answers."""
+
+    def cell(effect: WordingEffect, name: str) -> str:
+        for wording in effect.wordings:
+            if wording.name == name:
+                right = share(wording.right / wording.n)
+                return right if name == AS_CONFIGURED else f"{right}, {share(wording.changed / wording.n)} changed"
+        return DASH
+
+    names = dict.fromkeys(wording.name for effect in effects.values() for wording in effect.wordings)
+    body = [
+        ("lowest to highest", *(" to ".join(map(share, effect.accuracies)) for effect in effects.values())),
+        ("more than one answer", *(counted(Share(effect.flipped, effect.n)) for effect in effects.values())),
+        *((name, *(cell(effect, name) for effect in effects.values())) for name in names),
+    ]
+    n = max(effect.n for effect in effects.values())
+    notes = (
+        f"accuracy % on the same {n} test messages, and the share of answers that are others than as configured. "
+        "Nothing is chosen on this. Brackets are 95 % Wilson intervals.",
+    )
+    title = "Wording: accuracy % when labels are reordered or defined otherwise"
+    return Table(title, ("wording", *effects), tuple(body), notes=notes, can_turn=False, topic=Topic.ROBUSTNESS)
 
 
 def _cut(text: str) -> str:
