@@ -1,4 +1,4 @@
-"""The server backend against a real server: llama-cpp-python's own with SmolLM2-135M, killed and restarted."""
+"""The server backend against a real server: llama.cpp's own with SmolLM2-135M, killed and restarted."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from llama_server import LlamaServer
 
 from bench.cli import main
 from bench.measure.limits import usable_cores
 from bench.records.store import RunFolder
-from bench.speed.local_server import LocalServer
 from classifiers.errors import BenchError
 from classifiers.interface import Message, Task
 from classifiers.llm.server import Server, ServerSettings
@@ -21,8 +21,8 @@ KEY = "sk-secret-0123456789"
 
 
 @pytest.fixture(scope="module")
-def running(smollm: Path) -> Iterator[LocalServer]:
-    with LocalServer(smollm, context=2048, threads=usable_cores()) as server:
+def running(smollm: Path) -> Iterator[LlamaServer]:
+    with LlamaServer(smollm, context=2048, threads=usable_cores()) as server:
         yield server
 
 
@@ -40,7 +40,7 @@ def make(url: str, task: Task, messages: list[Message], **settings: object) -> S
 
 
 def test_free_text_answers_come_in_order_with_their_attempts(
-    running: LocalServer, task: Task, messages: list[Message]
+    running: LlamaServer, task: Task, messages: list[Message]
 ) -> None:
     server = make(running.url, task, messages, examples_per_label=2)
     texts = [m.text for m in messages[::6]]
@@ -54,14 +54,15 @@ def test_free_text_answers_come_in_order_with_their_attempts(
     assert [p.attempts[0].raw for p in alone] == [p.attempts[0].raw for p in predictions], "no answer is shifted"
 
 
-def test_schema_makes_every_answer_valid(running: LocalServer, task: Task, messages: list[Message]) -> None:
-    server = make(running.url, task, messages, answers="json", schema_form="json_object", max_tokens=32)
+@pytest.mark.parametrize("form", ["json_schema", "json_object"])
+def test_schema_makes_every_answer_valid(running: LlamaServer, task: Task, messages: list[Message], form: str) -> None:
+    server = make(running.url, task, messages, answers="json", schema_form=form, max_tokens=32)
     predictions = list(server.predict([m.text for m in messages[::6]]))
     assert all(p.valid and len(p.attempts) == 1 for p in predictions)
 
 
 def test_schema_that_a_server_drops_is_noticed(
-    running: LocalServer, task: Task, messages: list[Message], monkeypatch: pytest.MonkeyPatch
+    running: LlamaServer, task: Task, messages: list[Message], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A form that leaves answers free stands for a server that drops the schema without a word."""
     monkeypatch.setattr(Server, "_schema", lambda self: {"type": "text"})
@@ -70,13 +71,24 @@ def test_schema_that_a_server_drops_is_noticed(
         list(server.predict(["where is my parcel?"]))
 
 
-def test_schema_that_a_server_refuses_is_one_line(running: LocalServer, task: Task, messages: list[Message]) -> None:
-    server = make(running.url, task, messages, answers="json", schema_form="json_schema", connection_retries=0)
-    with pytest.raises(BenchError, match=r"failed: Error code: .*response_format"):
+def test_schema_that_a_server_refuses_is_one_line(
+    running: LlamaServer, task: Task, messages: list[Message], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Server, "_schema", lambda self: {"type": "yaml"})
+    server = make(running.url, task, messages, answers="json", connection_retries=0)
+    with pytest.raises(BenchError, match=r"failed: Error code: 400 - .*response_format"):
         list(server.predict(["where is my parcel?"]))
 
 
-def test_first_token_gives_probabilities(running: LocalServer, task: Task, messages: list[Message]) -> None:
+def test_model_without_a_decision_head_is_refused_in_the_servers_words(running: LlamaServer) -> None:
+    for form, words in (("systemone", "Error code: .*decision"), ("decisions", "Error code: 404")):
+        server = Server(ServerSettings(base_url=running.url, answers="decisions", decision_form=form))
+        with pytest.raises(BenchError, match=f"the server at {running.url} failed: {words}") as caught:
+            server.fetch()
+        assert "\n" not in str(caught.value)
+
+
+def test_first_token_gives_probabilities(running: LlamaServer, task: Task, messages: list[Message]) -> None:
     server = make(running.url, task, messages, answers="logprobs", examples_per_label=2)
     (prediction,) = server.predict(["I want my money back"])
     assert prediction.probabilities is not None
@@ -110,7 +122,7 @@ def test_run_outlives_a_server_that_is_killed_and_restarted(
 ) -> None:
     """Every message is answered once, in order, and the key stands in no file the run wrote."""
     results = tmp_path / "r"
-    with LocalServer(smollm, context=2048, threads=usable_cores()) as server:
+    with LlamaServer(smollm, context=2048, threads=usable_cores()) as server:
         config = tmp_path / "c.toml"
         config.write_text(
             f'latency_messages = 2\n[data]\npath = "{data_folder}"\n[split]\ntest = 0.6\n[classifiers.server]\n'

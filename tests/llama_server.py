@@ -1,0 +1,42 @@
+"""llama.cpp's own server for the tests, which the package `xllamacpp` carries built."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from urllib.request import urlopen
+
+from bench.speed.local_server import WAIT_SECONDS, LocalServer
+
+SERVE = """
+import sys, threading
+import xllamacpp
+params = xllamacpp.CommonParams()
+params.model.path = {model!r}
+params.port = int(sys.argv[1])
+params.n_ctx, params.n_parallel, params.use_jinja, params.warmup = {context}, 1, True, False
+params.cpuparams.n_threads = params.cpuparams_batch.n_threads = {threads}
+server = xllamacpp.Server(params)
+threading.Event().wait()
+"""
+
+
+class LlamaServer(LocalServer):
+    """Serves one GGUF from a process of its own, which can be killed and started again on the same port."""
+
+    def __init__(self, model: Path, *, context: int, threads: int) -> None:
+        self._starter = SERVE.format(model=str(model), context=context, threads=threads)
+        super().__init__(model, context=context, threads=threads)
+
+    def start(self) -> None:
+        """Start it, also once more after `kill`, and wait until the model is loaded."""
+        self._command = [sys.executable, "-c", self._starter, str(self.port)]
+        super().start()
+        deadline = time.monotonic() + WAIT_SECONDS
+        while time.monotonic() < deadline:  # it listens at once and answers 503 while it loads
+            with suppress(OSError), urlopen(f"http://127.0.0.1:{self.port}/health", timeout=5):
+                return
+            time.sleep(0.1)
+        raise RuntimeError("the server did not load its model")
