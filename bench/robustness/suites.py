@@ -218,8 +218,8 @@ def wording_effect(records: Iterable[StressRecord]) -> WordingEffect | None:
     def changed(by_id: Mapping[str, StressRecord]) -> set[str]:
         return {id_ for id_, record in by_id.items() if set(record.predicted) != plain[id_]}
 
-    found = tuple(
+    by_wording = tuple(
         WordingOutcome(name, len(by_id), sum(r.is_right for r in by_id.values()), len(changed(by_id)))
         for name, by_id in answers.items()
     )
-    return WordingEffect(found, len(plain), len(set().union(*map(changed, answers.values()))))
+    return WordingEffect(by_wording, len(plain), len(set().union(*map(changed, answers.values()))))

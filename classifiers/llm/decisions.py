@@ -85,7 +85,7 @@ def read_decision(form: DecisionForm, task: Task, answer: Any) -> Decided:
     """
     try:
         given = answer["answers"]
-        answers = given if form == "systemone" else {one["name"]: one for one in given}
+        answers = given if form == "systemone" else {answered["name"]: answered for answered in given}
         usage = answer.get("usage") or {}
         counts = (int(usage.get("input_tokens") or 0), int(usage.get("output_tokens") or 0))
         names = readable_names(task) if task.takes_several else (LABEL,)
@@ -109,7 +109,7 @@ def _yes_row(form: DecisionForm, answers: Mapping[str, Any], names: Sequence[str
 def _choice_row(form: DecisionForm, answer: Mapping[str, Any], task: Task) -> list[float]:
     """Return the probability of every option; of those served as equally likely, the served choice comes first."""
     listed = answer["probabilities"]
-    shares = listed if form == "systemone" else {one["value"]: one["probability"] for one in listed}
+    shares = listed if form == "systemone" else {option["value"]: option["probability"] for option in listed}
     names = readable_names(task)
     if set(shares) != set(names):
         raise ValueError("its options are not those it was asked about")

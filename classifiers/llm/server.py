@@ -177,12 +177,12 @@ class Server(Classifier[ServerSettings]):
         started = time.perf_counter()
         with ThreadPoolExecutor(self.settings.concurrency) as pool:
             client = self._held_client
-            decided = list(pool.map(lambda text: client.call(self._decision(self.task, text)), texts))
+            decisions = list(pool.map(lambda text: client.call(self._decision(self.task, text)), texts))
         seconds = (time.perf_counter() - started) / max(len(texts), 1)
-        for one in decided:
-            raw = ", ".join(one.labels) if one.valid else REFUSAL
-            attempt = Attempt(raw, one.labels, one.valid, one.prompt_tokens, one.completion_tokens, seconds)
-            yield Prediction(one.labels, one.valid, one.probabilities, (attempt,))
+        for made in decisions:
+            raw = ", ".join(made.labels) if made.valid else REFUSAL
+            attempt = Attempt(raw, made.labels, made.valid, made.prompt_tokens, made.completion_tokens, seconds)
+            yield Prediction(made.labels, made.valid, made.probabilities, (attempt,))
 
     def _ask(self, conversations: Sequence[Conversation], *, temperature: float) -> list[Reply]:
         with ThreadPoolExecutor(self.settings.concurrency) as pool:
