@@ -147,7 +147,7 @@ def _wordings(effects: Mapping[str, WordingEffect]) -> Table:
         f"accuracy % on the same {n} test messages, and the share of answers that are others than as configured. "
         "Nothing is chosen on this. Brackets are 95 % Wilson intervals.",
     )
-    title = "Wording: accuracy % when labels are reordered or defined otherwise"
+    title = "Wording: accuracy % and changed answers"
     return Table(title, ("wording", *effects), tuple(body), notes=notes, can_turn=False, topic=Topic.ROBUSTNESS)
 
 
