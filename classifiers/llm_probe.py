@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from classifiers.embedding import read_state
 from classifiers.errors import BenchError
+from classifiers.finetune.saved import read_state
 from classifiers.heads.logistic import Model, fit_logistic, label_probabilities, n_weights
-from classifiers.heads.multilabel import DEFAULT_THRESHOLD, decide, label_matrix, tune_thresholds
-from classifiers.heads.strength import STRENGTHS
+from classifiers.heads.multilabel import DEFAULT_THRESHOLD, decide
+from classifiers.heads.strength import STRENGTHS, Search
 from classifiers.interface import (
     Attempt,
     Classifier,
@@ -143,29 +143,13 @@ class LlmProbe(Classifier[LlmProbeSettings]):
         listen: Listener = silent,
     ) -> None:
         """Read all messages; the strength is the one right most often on validation, or in cross-validation."""
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-
         self._take_up(task)
-        states = self._read([m.text for m in train]).states
-        held_out = self._read([m.text for m in validation]).states
-        scaler = StandardScaler().fit(states)
-        held_out = scaler.transform(held_out) if validation else held_out
-        logistic = fit_logistic(
-            task,
-            ((scaler.transform(states), train), (held_out, validation)),
-            self.settings.strengths,
-            max_iterations=self.settings.max_iterations,
-            seed=self.seed,
-            listen=listen,
-        )
-        thresholds = (DEFAULT_THRESHOLD,) * len(task.labels)
-        if task.takes_several and validation:
-            rows = label_probabilities(logistic.model, held_out, task)
-            thresholds = tune_thresholds(rows, label_matrix(validation, task.label_names))
-        self.head = make_pipeline(scaler, logistic.model)
+        parts = tuple((self._read([m.text for m in part]).states, part) for part in (train, validation))
+        search = Search(self.settings.strengths, self.settings.max_iterations, self.seed)
+        logistic = fit_logistic(task, (parts[0], parts[1]), search, listen=listen, vectorise=_standardise)
+        self.head = logistic.model
         self.fitted = Fitted(
-            labels=task.label_names, models=self._models, thresholds=thresholds, trials=logistic.trials
+            labels=task.label_names, models=self._models, thresholds=logistic.thresholds, trials=logistic.trials
         )
 
     def predict(self, texts: Sequence[str]) -> Iterator[Prediction]:
@@ -174,8 +158,9 @@ class LlmProbe(Classifier[LlmProbeSettings]):
             return
         read = self._read(texts)
         rows = label_probabilities(self.head, read.states, self.task).tolist()
+        thresholds = self.fitted.thresholds or (DEFAULT_THRESHOLD,) * len(self.task.labels)
         for row, n_tokens, is_cut in zip(rows, read.n_tokens, read.is_cut, strict=True):
-            labels = decide(row, self.task, self.fitted.thresholds)
+            labels = decide(row, self.task, thresholds)
             attempt = Attempt(", ".join(labels), labels, valid=True, prompt_tokens=n_tokens)
             probabilities = dict(zip(self.task.label_names, row, strict=True))
             yield Prediction(labels, probabilities=probabilities, attempts=(attempt,), truncated=is_cut)
@@ -259,3 +244,11 @@ class LlmProbe(Classifier[LlmProbeSettings]):
         prompts = [self._tokens(text) for text in texts]
         states = self.reader.last_states([tokens for tokens, _ in prompts])
         return _Read(states, [len(tokens) for tokens, _ in prompts], [is_cut for _, is_cut in prompts])
+
+
+def _standardise(states: Any) -> tuple[Any, Any]:
+    """Bring every dimension to mean 0 and variance 1: a few of an LLM's are a hundred times as large as the others."""
+    from sklearn.preprocessing import StandardScaler
+
+    scaler = StandardScaler().fit(states)
+    return scaler, scaler.transform(states)
