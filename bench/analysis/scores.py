@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from bench.analysis.calibration import ProbabilityScores, probability_scores
+from bench.analysis.confusions import Confusion, confusions_of
 from bench.analysis.label_scores import (
     Interval,
     LabelScore,
@@ -25,8 +26,6 @@ from bench.analysis.label_scores import (
 )
 from bench.records.types import CellRecord, PredictionRecord
 from classifiers.interface import Trial
-
-UNPARSED = "unparsed"
 
 
 @dataclass(frozen=True)
@@ -126,9 +125,9 @@ class Scores:
         return label_scores(self._gold, self._answered, self.labels)
 
     @cached_property
-    def confusion(self) -> tuple[tuple[int, ...], ...]:
+    def confusion(self) -> Confusion:
         """Return a row per gold label and a column per predicted one, *unparsed* as the last; empty for several."""
-        return () if self.takes_several else _confusion(self.records, self.labels)
+        return () if self.takes_several else confusions_of(self.records, self.labels)
 
     @cached_property
     def probability(self) -> ProbabilityScores | None:
@@ -203,15 +202,6 @@ def score(
         validation: answers to validation messages.
     """
     return Scores(tuple(records), tuple(labels), several, untold, tuple(validation)) if records else None
-
-
-def _confusion(records: Sequence[PredictionRecord], labels: Sequence[str]) -> tuple[tuple[int, ...], ...]:
-    from sklearn.metrics import confusion_matrix
-
-    gold = [record.gold[0] for record in records]
-    answers = [record.predicted[0] if record.valid else UNPARSED for record in records]
-    matrix = confusion_matrix(gold, answers, labels=[*labels, UNPARSED])
-    return tuple(tuple(int(count) for count in row) for row in matrix[: len(labels)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from bench.analysis.compare import Disagreement
-from bench.analysis.scores import UNPARSED
+from bench.analysis.confusions import UNPARSED
 from bench.analysis.verdict import Verdict
 from bench.doctor import Finding
 from bench.records.types import PredictionRecord

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from bench.analysis.confusions import UNPARSED, most_confused
 from bench.analysis.findings import CascadeCurve
 from bench.analysis.learning_curve import Group, curves, flat_lines
-from bench.analysis.scores import UNPARSED, Row
+from bench.analysis.scores import Row
 from bench.report.charts.drawing import Chart, Points, colour, dash, drawable, inline, names_of, sized
 
 MAX_MATRIX = 20
@@ -49,7 +50,8 @@ def confusion(rows: Sequence[Row]) -> Chart:
     import altair as alt
 
     points: Points = []
-    order = _confused(rows)
+    scores = [row.scores for row in rows if row.scores]
+    order = most_confused([score.confusion for score in scores], scores[0].labels, MAX_MATRIX)
     is_parsed = not any(line[-1] for row in rows if row.scores for line in row.scores.confusion)
     columns = [] if is_parsed else [UNPARSED]
     for row in rows:
@@ -81,20 +83,6 @@ def confusion(rows: Sequence[Row]) -> Chart:
         facet=alt.Facet("classifier:N", sort=kinds, title=None), columns=4 if len(order) <= MANY else 2
     )
     return faceted.properties(title="Confusion: gold label (row) against answer (column)")
-
-
-def _confused(rows: Sequence[Row]) -> list[str]:
-    """Return the labels to draw, in the task's order: all, or the ones with most errors over all classifiers."""
-    scores = [row.scores for row in rows if row.scores]
-    labels = list(scores[0].labels)
-    if len(labels) <= MAX_MATRIX:
-        return labels
-    errors = dict.fromkeys(labels, 0)
-    for score in scores:
-        for i, (name, line) in enumerate(zip(score.labels, score.confusion, strict=True)):
-            errors[name] += sum(line) - line[i]
-    worst = sorted(labels, key=lambda name: -errors[name])[:MAX_MATRIX]
-    return [name for name in labels if name in worst]
 
 
 def reliability(rows: Sequence[Row]) -> Chart:

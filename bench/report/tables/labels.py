@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from bench.analysis.confusions import UNPARSED, largest_mistakes
 from bench.analysis.label_scores import LabelScore
-from bench.analysis.scores import UNPARSED, Row
+from bench.analysis.scores import Row
 from bench.report.tables.table import Table, Topic
 from bench.report.text import DASH
 
@@ -42,14 +43,7 @@ def _confusion(row: Row) -> Table:
         body = tuple((name, *map(str, counts)) for name, counts in zip(labels, matrix, strict=True))
         head = ("gold", *labels, UNPARSED)
         return Table(title, head, body, can_turn=False, topic=Topic.LABELS, is_drawn=True)
-    names = (*labels, UNPARSED)
-    errors = [
-        (n, labels[i], names[j])
-        for i, line in enumerate(matrix)
-        for j, n in enumerate(line)
-        if n and names[j] != labels[i]
-    ]
-    worst = sorted(errors, reverse=True)[:MAX_ERRORS]
-    body = tuple((gold, answer, str(n)) for n, gold, answer in worst) or ((DASH, DASH, DASH),)
+    worst = largest_mistakes(matrix, labels, MAX_ERRORS)
+    body = tuple((mistake.gold, mistake.answer, str(mistake.n)) for mistake in worst) or ((DASH, DASH, DASH),)
     head = ("gold", "answer", "messages")
     return Table(f"{row.cell.classifier}: most frequent errors", head, body, topic=Topic.LABELS)

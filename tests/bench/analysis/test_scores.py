@@ -7,7 +7,7 @@ import random
 import pytest
 
 from bench.analysis.compare import compare, disagreements
-from bench.analysis.label_scores import resamples_at_once
+from bench.analysis.label_scores import Interval, resamples_at_once
 from bench.analysis.scores import Row, Scores, Spread, score, spreads, wilson_interval
 from bench.records.types import CellRecord, PredictionRecord
 from classifiers.interface import Attempt, Trial
@@ -82,6 +82,14 @@ def test_equal_classifiers_have_no_difference_but_few_messages_leave_room_for_on
         pytest.approx(-0.43448, abs=1e-5),
         pytest.approx(0.43448, abs=1e-5),
     )
+
+
+def test_one_message_can_be_compared_and_says_nearly_nothing() -> None:
+    """A bootstrap of one message raised, and the run could not be reported."""
+    pair = compare(row("x", [answer(0, "a", "a")]), row("y", [answer(0, "a", "b")]))
+    assert (pair.n, pair.difference, pair.p_value) == (1, 1.0, 1.0)
+    assert pair.interval.low < 0 < pair.interval.high == 1.0
+    assert Scores((answer(0, "a", "a"),), ("a", "b")).macro_f1_interval == Interval(0.0, 1.0)
 
 
 def test_disagreements_and_their_filters() -> None:
