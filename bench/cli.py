@@ -112,6 +112,11 @@ def _add_run_options(parser: argparse.ArgumentParser, *, default: str) -> None:
     add("--only", metavar="NAME,NAME", help="Run only these classifiers of the config.")
     add("--split", choices=["stratified", "tail", "files"], help="How to divide the messages into parts.")
     add("--margin", type=float, metavar="POINTS", help="Loss of accuracy that does not matter (default: 2 points).")
+    stop = parser.add_mutually_exclusive_group()
+    stop.add_argument(
+        "--until-decided", action="store_true", help="Let every row stop once it is decided how it stands."
+    )
+    stop.add_argument("--all", action="store_true", help="Have all rows answer all test messages, slow ones too.")
     add("--seed", type=int, help="Seed of the split and of the training.")
     add("--threads", type=int, help="Processor threads to use (default: all cores).")
     add("--run", metavar="NAME", help="Name of the run's folder (default: made from the config and the data).")

@@ -121,7 +121,13 @@ def cascade_row(name: str, first: Row, second: Row | None, config: CascadeConfig
     cascade = Cascade(config.first, config.second or config.other, threshold, passed_on)
     cell = _cell(name, first.cell, second.cell if second else None, records, cascade)
     cell = replace(cell, notes=(_note(cascade, config, choice),))
-    scores = score(records, first.scores.labels, several=first.scores.takes_several, untold=first.scores.untold)
+    scores = score(
+        records,
+        first.scores.labels,
+        several=first.scores.takes_several,
+        untold=first.scores.untold,
+        always_valid=second is not None and second.cell.stopped is not None,
+    )
     return Row(cell, records, scores, cascade)
 
 
@@ -191,6 +197,7 @@ def _with_second(alone: CellRecord, second: CellRecord, passed_on: float) -> Cel
         n_parameters=_whole(_sum(alone.n_parameters, second.n_parameters)),
         bytes_on_disk=_whole(_sum(alone.bytes_on_disk, second.bytes_on_disk)),
         max_attempts=second.max_attempts,
+        stopped=second.stopped,
         n_labelled=max(labelled, default=None),
         energy=_energy(alone.energy, second.energy, passed_on),
     )

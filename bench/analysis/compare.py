@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +13,8 @@ import numpy as np
 
 from bench.analysis.label_scores import Interval
 from bench.analysis.paired import LEVEL, PairedCounts, needed_to_differ, paired_interval
-from bench.analysis.scores import Row
+from bench.analysis.scores import Row, complete_rows
+from bench.analysis.sequential import difference_interval, log_evidence
 from bench.dataset.corrections import text_hash
 from bench.records.types import PredictionRecord
 from classifiers.errors import BenchError
@@ -77,7 +79,8 @@ def compare(first: Row, second: Row) -> Pair:
     """Compare the accuracy of two classifiers on the messages both answered.
 
     The interval is Tango's score interval, the p-value McNemar's exact test (statsmodels): the same messages were put
-    to both, so an unpaired test would waste power.
+    to both, so an unpaired test would waste power. Where one of them stopped early, both are those that hold whenever
+    that was (`sequential`).
 
     Raises:
         BenchError: if they have no message in common.
@@ -92,13 +95,15 @@ def compare(first: Row, second: Row) -> Pair:
     counts = PairedCounts.of(a, b)
     both, neither = int((a & b).sum()), int((~a & ~b).sum())
     table = [[both, counts.only_first], [counts.only_second, neither]]
-    p_value = float(mcnemar(table, exact=True).pvalue)
+    is_early = any(row.scores and row.scores.always_valid for row in (first, second))
+    exact = float(mcnemar(table, exact=True).pvalue)
+    p_value = min(math.exp(-log_evidence(counts.only_first, counts.only_second)), 1.0) if is_early else exact
     return Pair(
         first=first.cell.classifier,
         second=second.cell.classifier,
         n=counts.n,
         difference=counts.difference,
-        interval=paired_interval(counts),
+        interval=difference_interval(counts) if is_early else paired_interval(counts),
         p_value=p_value,
         only_first_right=counts.only_first,
         only_second_right=counts.only_second,
@@ -208,7 +213,7 @@ def disagreements(
         label: only messages with this gold label.
         right: only where the first, the second, both or neither of the pair is right (needs a pair).
     """
-    compared = [row for row in rows if not pair or row.cell.classifier in pair]
+    compared = [row for row in rows if row.cell.classifier in pair] if pair else complete_rows(rows)
     differing = (d for d in answers_by_message(compared) if d.differs)
     return [d for d in differing if (not label or label in d.gold) and (not right or _who(d, pair) == right)]
 

@@ -16,7 +16,7 @@ from bench.analysis.learning_curve import Crossing, Group, crossing, curves, fla
 from bench.analysis.mistake_cost import MistakeCost, mistake_costs
 from bench.analysis.out_of_scope import Rejection, rejection
 from bench.analysis.recommend import recommend
-from bench.analysis.scores import Row, full_data_rows
+from bench.analysis.scores import Row, complete_rows, full_data_rows
 from bench.analysis.slices import Slice, slices
 from bench.analysis.timing import Timing, timing
 from bench.analysis.verdict import Limits, Verdict
@@ -79,6 +79,7 @@ def findings(
     """
     trained = groups(rows)
     whole = full_data_rows(rows)
+    complete = complete_rows(whole)
     prices = run.config.cost
     oos_label = run.config.data.oos_label
     return Findings(
@@ -92,9 +93,9 @@ def findings(
         mistakes=mistake_costs(whole, prices) if prices.prices_mistakes else (),
         trained=tuple(trained),
         crossings=tuple(_crossings(trained)),
-        counts=disagreement_counts(whole),
-        slices=tuple(slices(whole)),
-        suspects=tuple(s for s in suspects(whole) if not corrected or s.id not in corrected.judged),
+        counts=disagreement_counts(complete),
+        slices=tuple(slices(complete)),
+        suspects=tuple(s for s in suspects(complete) if not corrected or s.id not in corrected.judged),
         doubts=tuple(doubts(whole, run.as_task())),
         oos_label=oos_label,
         rejections={r.cell.classifier: rejection(r.records, oos_label) for r in whole if r.scores and oos_label},

@@ -52,13 +52,19 @@ def score_statistic(counts: PairedCounts, difference: float) -> float:
 def _variance(only_first: float, only_second: float, difference: float) -> float:
     """Return the variance of one message's difference, estimated under the hypothesis (Tango 1998, Stat. Med. 17:891).
 
-    The first two are shares of all messages, b and c. The share that only the second gets right is the larger root of
-    2 q² + ((2 - b + c) d - b - c) q - c d (1 - d), which maximises the likelihood where the difference is d.
+    The first two are shares of all messages, b and c.
+    """
+    return 2 * share_of_second(only_first, only_second, difference) + difference * (1 - difference)
+
+
+def share_of_second(only_first: float, only_second: float, difference: float) -> float:
+    """Return the share that only the second gets right, where the difference is given: the most likely one.
+
+    It is the larger root of 2 q² + ((2 - b + c) d - b - c) q - c d (1 - d), with the shares b and c that were observed.
     """
     linear = -only_first - only_second + (2 - only_first + only_second) * difference
     constant = -only_second * difference * (1 - difference)
-    second = (math.sqrt(max(linear**2 - 8 * constant, 0.0)) - linear) / 4
-    return 2 * second + difference * (1 - difference)
+    return (math.sqrt(max(linear**2 - 8 * constant, 0.0)) - linear) / 4
 
 
 def paired_interval(counts: PairedCounts, *, level: float = 1 - LEVEL) -> Interval:

@@ -76,8 +76,16 @@ def within(limits: Limits, rows: Sequence[Row], *, is_timed: bool) -> tuple[list
     if limits.latency_ms is not None and not is_timed:
         raise BenchError("times of this run cannot be compared: leave the latency limit out, or run with jobs = 1")
     scored = _first_seeds([row for row in rows if row.scores])
-    broken = {row.cell.classifier: reason for row in scored if (reason := _breaks(row, limits))}
+    broken = {row.cell.classifier: reason for row in scored if (reason := _decided(row) or _breaks(row, limits))}
     return [row for row in scored if row.cell.classifier not in broken], broken
+
+
+def _decided(row: Row) -> str | None:
+    """Return why a row needs no comparison any more: it stopped because it is no better than a faster one."""
+    stopped = row.cell.stopped
+    if stopped is None or stopped.decision == "better":
+        return None
+    return f"rests on a row that was {stopped.text}" if row.cascade else f"was {stopped.text}"
 
 
 def none_fits(broken: Mapping[str, str], margin: float) -> Verdict:

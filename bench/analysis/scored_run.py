@@ -36,6 +36,7 @@ def _row(cell: CellRecord, folder: CellFolder, run: RunRecord, corrections: Corr
         several=task.takes_several,
         untold="" if data.train_on_oos else data.oos_label,
         validation=validation,
+        always_valid=cell.stopped is not None,
     )
     return Row(cell, tuple(records), scores)
 

@@ -24,6 +24,7 @@ from bench.analysis.label_scores import (
     macro_f1_interval,
     micro_f1,
 )
+from bench.analysis.sequential import share_interval
 from bench.records.types import CellRecord, PredictionRecord
 from classifiers.interface import Trial
 
@@ -33,7 +34,8 @@ class Scores:
     """Everything said of one classifier's answers to a task with these labels; there is at least one answer.
 
     `takes_several` tells whether a message may have none or several labels. `untold` is a label that no classifier was
-    told of, empty where there is none, and `validation` are answers to validation messages.
+    told of, empty where there is none, and `validation` are answers to validation messages. `always_valid` says
+    that answering stopped once enough was known, so that an interval must hold whenever that was.
     """
 
     records: tuple[PredictionRecord, ...]
@@ -41,6 +43,7 @@ class Scores:
     takes_several: bool = False
     untold: str = ""
     validation: tuple[PredictionRecord, ...] = ()
+    always_valid: bool = False
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -64,8 +67,8 @@ class Scores:
 
     @cached_property
     def accuracy_interval(self) -> Interval:
-        """Return the 95 % Wilson interval of the accuracy."""
-        return wilson_interval(self.n_right, self.n)
+        """Return the 95 % Wilson interval of the accuracy, or an always-valid one."""
+        return share_interval(self.n_right, self.n) if self.always_valid else wilson_interval(self.n_right, self.n)
 
     @property
     def first_attempt_accuracy(self) -> float:
@@ -191,6 +194,7 @@ def score(
     several: bool = False,
     untold: str = "",
     validation: Sequence[PredictionRecord] = (),
+    always_valid: bool = False,
 ) -> Scores | None:
     """Return the scores of a classifier's answers; None where it has none.
 
@@ -200,8 +204,11 @@ def score(
         several: a message may have none or several of them.
         untold: that of the labels which no classifier was told of.
         validation: answers to validation messages.
+        always_valid: the answers stopped once enough was known.
     """
-    return Scores(tuple(records), tuple(labels), several, untold, tuple(validation)) if records else None
+    if not records:
+        return None
+    return Scores(tuple(records), tuple(labels), several, untold, tuple(validation), always_valid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +245,17 @@ class Row:
     def validation(self) -> tuple[PredictionRecord, ...]:
         """Return its answers to validation messages, for what is chosen on them."""
         return self.scores.validation if self.scores else ()
+
+
+def complete_rows(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows that answered the whole test part: what is counted over common messages leaves out the others."""
+    return [row for row in rows if row.cell.stopped is None]
+
+
+def why_stopped(row: Row) -> str:
+    """Say why a row, or a cascade's second one, answered only a part of the test messages; empty where it did not."""
+    text = row.cell.stopped.text if row.cell.stopped else ""
+    return f"{row.cascade.second} was {text}" if text and row.cascade else text
 
 
 def full_data_rows(rows: Sequence[Row]) -> list[Row]:

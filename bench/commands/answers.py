@@ -125,6 +125,7 @@ def list_disagreements(options: argparse.Namespace) -> int:
     """Print or write the messages on which classifiers differ."""
     from bench.analysis.compare import answers_by_message, disagreements
     from bench.analysis.scored_run import rows_of
+    from bench.analysis.scores import complete_rows
     from bench.report.files import write_disagreements
     from bench.report.terminal import print_disagreements
 
@@ -139,7 +140,7 @@ def list_disagreements(options: argparse.Namespace) -> int:
         from bench.commands.labels import marker
         from bench.report.viewer import Viewer
 
-        messages = list(answers_by_message(full_data_rows(rows)))
+        messages = list(answers_by_message(complete_rows(full_data_rows(rows))))
         Viewer(messages, folder.read().as_task().label_names, marker(options, folder)).run()
         return 0
     pair = _pair(options.pair, [row.cell.classifier for row in rows if row.scores])
@@ -153,7 +154,7 @@ def list_disagreements(options: argparse.Namespace) -> int:
         write_disagreements(Path(options.csv), differing)
         print(f"wrote {len(differing)} disagreements to {options.csv}")
         return 0
-    total = sum(1 for _ in answers_by_message(rows))
+    total = sum(1 for _ in answers_by_message(complete_rows(rows)))
     print_disagreements(make_console(), differing[: options.limit or None], len(differing), total)
     return 0
 

@@ -36,6 +36,8 @@ def _config(options: argparse.Namespace) -> RunConfig:
         values["split"] = {**values.get("split", {}), "method": options.split}
     if options.margin is not None:
         values["verdict"] = {**values.get("verdict", {}), "margin": options.margin}
+    if options.until_decided or options.all:
+        values["stop"] = {**values.get("stop", {}), "when": "never" if options.all else "always"}
     values |= {k: v for k in ("seed", "threads") if (v := getattr(options, k)) is not None}
     if options.only:
         names = options.only.split(",")

@@ -19,6 +19,7 @@ from bench.config.tables import (
     RowConfig,
     Seed,
     SplitConfig,
+    StopConfig,
     SweepConfig,
     VerdictConfig,
     check_names,
@@ -49,6 +50,7 @@ class RunConfig(Closed):
     split: SplitConfig = Field(default_factory=lambda: SplitConfig.model_validate({}))
     cost: CostConfig = Field(default_factory=lambda: CostConfig.model_validate({}))
     verdict: VerdictConfig = Field(default_factory=lambda: VerdictConfig.model_validate({}))
+    stop: StopConfig = Field(default_factory=lambda: StopConfig.model_validate({}))
     classifiers: dict[str, RowConfig] = Field(min_length=1)
 
     cascades: dict[str, CascadeConfig] = Field(default_factory=dict)
@@ -177,6 +179,7 @@ def make_config(values: dict[str, Any], *, where: str) -> RunConfig:
             "split": SplitConfig,
             "cost": CostConfig,
             "verdict": VerdictConfig,
+            "stop": StopConfig,
             "sweep": SweepConfig,
         }.get(str(location[0]) if location else "", RunConfig)
         raise BenchError(explain(error, table, where=where)) from error

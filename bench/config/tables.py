@@ -176,6 +176,20 @@ class VerdictConfig(Closed):
     margin: float = Field(2.0, gt=0, lt=100)
 
 
+class StopConfig(Closed):
+    """When a slow row may stop before it has answered all test messages, as it is decided how it stands.
+
+    It is compared with the most accurate of the rows that answer at least 20 messages per second. With `when = "auto"`
+    that is done where the test part has more than 500 messages and the row answers fewer than 20 per second, but not in
+    learning curves; `"always"` does it for every row and test part, `"never"` for none. No row stops before
+    `min_messages`. `error` is the chance of a wrong decision, whenever it is made.
+    """
+
+    when: Literal["auto", "always", "never"] = "auto"
+    min_messages: int = Field(100, ge=10)
+    error: float = Field(0.05, gt=0, lt=0.5)
+
+
 class CascadeConfig(Closed):
     """Row `first` answers what it is sure of and row `second` the rest; the threshold is chosen on validation.
 

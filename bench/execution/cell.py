@@ -14,6 +14,7 @@ from bench.dataset.split import first_messages, first_per_label
 from bench.execution.predict import Clock, Tell
 from bench.measure.energy import EnergyMeter
 from bench.measure.load import LoadMeter
+from bench.records.conditions import Stopped
 from bench.records.store import CellFolder, RunFolder
 from bench.records.types import Energy, MessageRecord
 from classifiers import registry
@@ -35,6 +36,7 @@ class Cell:
     meter: EnergyMeter = field(default_factory=EnergyMeter)
     load: LoadMeter = field(default_factory=LoadMeter)
     n_predicted: int = 0
+    stopped: Stopped | None = None
 
     @property
     def folder(self) -> CellFolder:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from bench.execution.cell import Cell
 from bench.measure.machine import machine
 from bench.measure.process import gpu_peak_bytes
-from bench.records.types import CellRecord, Latency, OtherLoad, PredictionRecord, Tokens
+from bench.records.conditions import OtherLoad
+from bench.records.types import CellRecord, Latency, PredictionRecord, Tokens
 from classifiers.interface import Details, Settings, Stage
 
 
@@ -72,6 +73,7 @@ def describe(cell: Cell, settings: Settings, details: Details, measured: Measure
         n_train=n_train,
         n_labelled=n_train + n_validation if details.n_labelled is None else details.n_labelled,
         energy=cell.energy,
+        stopped=cell.stopped,
         other_load=None if details.runs_elsewhere else _other_load(cell),
     )
 

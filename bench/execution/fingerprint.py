@@ -16,6 +16,9 @@ from bench.records.types import SCHEMA, CellIdentity, MessageRecord
 from classifiers.interface import ModelFile
 from classifiers.registry import GROUP, check_settings, find_backend
 
+CHANGEABLE = ("cost", "cascades", "verdict", "stop")
+"""Tables of the config that play no part in what an answer is: they may change between two commands of one run."""
+
 
 def cell_identity(
     config: RunConfig, cell: CellPlan, loaded: LoadedTask, split: Split, models: Sequence[ModelFile] = ()
@@ -57,7 +60,7 @@ def backend_code(backend: str) -> str:
 
 def run_fingerprint(config: RunConfig, loaded: LoadedTask, split: Split) -> str:
     """Return a hash of a whole run, 8 hexadecimal digits: part of its folder's name."""
-    given = config.model_dump(mode="json", exclude={"cost", "cascades", "verdict"}, exclude_defaults=True)
+    given = config.model_dump(mode="json", exclude=set(CHANGEABLE), exclude_defaults=True)
     body = [given, loaded.fingerprint, split.fingerprint, SCHEMA]
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:8]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from bench.records.jsonl import JsonLines
@@ -23,9 +23,14 @@ def answer(
     *,
     clock: Clock,
     tell: Tell,
-) -> int:
-    """Answer every message that has no record in the file yet, batch by batch; give how many those were."""
-    finished = {record.id for record in file.repair()}
+) -> Iterator[Sequence[PredictionRecord]]:
+    """Answer every message that has no record in the file yet, batch by batch.
+
+    Yields all records so far: those that were there, and again after each batch. Whoever has enough stops asking.
+    """
+    records = file.repair()
+    yield records
+    finished = {record.id for record in records}
     waiting = [m for m in messages if m.id not in finished]
     with file.path.open("ab") as stream:
         for start in range(0, len(waiting), classifier.batch_size):
@@ -33,10 +38,11 @@ def answer(
             predictions, seconds = _ask(classifier, batch, clock)
             _check_predictions(predictions, batch, task)
             rows = zip(batch, predictions, strict=True)
-            names = task.label_names
-            file.append([_record(m, p, names, seconds / len(batch)) for m, p in rows], stream)
-            tell("progress", done=len(finished) + start + len(batch), total=len(messages))
-    return len(waiting)
+            answered = [_record(m, p, task.label_names, seconds / len(batch)) for m, p in rows]
+            file.append(answered, stream)
+            records += answered
+            tell("progress", done=len(records), total=len(messages))
+            yield records
 
 
 def _ask(classifier: Classifier[Any], batch: Sequence[Message], clock: Clock) -> tuple[list[Prediction], float]:

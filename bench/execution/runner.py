@@ -8,16 +8,17 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 from bench.dataset.parts import PARTS
-from bench.execution.fingerprint import message_records
+from bench.execution.fingerprint import CHANGEABLE, message_records
 from bench.execution.plan import Executor, Job, Plan, Watcher
 from bench.measure import machine as meter
 from bench.measure.limits import usable_cores
 from bench.records.store import RunFolder
-from bench.records.types import RunRecord
+from bench.records.types import CellRecord, RunRecord
 from classifiers.errors import BenchError
 
 LOCK = ".lock"
@@ -57,10 +58,15 @@ def _waiting(plan: Plan, held: ExitStack, watcher: Watcher, executor: str, *, al
     for cell in plan.config.cells():
         title = cell.name if alone else f"{plan.config.name}/{cell.name}"
         record = plan.folder.cell(cell.name).read()
-        if record and record.status == "ok" and record.fingerprint == plan.identity(cell).fingerprint:
+        if record and record.fingerprint == plan.identity(cell).fingerprint and _is_finished(plan, record):
             watcher.ended(title, record, kept=True)
         else:
             yield Job(plan, cell, title)
+
+
+def _is_finished(plan: Plan, record: CellRecord) -> bool:
+    """Tell whether nothing is left to be done for a cell; one that stopped early goes on where all is asked for."""
+    return record.status == "ok" and not (record.stopped and plan.config.stop.when == "never")
 
 
 @contextmanager
@@ -96,10 +102,11 @@ def _begin(plan: Plan, executor: str) -> None:
     if (plan.folder.path / "run.json").exists():
         old = plan.folder.read()
         same = (old.task_fingerprint, old.split_fingerprint) == (plan.loaded.fingerprint, plan.split.fingerprint)
-        # prices and cascades may change: they play no part in what is run
-        configs = [c.model_copy(update={"cost": None, "cascades": {}}) for c in (old.config, plan.config)]
+        configs = [config.model_copy(update=dict.fromkeys(CHANGEABLE)) for config in (old.config, plan.config)]
         if not same or configs[0] != configs[1]:
             raise BenchError(f"{plan.folder.path} holds another run; give --run another name or delete it")
+        if old.config != plan.config:
+            plan.folder.write(replace(old, config=plan.config))
         if plan.folder.messages.path.exists():
             return
     plan.folder.messages.write(message_records(plan.loaded, plan.split))

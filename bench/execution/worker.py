@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -24,11 +24,13 @@ from bench.execution.failures import cause_of_error
 from bench.execution.latency import measure_latency
 from bench.execution.predict import Tell, answer
 from bench.execution.serving import MEMORY_MESSAGES, serving_memory_bytes
+from bench.execution.stopping import in_random_order, stopping_rule
 from bench.measure.process import peak_memory_bytes
+from bench.records.jsonl import JsonLines
 from bench.records.store import RunFolder
-from bench.records.types import CellRecord, EpochRecord
+from bench.records.types import CellRecord, EpochRecord, PredictionRecord
 from classifiers.errors import BenchError
-from classifiers.interface import Classifier, Details, Epoch, Progress, Recorded, Saveable, Stage
+from classifiers.interface import Classifier, Details, Epoch, Message, Progress, Recorded, Saveable, Stage
 from classifiers.sampling import stratified_sample
 
 
@@ -134,12 +136,16 @@ def _warm_up(cell: Cell, classifier: Classifier[Any], spare: Sequence[str]) -> N
 
 
 def _predict_test(cell: Cell, classifier: Classifier[Any]) -> None:
-    """Answer the test messages."""
-    file = cell.folder.predictions
+    """Answer the test messages: all of them, or as many as decide how a slow row stands."""
+    messages, rule = in_random_order(cell.messages("test"), cell.config), stopping_rule(cell)
+    n_records = []
     with cell.measured("predict"):
-        cell.n_predicted = answer(
-            classifier, cell.full_task, cell.messages("test"), file, clock=cell.clock, tell=cell.tell
-        )
+        for records in _answers(cell, classifier, messages, cell.folder.predictions):
+            n_records.append(len(records))
+            cell.stopped = rule.stopped(records) if rule else None
+            if cell.stopped:
+                break
+    cell.n_predicted = n_records[-1] - n_records[0]
 
 
 def _predict_validation(cell: Cell, classifier: Classifier[Any]) -> None:
@@ -149,7 +155,14 @@ def _predict_validation(cell: Cell, classifier: Classifier[Any]) -> None:
     if isinstance(classifier, Recorded):
         validation = classifier.answered(validation)
     asked = stratified_sample(validation, cell.config.validation_messages, cell.config.seed)
-    answer(classifier, cell.full_task, asked, cell.folder.validation, clock=cell.clock, tell=cell.tell)
+    for _ in _answers(cell, classifier, asked, cell.folder.validation):
+        pass
+
+
+def _answers(
+    cell: Cell, classifier: Classifier[Any], messages: Sequence[Message], file: JsonLines[PredictionRecord]
+) -> Iterator[Sequence[PredictionRecord]]:
+    return answer(classifier, cell.full_task, messages, file, clock=cell.clock, tell=cell.tell)
 
 
 def _own_standard_output() -> Tell:

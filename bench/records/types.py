@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 
 from bench.config.run import RunConfig
 from bench.dataset.parts import Part
+from bench.records.conditions import OtherLoad, Stopped
 from classifiers.interface import Attempt, Message, ModelFile, Stage, Task, Trial, confidence_of
 
 SCHEMA = 1
@@ -174,27 +175,6 @@ class Energy:
 
 
 @dataclass(frozen=True, slots=True)
-class OtherLoad:
-    """Processors that other programs kept busy, on average, while a phase was timed; None where that is not known.
-
-    `cores` are those of the machine, `threads` those that the cell uses.
-    """
-
-    cores: int
-    threads: int
-    fit: float | None = None
-    predict: float | None = None
-    latency: float | None = None
-
-    @property
-    def disturbed(self) -> dict[str, float]:
-        """Return the phases in which others took more than a tenth of the threads' processors, with what they took."""
-        spare = max(self.cores - self.threads, 0) + 0.1 * self.threads
-        phases = {"fit": self.fit, "predict": self.predict, "latency": self.latency}
-        return {name: used for name, used in phases.items() if used is not None and used > spare}
-
-
-@dataclass(frozen=True, slots=True)
 class CellRecord:
     """What one classifier did on one split with one seed; times in seconds, sizes in bytes.
 
@@ -207,7 +187,8 @@ class CellRecord:
     one the cell ran on, and `gpu_memory_bytes` the most that its device's memory held at once. `unfinished` says how
     far a search among settings came that time cut short, and `other_load` whether other programs kept the machine busy.
     `fine_tuned` tells whether a pretrained model's weights were trained, and `uses_definitions` whether the classifier
-    was told what the labels mean otherwise than by `prompt`.
+    was told what the labels mean otherwise than by `prompt`. `stopped` says why it did not answer all
+    test messages.
     """
 
     classifier: str
@@ -248,6 +229,7 @@ class CellRecord:
     fine_tuned: bool | None = None
     uses_definitions: bool = False
     other_load: OtherLoad | None = None
+    stopped: Stopped | None = None
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:

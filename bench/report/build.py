@@ -9,10 +9,11 @@ from datetime import datetime
 from bench.analysis.compare import Pair
 from bench.analysis.correction_effect import CorrectionEffect
 from bench.analysis.findings import Findings, findings
-from bench.analysis.scores import Row
+from bench.analysis.scores import Row, why_stopped
 from bench.analysis.verdict import Verdict
 from bench.config.tables import CostConfig
-from bench.records.types import OtherLoad, RunRecord
+from bench.records.conditions import OtherLoad
+from bench.records.types import RunRecord
 from bench.report.tables.comparison import pairs_table, rejection_table, shown_pairs, slice_table, suspects_table
 from bench.report.tables.curve import curve_tables, seed_tables
 from bench.report.tables.labels import label_tables
@@ -198,6 +199,8 @@ def caveats(run: RunRecord, rows: Sequence[Row], worked_out: Findings) -> list[C
             about.setdefault(note, []).append(name)
         if not times.shared and (load := row.cell.other_load) and load.disturbed:
             about.setdefault(_disturbance(load), []).append(row.cell.classifier)
+        if row.cell.stopped:
+            about.setdefault(why_stopped(row), []).append(row.cell.classifier)
         if row.cell.status != "ok":
             about.setdefault(f"{row.cell.status}: {row.cell.cause}", []).append(row.cell.classifier)
     for doubt in worked_out.doubts:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.analysis.compare import Disagreement, answers_by_message
-from bench.analysis.scores import Row
+from bench.analysis.scores import Row, complete_rows
 from bench.report.build import Report
 from bench.report.charts import TOPICS
 from bench.report.charts.drawing import DARK, LIGHT, config
@@ -60,8 +60,9 @@ def page(report: Report, drawn: Mapping[str, Any], narrow: Mapping[str, Any] | N
     environment.filters["embedded"] = embedded
     environment.tests["wide"] = _is_wide
     shown = report.findings.rows
-    messages, left_out = viewed_messages(shown)
-    contrived = challenge_messages(report, shown)
+    viewed = complete_rows(shown)
+    messages, left_out = viewed_messages(viewed)
+    contrived = challenge_messages(report, viewed)
     charts = {name: {"wide": chart.to_dict(), "narrow": None} for name, chart in drawn.items()}
     for name, chart in (narrow or {}).items():
         charts[name]["narrow"] = chart.to_dict()
@@ -78,7 +79,7 @@ def page(report: Report, drawn: Mapping[str, Any], narrow: Mapping[str, Any] | N
         charts=charts,
         looks={"light": config(LIGHT), "dark": config(DARK)},
         vega=_vega(),
-        data=_viewer_data(report, shown, [*messages, *contrived]),
+        data=_viewer_data(report, viewed, [*messages, *contrived]),
         left_out=left_out,
         held=len(messages),
     )
@@ -195,7 +196,8 @@ def _pair(report: Report, scored: Sequence[Row]) -> list[str]:
     """Return the two classifiers to look at first: the recommended one, and the config's last that is no cascade."""
     names = [row.cell.classifier for row in scored if row.cell.backend != "cascade"]
     names = names or [row.cell.classifier for row in scored]
-    first = report.verdict.classifier if report.verdict else None
+    viewed = {row.cell.classifier for row in scored}
+    first = report.verdict.classifier if report.verdict and report.verdict.classifier in viewed else None
     others = [name for name in names if name != first]
     return [first or (others[0] if others else ""), others[-1] if others else (first or "")]
 

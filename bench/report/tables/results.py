@@ -68,7 +68,10 @@ def _under_summary(rows: Sequence[Row]) -> Iterator[str]:
     if scored := [row.scores for row in rows if row.scores]:
         intervals = [s.accuracy_interval for s in scored]
         width = share(max(i.high - i.low for i in intervals))
-        yield f"n = {scored[0].n} test messages; brackets are 95 % Wilson intervals, up to {width} points wide."
+        n = max(s.n for s in scored)
+        yield f"n = {n} test messages; brackets are 95 % Wilson intervals, up to {width} points wide."
+    if any(row.cell.stopped for row in rows):
+        yield "Rows that stopped early stand on the messages they answered; their intervals hold whenever they stop."
 
 
 def labels_text(n_labelled: int | None) -> str:

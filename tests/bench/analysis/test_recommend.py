@@ -12,6 +12,7 @@ from bench.analysis.scores import Row, score
 from bench.analysis.verdict import Limits
 from bench.cli import main
 from bench.config.tables import CostConfig
+from bench.records.conditions import Decision, Stopped
 from bench.records.types import CellRecord, Latency, PredictionRecord
 from classifiers.errors import BenchError
 
@@ -157,3 +158,22 @@ def test_the_command_reads_a_volume_and_refuses_what_is_none(capsys) -> None:
     assert main(["recommend", run, "--volume", "many"]) == 2
     assert "is no number of messages; give one such as 1e6 or 1e6/month" in capsys.readouterr().err
     assert main(["recommend", run, "--max-latency-ms", "0"]) == 1
+
+
+def stopped(name: str, right: int, decision: Decision) -> Row:
+    early = row(name, right, rate=2, n=128)
+    return replace(early, cell=replace(early.cell, stopped=Stopped(128, 3000, decision, "encoder", -0.4, -0.1, 0.95)))
+
+
+def test_a_row_that_stopped_behind_takes_no_messages_from_the_others() -> None:
+    rows = [row("encoder", 2800, n=3000), row("linear", 2400, n=3000), stopped("llm", 70, "worse")]
+    judged = verdict(rows)
+    assert (judged.classifier, judged.is_decided) == ("encoder", True)
+    assert judged.sentences[0].startswith("Use encoder: 93.3 % right [92.4, 94.2] on 3,000 messages.")
+    out = "llm is out: it was stopped after 128 of 3,000 test messages: decided (worse than encoder)."
+    assert out in judged.sentences
+
+
+def test_a_row_that_stopped_ahead_is_recommended_by_the_messages_it_answered() -> None:
+    rows = [row("encoder", 64, n=3000), stopped("llm", 120, "better")]
+    assert verdict(rows).sentences[0].startswith("Use llm: 93.8 % right [88.2, 96.8] on 128 messages.")

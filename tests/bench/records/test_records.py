@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.records.conditions import OtherLoad
 from bench.records.jsonl import JsonLines
 from bench.records.store import RunFolder, find_run
-from bench.records.types import CellRecord, MessageRecord, OtherLoad, PredictionRecord
+from bench.records.types import CellRecord, MessageRecord, PredictionRecord
 from classifiers.errors import BenchError
 from classifiers.interface import Attempt
 

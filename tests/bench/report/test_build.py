@@ -12,7 +12,8 @@ from samples import hits, run_record
 from bench.analysis.correction_effect import effect
 from bench.analysis.scores import Row
 from bench.dataset.corrections import Correction, Corrections, text_hash
-from bench.records.types import Latency, OtherLoad
+from bench.records.conditions import OtherLoad
+from bench.records.types import Latency
 from bench.report.build import Report, make_report
 from bench.report.markdown import markdown
 from bench.report.page import page

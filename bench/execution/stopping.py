@@ -1,0 +1,120 @@
+"""Let a slow row stop once it is decided how it stands to the best of the rows that answer fast.
+
+The messages come in a seeded random order, the same for every row, so that what was answered by then is a random sample
+of the test part, and slow rows have the same messages in common.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.analysis.compare import FLOOR
+from bench.analysis.paired import PairedCounts
+from bench.analysis.sequential import decide, difference_interval
+from bench.config.run import RunConfig
+from bench.execution.cell import Cell
+from bench.records.conditions import Stopped
+from bench.records.types import PredictionRecord
+from classifiers.interface import Message
+
+MIN_TEST_MESSAGES = 500
+"""Smaller test parts are answered whole."""
+FAST_PER_SECOND = 20
+"""Rows that answer as many are never stopped, and are what slow ones are compared with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """The most accurate of the fast rows, whether it got each test message right, and of how many it is the best."""
+
+    name: str
+    right: Mapping[str, bool]
+    n_candidates: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoppingRule:
+    """When one cell may stop; `level` is corrected for the rows that could have been the rival (Bonferroni)."""
+
+    rival: Rival
+    n_test: int
+    min_messages: int
+    margin: float
+    level: float
+    may_be_fast: bool
+
+    def stopped(self, records: Sequence[PredictionRecord]) -> Stopped | None:
+        """Return how the row stands once that is decided by its answers so far; None where it goes on."""
+        seconds = sum(record.seconds for record in records)  # 0 for answers that were given before
+        is_fast = len(records) >= FAST_PER_SECOND * seconds
+        if not self.min_messages <= len(records) < self.n_test or not seconds or (is_fast and not self.may_be_fast):
+            return None
+        counts = self._counts(records)
+        decision = decide(counts, self.margin, level=self.level)
+        if decision is None:
+            return None
+        interval = difference_interval(counts, level=self.level)
+        ends = interval.low, interval.high
+        return Stopped(len(records), self.n_test, decision, self.rival.name, *ends, level=1 - self.level)
+
+    def _counts(self, records: Sequence[PredictionRecord]) -> PairedCounts:
+        pairs = [(record.is_right, self.rival.right[record.id]) for record in records if record.id in self.rival.right]
+        only_first = sum(mine and not theirs for mine, theirs in pairs)
+        return PairedCounts(len(pairs), only_first, sum(theirs and not mine for mine, theirs in pairs))
+
+
+def in_random_order(messages: Sequence[Message], config: RunConfig) -> list[Message]:
+    """Return the test messages in the order in which they are answered: at random where a row may stop early."""
+    if not may_stop(config, len(messages)):
+        return list(messages)
+    return random.Random(config.seed).sample(messages, len(messages))
+
+
+def may_stop(config: RunConfig, n_test: int) -> bool:
+    """Tell whether any row of a run may stop early; a point of a learning curve is wanted whatever it decides."""
+    is_curve = any(row.train_per_label != ["all"] for row in config.classifiers.values())
+    by_itself = config.stop.when == "auto" and n_test > MIN_TEST_MESSAGES and not is_curve
+    return by_itself or config.stop.when == "always"
+
+
+def stopping_rule(cell: Cell) -> StoppingRule | None:
+    """Return when a cell may stop; None where it has to answer all, or there is nothing to compare it with yet."""
+    n_test = len(cell.messages("test"))
+    if cell.plan.backend == FLOOR or cell.plan.train_per_label is not None or not may_stop(cell.config, n_test):
+        return None
+    rival = _rival(cell, n_test)
+    if rival is None:
+        return None
+    stop = cell.config.stop
+    return StoppingRule(
+        rival,
+        n_test,
+        stop.min_messages,
+        margin=cell.config.verdict.margin / 100,
+        level=stop.error / rival.n_candidates,
+        may_be_fast=stop.when == "always",
+    )
+
+
+def _rival(cell: Cell, n_test: int) -> Rival | None:
+    candidates = list(_candidates(cell, n_test))
+    if not candidates:
+        return None
+    name, right = max(candidates, key=lambda candidate: sum(candidate[1].values()))
+    return Rival(name, right, len(candidates))
+
+
+def _candidates(cell: Cell, n_test: int) -> Iterator[tuple[str, dict[str, bool]]]:
+    """Yield the fast rows that have answered all test messages: name, and whether each answer is right."""
+    for plan in cell.config.cells():
+        folder = cell.run.cell(plan.name)
+        record = folder.read() if plan.row != cell.plan.row and plan.backend != FLOOR else None
+        if record is None or record.status != "ok" or plan.train_per_label is not None:
+            continue
+        if (record.throughput_per_s or 0.0) < FAST_PER_SECOND:
+            continue
+        right = {answer.id: answer.is_right for answer in folder.predictions.read()}
+        if len(right) == n_test:
+            yield plan.name, right
