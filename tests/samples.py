@@ -95,11 +95,14 @@ def hear_interrupts() -> None:
 def word_pieces(texts: list[str]) -> Any:
     """Train a small tokenizer of BERT's kind; other kinds of models read its tokens as well."""
     from tokenizers import BertWordPieceTokenizer
+    from tokenizers.processors import BertProcessing
     from transformers import PreTrainedTokenizerFast
 
     names = {"unk": "[UNK]", "pad": "[PAD]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}  # the padding is 1
     trained = BertWordPieceTokenizer()
     trained.train_from_iterator(texts, vocab_size=300, show_progress=False, special_tokens=list(names.values()))
+    cls, sep = ((token, trained.token_to_id(token)) for token in ("[CLS]", "[SEP]"))
+    trained._tokenizer.post_processor = BertProcessing(sep, cls)
     special: Any = {f"{kind}_token": token for kind, token in names.items()}
     return PreTrainedTokenizerFast(tokenizer_object=trained._tokenizer, **special)
 

@@ -17,22 +17,26 @@ def _as_many(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
-ModelNames = Annotated[tuple[str, ...], BeforeValidator(_as_many), Field(min_length=1)]
-"""Models that are tried in order, the first available one being used; a config may name one without brackets."""
+ModelNames = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_as_many),
+    Field(min_length=1, description="one name or several, tried in order; the first available one is used"),
+]
+"""Names of models; a config may give one without brackets."""
 
 
 class ModelSettings(Settings):
-    """Which pre-trained model reads the messages.
+    """Which pre-trained model reads the messages, and how it is read.
 
-    `model` is tried in order, and the first that is available is used. `max_length` counts tokens. `allow_pickle` also
-    reads weights that a folder holds only as pickle (pytorch_model.bin), through torch's `weights_only`; a pickle can
-    run code when it is read, so none is read unasked.
+    A pickle can run code when it is read, so none is read unasked, and then only through torch's `weights_only`.
     """
 
     model: ModelNames = ("minilm-l6",)
-    max_length: int = Field(default=128, ge=8)
+    max_length: int = Field(default=128, ge=8, description="tokens per message; the end of a longer one is cut off")
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    allow_pickle: bool = False
+    allow_pickle: bool = Field(
+        default=False, description="also read weights that a folder holds only as pickle (pytorch_model.bin)"
+    )
 
     @property
     def reading(self) -> dict[str, Any]:

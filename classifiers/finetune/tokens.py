@@ -93,9 +93,9 @@ class MessageTokens:
         return ids, is_cut
 
     def padded(self, ids: Ids) -> Any:
-        """Return a batch as tensors."""
+        """Return a batch as tensors; a message without any token becomes a padding token, so that it can be read."""
         return self.tokenizer.pad(
-            {"input_ids": list(map(list, ids))},
+            {"input_ids": [list(message_ids) or [self.tokenizer.pad_token_id] for message_ids in ids]},
             padding="max_length" if self.fixed else "longest",
             max_length=self.limit if self.fixed else None,
             return_tensors="pt",

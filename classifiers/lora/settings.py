@@ -12,7 +12,7 @@ from classifiers.finetune.settings import ModelNames, ModelSettings, TrainingSet
 class LoraSettings(ModelSettings):
     """What is adapted, and how it is trained.
 
-    `model` is tried in order: catalogue or Hub name (`owner/repository:file.gguf`, or without a file for one with a
+    `model` is a catalogue or Hub name (`owner/repository:file.gguf`, or without a file for one with a
     single `model.safetensors`), GGUF file, or folder of safetensors. `rank` is the width of the matrices, which are
     scaled by `alpha / rank`; `target_modules` are the layers that get them, by the ends of their names. `epochs`,
     `best_epoch`, `patience` and `precision` are as an encoder's. The LLM's own weights are held in the precision it

@@ -55,6 +55,8 @@ def test_what_was_read_again_is_saved_and_described_as_before(
         made.fit(task, messages, messages[::4])
         answers, details = list(made.predict(texts)), made.details()
         assert details.fine_tuned is {"frozen": False, "probe": True, "softmax": True, "knn": None}[kind]
+        tried = [trial for trial in details.trials if trial.chosen]
+        assert len(tried) == (kind != "softmax"), "what a head begins from is a setting that was tried"
         first.mkdir()
         made.save(first)
     with trained(tiny_bert, kind) as again:

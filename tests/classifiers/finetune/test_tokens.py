@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from samples import word_pieces
+from tokenizers.processors import TemplateProcessing
 
 from classifiers.errors import BenchError
 from classifiers.finetune.tokens import MessageTokens, token_limit
@@ -52,6 +53,17 @@ def test_the_limit_is_that_of_the_position_table(kind: str, tmp_path: Path, mess
     if kind not in ("modernbert", "longformer"):  # whose positions do not end, or are lengthened by themselves
         with pytest.raises((IndexError, RuntimeError)), torch.inference_mode():
             model(input_ids=torch.full((1, limit + 1), 5))
+
+
+def test_an_empty_message_is_read_by_a_model_without_special_tokens(tmp_path: Path, messages: list[Message]) -> None:
+    tokenizer = word_pieces([m.text for m in messages])
+    tokenizer._tokenizer.post_processor = TemplateProcessing(single="$A", special_tokens=[])
+    model = saved("bert", tmp_path, tokenizer)
+    tokens = MessageTokens.open(tmp_path, 512)
+    ids, is_cut = tokens.ids([""])
+    assert (ids, is_cut) == ([[]], [False])
+    with torch.inference_mode():
+        assert model(**tokens.padded(ids)).last_hidden_state.isfinite().all()
 
 
 def test_a_tokenizer_without_a_padding_token_is_one_line(tmp_path: Path, messages: list[Message]) -> None:
