@@ -171,3 +171,22 @@ def test_prices_are_of_the_tasks_labels() -> None:
         CostConfig(wrong={"refund": {"prais": 2}}).check(task)
     with pytest.raises(BenchError, match="exactly one label"):
         CostConfig(person=1).check(replace(task, max_labels=2))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [10, 60, 244])
+def test_the_verdict_by_cost_is_true_or_says_that_messages_are_too_few(n: int) -> None:
+    # shares of mistakes on gold a, which cost 5, and on gold b, which cost 1: 0.175, 0.236 and 0.275 per message
+    rates = {"best": (0.05, 0.10), "just too dear": (0.05, 0.222), "dear": (0.09, 0.10)}
+    rng = np.random.default_rng(n)
+    wrong = 0
+    for _ in range(100):
+        golds = rng.choice(["a", "b"], size=n)
+        rows = []
+        for name, (on_a, on_b) in rates.items():
+            is_wrong = rng.random(n) < np.where(golds == "a", on_a, on_b)
+            answers = np.where(is_wrong, np.where(golds == "a", "b", "a"), golds)
+            rows.append(row(name, [record(i, str(golds[i]), str(answers[i])) for i in range(n)]))
+        verdict = recommend_by_cost(rows, Limits(), WRONG)  # the margin is 2 % of the mean price of 3: 0.06
+        wrong += verdict.is_decided and verdict.classifier != "best"
+    assert wrong <= 5
