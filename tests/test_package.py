@@ -40,6 +40,7 @@ def test_both_hold_messages_presets_page_and_types(built: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     wanted = (
         "bench_data/customer-messages/task.toml", "bench/config/presets/quick.toml", "bench/report/page/page.html",
+        "bench/report/page/marks.js",
         "bench/py.typed", "classifiers/py.typed", "classifiers/models/catalogue.toml",
         "classifiers/llm/prompting/templates.toml",
         "classifiers/lora/backend.py", "bench/robustness/attacks.toml",

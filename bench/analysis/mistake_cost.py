@@ -25,7 +25,7 @@ Records = Sequence[PredictionRecord]
 
 @dataclass(frozen=True, slots=True)
 class MistakeCost:
-    """What a classifier's mistakes cost per message, in the config's currency, with its 95 % interval.
+    """What a classifier's mistakes cost per message, over n messages, in the config's currency, with its 95 % interval.
 
     Answers less sure than `threshold` go to a person; it was chosen on `n_validation` messages and is None where
     nothing goes by it. `to_person` is the share of test messages that a person gets, those without an answer
@@ -34,6 +34,7 @@ class MistakeCost:
     """
 
     classifier: str
+    n: int
     per_message: float
     interval: Interval
     to_person: float
@@ -104,6 +105,7 @@ def mistake_costs(rows: Sequence[Row], prices: CostConfig) -> tuple[MistakeCost,
     return tuple(
         MistakeCost(
             classifier=row.cell.classifier,
+            n=len(records),
             per_message=float(costs[i].mean()),
             interval=cost_interval(costs[i], most),
             to_person=_to_person(records, thresholds[i]) if prices.person is not None else 0.0,

@@ -51,4 +51,7 @@ def _notes(costs: Sequence[MistakeCost], prices: CostConfig) -> Iterator[str]:
             f"A person costs {prices.person:g} per message and gets parse failures and the answers that are less sure "
             f"than the threshold, the one of least cost on up to {n} validation messages."
         )
-    yield "Brackets are 95 % intervals by bootstrap over the test messages; differences are paired by message."
+    yield (
+        f"Brackets are 95 % intervals by bootstrap over the {costs[0].n:,} test messages that all rows answered; "
+        "differences are paired by message."
+    )

@@ -79,6 +79,7 @@ def test_the_cost_of_mistakes_is_a_table_of_terminal_markdown_and_page() -> None
         ("y", "0.000", "0.000", "–"),
     ]
     assert "A person costs 0.2 per message" in table.notes[1]
+    assert "over the 2 test messages that all rows answered" in table.notes[2]
     assert report.verdict is not None
     assert report.verdict.sentences[0].startswith("Too few test messages to decide by cost")
     assert "| x | " in markdown(report).partition("## Cost of mistakes")[2]
