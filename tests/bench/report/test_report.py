@@ -95,8 +95,9 @@ def test_a_caveat_stands_beside_the_figures_it_touches() -> None:
     by_mark = {caveat.mark: caveat for caveat in report.caveats}
     assert by_mark["¹"].classifiers == ("encoder-frozen", "encoder")
     assert by_mark["²"].classifiers == ("llama_cpp-tuned",)
+    assert by_mark["⁴"].classifiers == ("llama_cpp", "llama_cpp-tuned"), "they were told what the labels mean"
     names = [cells[0] for cells in report.of(Topic.SUMMARY)[0].body]
-    assert names[2:6] == ["encoder-frozen ¹", "encoder ¹", "llama_cpp", "llama_cpp-tuned ²"]
+    assert names[2:6] == ["encoder-frozen ¹", "encoder ¹", "llama_cpp ⁴", "llama_cpp-tuned ² ⁴"]
 
 
 def test_the_title_is_what_people_call_a_run() -> None:
