@@ -20,6 +20,7 @@ from classifiers.errors import BenchError
 STEPS = 10
 """Thresholds that are tried for a wanted accuracy, at equal steps of the share passed on."""
 Records = Sequence[PredictionRecord]
+AGAIN = "name the cascade in the config's [cascades] and run the same command again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +107,9 @@ def cascade_row(name: str, first: Row, second: Row | None, config: CascadeConfig
     if all(record.probabilities is None for record in first.records):
         raise BenchError(f"cascade '{name}': '{config.first}' gives no probabilities; it cannot go first")
     mine = first.validation
-    theirs = second.validation if second else rejected(mine, config.other)
+    theirs = _second_opinions(name, mine, second.validation, config) if second else rejected(mine, config.other)
     if not (mine and theirs):
-        raise BenchError(f"cascade '{name}': no answers to validation messages to choose the threshold by; run again")
+        raise BenchError(f"cascade '{name}': no answers to validation messages to choose the threshold by; {AGAIN}")
     choice = choose(points(mine, theirs), config, len({r.id for r in mine} & {r.id for r in theirs}))
     threshold = choice.point.bound
     answers = {record.id: record for record in (second.records if second else rejected(first.records, config.other))}
@@ -143,6 +144,25 @@ def _note(cascade: Cascade, config: CascadeConfig, choice: Choice) -> str:
         return text
     shown = f"shows {config.accuracy:.1%} right" if choice.is_shown else f"does not show {config.accuracy:.1%} right"
     return f"{text}, which {shown} at 95 % confidence"
+
+
+def _second_opinions(name: str, mine: Records, theirs: Records, config: CascadeConfig) -> Records:
+    """Return the second row's answers to validation messages.
+
+    A row without probabilities is asked only what a cascade within its budget may pass on. The first row's own answers
+    stand in for the rest, which is beyond the budget: no threshold that may be chosen passes it on.
+
+    Raises:
+        BenchError: if the second was asked less than that.
+    """
+    asked = {record.id for record in theirs}
+    rest = [record for record in mine if record.id not in asked]
+    if not theirs or not rest or any(record.probabilities is not None for record in theirs):
+        return theirs
+    within = sorted(mine, key=_sure)[: int((1.0 if config.budget is None else config.budget) * len(mine))]
+    if any(record.id not in asked for record in within):
+        raise BenchError(f"cascade '{name}': '{config.second}' was asked too few validation messages; {AGAIN}")
+    return [*theirs, *rest]
 
 
 def rejected(records: Records, other: str) -> list[PredictionRecord]:

@@ -90,7 +90,7 @@ def findings(
         prices=prices,
         costs={row.cell.classifier: cost_of(row.cell, prices) for row in whole},
         machine_gb={row.cell.classifier: machine_gb(row.cell) for row in whole},
-        mistakes=mistake_costs(whole, prices) if prices.prices_mistakes else (),
+        mistakes=mistake_costs(complete, prices) if prices.prices_mistakes else (),
         trained=tuple(trained),
         crossings=tuple(_crossings(trained)),
         counts=disagreement_counts(complete),

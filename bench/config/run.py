@@ -34,8 +34,8 @@ class RunConfig(Closed):
     """A whole run; `classifiers` maps a row's name to its backend and that backend's settings.
 
     `jobs` cells run at a time and share the threads; their times then say little, and the report leaves them
-    out. `validation_messages` is how many of the validation part every classifier answers, for what is
-    chosen on it later. Without `keep_models` fitted classifiers are not saved.
+    out. `validation_messages` is how many of the validation part a classifier answers at most, for what
+    is chosen on it later. Without `keep_models` fitted classifiers are not saved.
     """
 
     name: str = "default"

@@ -12,9 +12,11 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
+from bench.config.cells import CellPlan
 from bench.dataset.parts import PARTS
 from bench.execution.fingerprint import CHANGEABLE, message_records
 from bench.execution.plan import Executor, Job, Plan, Watcher
+from bench.execution.validation import lacks_answers
 from bench.measure import machine as meter
 from bench.measure.limits import usable_cores
 from bench.records.store import RunFolder
@@ -58,15 +60,21 @@ def _waiting(plan: Plan, held: ExitStack, watcher: Watcher, executor: str, *, al
     for cell in plan.config.cells():
         title = cell.name if alone else f"{plan.config.name}/{cell.name}"
         record = plan.folder.cell(cell.name).read()
-        if record and record.fingerprint == plan.identity(cell).fingerprint and _is_finished(plan, record):
+        if record and record.fingerprint == plan.identity(cell).fingerprint and _is_finished(plan, cell, record):
             watcher.ended(title, record, kept=True)
         else:
             yield Job(plan, cell, title)
 
 
-def _is_finished(plan: Plan, record: CellRecord) -> bool:
-    """Tell whether nothing is left to be done for a cell; one that stopped early goes on where all is asked for."""
-    return record.status == "ok" and not (record.stopped and plan.config.stop.when == "never")
+def _is_finished(plan: Plan, cell: CellPlan, record: CellRecord) -> bool:
+    """Tell whether nothing is left to be done for a cell.
+
+    One that stopped early goes on where all is asked for, and one that a new cascade passes messages on to.
+    """
+    if record.status != "ok" or (record.stopped and plan.config.stop.when == "never"):
+        return False
+    validation = plan.split.select(plan.loaded.messages, "validation") if cell.train_per_label is None else []
+    return not lacks_answers(plan.folder, plan.config, cell.name, validation)
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from bench.execution.latency import measure_latency
 from bench.execution.predict import Tell, answer
 from bench.execution.serving import MEMORY_MESSAGES, serving_memory_bytes
 from bench.execution.stopping import in_random_order, stopping_rule
+from bench.execution.validation import asked_messages
 from bench.measure.process import peak_memory_bytes
 from bench.records.jsonl import JsonLines
 from bench.records.store import RunFolder
@@ -151,10 +152,11 @@ def _predict_test(cell: Cell, classifier: Classifier[Any]) -> None:
 def _predict_validation(cell: Cell, classifier: Classifier[Any]) -> None:
     """Answer those messages of the validation part that later choices are made on."""
     cell.tell("phase", phase="validation")
-    validation = cell.messages("validation")
-    if isinstance(classifier, Recorded):
-        validation = classifier.answered(validation)
-    asked = stratified_sample(validation, cell.config.validation_messages, cell.config.seed)
+    if isinstance(classifier, Recorded):  # these cost nothing
+        given = classifier.answered(cell.messages("validation"))
+        asked = stratified_sample(given, cell.config.validation_messages, cell.config.seed)
+    else:
+        asked = asked_messages(cell, cell.folder.predictions.read())
     for _ in _answers(cell, classifier, asked, cell.folder.validation):
         pass
 

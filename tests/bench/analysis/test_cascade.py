@@ -94,6 +94,19 @@ def test_a_cascades_answers_and_costs_come_from_both() -> None:
     assert found.cell.notes[0].startswith("'x' answers what it is at least 80.0% sure of, 'y' the other 50.0%")
 
 
+def test_a_second_row_that_was_asked_only_what_the_budget_passes_on_gives_the_same_threshold() -> None:
+    x = row("x", FIRST, FIRST)
+    whole = cascade_row("both", x, row("y", SECOND, SECOND), config(budget=0.5))
+    asked = cascade_row("both", x, row("y", SECOND, SECOND[2:]), config(budget=0.5))
+    assert asked.cascade == whole.cascade == Cascade("x", "y", 0.8, 0.5)
+    for wanted in (config(budget=0.75), config()):
+        with pytest.raises(BenchError, match="'y' was asked too few validation messages; name the cascade in"):
+            cascade_row("both", x, row("y", SECOND, SECOND[2:]), wanted)
+    # a row with probabilities answers a sample: what both answered stands for the rest
+    sampled = [replace(r, probabilities={"a": 0.6, "b": 0.4}) for r in SECOND[1:3]]
+    assert cascade_row("both", x, row("y", SECOND, sampled), config()).cascade == Cascade("x", "y", 0.8, 0.5)
+
+
 def test_a_cascade_with_answers_of_unknown_time_is_not_shown_as_fast() -> None:
     x = row("x", [replace(r, seconds=0.1) for r in FIRST], FIRST)
     x = replace(x, cell=replace(x.cell, predict_seconds=0.4))
