@@ -52,6 +52,8 @@ class Network(Protocol):
         """Return its number of weights."""
 
 
+UNTRIED = f"every label's threshold is {DEFAULT_THRESHOLD}, untried: there were no validation messages"
+
 M = TypeVar("M", bound=ModelSettings)
 N = TypeVar("N", bound=Network)
 T = TypeVar("T")
@@ -154,13 +156,14 @@ class TokenClassifier(Classifier[M], Generic[M, N]):
 
     def details(self) -> Details:
         """Name the model that ran, and where."""
+        untried = self.task.takes_several and not self.thresholds
         return Details(
             model=self._model_name,
             models=self._models,
             device=self._described.device,
             precision=self._described.precision,
             n_parameters=self._described.n_parameters,
-            notes=self._notes,
+            notes=(*self._notes, UNTRIED) if untried else self._notes,
             trials=self._trials,
         )
 

@@ -44,6 +44,20 @@ def trained(tiny_bert: Path, kind: str) -> Any:
     return makers[kind]()
 
 
+def test_thresholds_that_nobody_tried_are_said(tiny_bert: Path, task: Task, messages: list[Message]) -> None:
+    """A regression's are chosen by cross-validation; training all layers several times over would cost too much."""
+    several = Task(task.name, task.labels, max_labels=2)
+    for kind, n_thresholds in (("frozen", 3), ("softmax", 0)):
+        with trained(tiny_bert, kind) as made:
+            made.load()
+            made.fit(several, messages, ())
+            assert len(made.thresholds) == n_thresholds
+            assert any("untried" in note for note in made.details().notes) is (n_thresholds == 0)
+            made.fit(several, messages, messages)
+            assert len(made.thresholds) == 3
+            assert not any("untried" in note for note in made.details().notes)
+
+
 @pytest.mark.parametrize("kind", ["frozen", "probe", "softmax", "knn"])
 def test_what_was_read_again_is_saved_and_described_as_before(
     tiny_bert: Path, kind: str, task: Task, messages: list[Message], tmp_path: Path
