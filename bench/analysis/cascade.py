@@ -27,7 +27,7 @@ AGAIN = "name the cascade in the config's [cascades] and run the same command ag
 class Point:
     """A confidence threshold: below it the second classifier answers. Shares are of all messages."""
 
-    bound: float
+    threshold: float
     passed_on: float
     accuracy: float
 
@@ -51,13 +51,13 @@ def points(first: Records, second: Records) -> list[Point]:
         raise BenchError("the two classifiers of the cascade answered no message in common")
     pairs.sort()
     n, right = len(pairs), sum(first_right for _, first_right, _ in pairs)
-    found = [Point(0.0, 0.0, right / n)]
+    curve = [Point(0.0, 0.0, right / n)]
     for i, (sure, first_right, second_right) in enumerate(pairs, start=1):
         right += second_right - first_right
         following = pairs[i][0] if i < n else ABOVE_ALL
         if following > sure:  # messages of one confidence are passed on together
-            found.append(Point(following, i / n, right / n))
-    return found
+            curve.append(Point(following, i / n, right / n))
+    return curve
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Choice:
     is_shown: bool | None
 
 
-def choose(found: Sequence[Point], config: CascadeConfig, n: int) -> Choice:
+def choose(curve: Sequence[Point], config: CascadeConfig, n: int) -> Choice:
     """Choose a threshold: least passed on for the wanted accuracy, or the most accurate within the budget.
 
     The wanted accuracy has to be shown (Clopper & Pearson's bound), and as the least passed on would be the luckiest
@@ -79,11 +79,11 @@ def choose(found: Sequence[Point], config: CascadeConfig, n: int) -> Choice:
     (Bonferroni; "Learn then Test", Angelopoulos et al. 2021). Where none is shown, the most accurate one is taken.
 
     Args:
-        found: every threshold, with its accuracy on validation.
+        curve: every threshold, with its accuracy on validation.
         config: what is wanted.
         n: how many validation messages there were.
     """
-    allowed = [point for point in found if config.budget is None or point.passed_on <= config.budget]
+    allowed = [point for point in curve if config.budget is None or point.passed_on <= config.budget]
     best = max(allowed, key=lambda point: (point.accuracy, -point.passed_on))
     if config.accuracy is None:
         return Choice(best, None)
@@ -111,7 +111,7 @@ def cascade_row(name: str, first: Row, second: Row | None, config: CascadeConfig
     if not (mine and theirs):
         raise BenchError(f"cascade '{name}': no answers to validation messages to choose the threshold by; {AGAIN}")
     choice = choose(points(mine, theirs), config, len({r.id for r in mine} & {r.id for r in theirs}))
-    threshold = choice.point.bound
+    threshold = choice.point.threshold
     answers = {record.id: record for record in (second.records if second else rejected(first.records, config.other))}
     records = tuple(
         _joined(record, answers[record.id]) if _sure(record) < threshold else record
@@ -227,8 +227,8 @@ def _energy(first: Energy | None, second: Energy | None, passed: float) -> Energ
     """Return the energy of one answer: the first's, and the second's for the share passed on."""
     if first is None or second is None:
         return None
-    own, other = first.kwh_per_message, second.kwh_per_message
-    each = None if own is None or other is None else own + passed * other
+    always, rest = first.kwh_per_message, second.kwh_per_message
+    each = None if always is None or rest is None else always + passed * rest
     return Energy(first.source, _sum(first.fit_kwh, second.fit_kwh), each, 1 if each is not None else 0)
 
 

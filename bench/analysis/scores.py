@@ -280,9 +280,9 @@ class Spread:
 
 def spreads(trials: Sequence[Trial]) -> list[Spread]:
     """Return the spread over every setting that took several values while all others stayed the same."""
-    found: dict[tuple[str, str], list[float]] = {}
+    accuracies: dict[tuple[str, str], list[float]] = {}
     for trial in trials:
         for setting in trial.settings:
             others = sorted((k, str(v)) for k, v in trial.settings.items() if k != setting)
-            found.setdefault((setting, str(others)), []).append(trial.accuracy)
-    return [Spread(setting, len(a), min(a), max(a)) for (setting, _), a in found.items() if len(a) > 1]
+            accuracies.setdefault((setting, str(others)), []).append(trial.accuracy)
+    return [Spread(setting, len(a), min(a), max(a)) for (setting, _), a in accuracies.items() if len(a) > 1]

@@ -81,7 +81,7 @@ def cascade_curve_table(thresholds: Sequence[Point], cascade: Cascade) -> Table:
     """Return the curve on the test messages at even shares passed on; the chosen threshold is in the row above."""
     wanted = [i / (CURVE_LINES - 1) for i in range(CURVE_LINES)]
     shown = dict.fromkeys(min(thresholds, key=lambda point: abs(point.passed_on - part)) for part in wanted)
-    body = tuple((share(point.passed_on), f"{point.bound:.3f}", share(point.accuracy)) for point in shown)
+    body = tuple((share(point.passed_on), f"{point.threshold:.3f}", share(point.accuracy)) for point in shown)
     notes = (f"{share(cascade.passed_on)} % are passed on at the chosen threshold.",)
     return Table("What each threshold would have given", ("passed on %", "threshold", "accuracy %"), body, notes=notes)
 

@@ -26,10 +26,10 @@ def test_the_temperature_makes_confidence_what_validation_says_it_is() -> None:
 
 
 def test_recalibration_shows_the_error_before_and_after() -> None:
-    found = probability_scores(sure(30, 20, 0.9), ["a", "b"], sure(60, 40, 0.9))
-    assert found is not None
-    assert found.calibration_error == pytest.approx(0.3)
-    assert found.recalibrated_error == pytest.approx(0.0, abs=1e-4)
+    quality = probability_scores(sure(30, 20, 0.9), ["a", "b"], sure(60, 40, 0.9))
+    assert quality is not None
+    assert quality.calibration_error == pytest.approx(0.3)
+    assert quality.recalibrated_error == pytest.approx(0.0, abs=1e-4)
     # test messages of another kind: 80 % right at a recalibrated confidence of 60 %
     other = probability_scores(sure(40, 10, 0.9), ["a", "b"], sure(60, 40, 0.9))
     assert other is not None
@@ -37,9 +37,9 @@ def test_recalibration_shows_the_error_before_and_after() -> None:
 
 
 def test_an_unparsed_answer_stays_wrong_at_no_confidence_when_recalibrated() -> None:
-    found = probability_scores([record(1, "a", None), *sure(3, 2, 0.9)], ["a", "b"], sure(60, 40, 0.9))
-    assert found is not None
-    assert found.recalibrated_error == pytest.approx(0.0, abs=1e-4), "0 sure and 0 right; 60 % sure and 60 % right"
+    quality = probability_scores([record(1, "a", None), *sure(3, 2, 0.9)], ["a", "b"], sure(60, 40, 0.9))
+    assert quality is not None
+    assert quality.recalibrated_error == pytest.approx(0.0, abs=1e-4), "0 sure and 0 right; 60 % sure and 60 % right"
 
 
 OUTSIDE = PredictionRecord("9", "t9", ("elsewhere",), ("a",), True, {"a": 0.8, "b": 0.2})
@@ -49,11 +49,11 @@ def test_a_label_nobody_was_told_of_has_no_part_in_log_loss_but_in_calibration()
     """It had a probability of 0 there, which log loss counts as 36 nats per message."""
     scores = score([*sure(3, 1, 0.8), OUTSIDE], ["a", "b", "elsewhere"], untold="elsewhere")
     assert scores is not None
-    found = scores.probability
-    assert found is not None
-    assert found.log_loss == pytest.approx(-(3 * math.log(0.8) + math.log(0.2)) / 4)
-    assert found.brier == pytest.approx((3 * 2 * 0.2**2 + 2 * 0.8**2) / 4)
-    assert found.calibration_error == pytest.approx(0.8 - 3 / 5)
+    quality = scores.probability
+    assert quality is not None
+    assert quality.log_loss == pytest.approx(-(3 * math.log(0.8) + math.log(0.2)) / 4)
+    assert quality.brier == pytest.approx((3 * 2 * 0.2**2 + 2 * 0.8**2) / 4)
+    assert quality.calibration_error == pytest.approx(0.8 - 3 / 5)
     assert scores.accuracy == 3 / 5
 
 

@@ -30,14 +30,14 @@ def config(**values: object) -> CascadeConfig:
 
 
 def test_every_bound_and_what_it_gives() -> None:
-    found = [(p.bound, p.passed_on, p.accuracy) for p in points(FIRST, SECOND)]
+    found = [(p.threshold, p.passed_on, p.accuracy) for p in points(FIRST, SECOND)]
     assert found == [(0.0, 0.0, 0.5), (0.6, 0.25, 0.5), (0.8, 0.5, 0.75), (0.9, 0.75, 0.75), (1.01, 1.0, 0.75)]
 
 
 def test_the_threshold_is_chosen_for_budget_or_as_the_best() -> None:
     curve = points(FIRST, SECOND)
     assert choose(curve, config(), 4) == Choice(curve[2], None)
-    assert choose(curve, config(budget=0.3), 4).point.bound == 0.0
+    assert choose(curve, config(budget=0.3), 4).point.threshold == 0.0
 
 
 def test_a_wanted_accuracy_has_to_be_shown() -> None:
@@ -60,7 +60,7 @@ def test_the_promised_accuracy_is_kept_in_95_percent_of_draws() -> None:
         second = [record(i, "a", "a" if hit else "b") for i, hit in enumerate(rng.random(n) < 0.95)]
         choice = choose(points(first, second), config(accuracy=wanted), n)
         # of new messages, those below the threshold t are 0.95 right and the others (t + 1) / 2
-        t = min(max(choice.point.bound, 0.5), 1.0)
+        t = min(max(choice.point.threshold, 0.5), 1.0)
         passed_on = 2 * (t - 0.5)
         used += bool(choice.is_shown)
         kept += not choice.is_shown or passed_on * 0.95 + (1 - passed_on) * (t + 1) / 2 >= wanted
@@ -75,7 +75,7 @@ def test_messages_of_one_confidence_are_passed_on_together() -> None:
 
 def test_an_answer_that_is_no_label_is_passed_on_first() -> None:
     first = [record(1, "a", None), record(2, "a", "a", 0.7)]
-    assert [(p.bound, p.accuracy) for p in points(first, SECOND)][:2] == [(0.0, 0.5), (0.7, 1.0)]
+    assert [(p.threshold, p.accuracy) for p in points(first, SECOND)][:2] == [(0.0, 0.5), (0.7, 1.0)]
 
 
 def test_a_cascades_answers_and_costs_come_from_both() -> None:

@@ -80,10 +80,10 @@ def test_coverage_is_chosen_on_validation_and_seen_on_test() -> None:
     # on validation 99 % are right down to 0.8 (198 of 200), and not down to 0.6
     validation = answers((0.9, 99, 1), (0.8, 99, 1), (0.6, 5, 5))
     test = answers((0.95, 40, 0), (0.85, 30, 10), (0.7, 10, 10))
-    chosen = selective(validation, test, 0.99)
-    assert chosen is not None
-    assert (chosen.threshold, chosen.answered, chosen.right) == (0.8, 80, 70)
-    assert (chosen.coverage, chosen.kept) == (0.8, 70 / 80)
+    selected = selective(validation, test, 0.99)
+    assert selected is not None
+    assert (selected.threshold, selected.answered, selected.right) == (0.8, 80, 70)
+    assert (selected.coverage, selected.kept) == (0.8, 70 / 80)
     nothing = selective(answers((0.9, 1, 1)), test, 0.99)
     assert nothing is not None
     assert (nothing.coverage, nothing.kept, nothing.threshold) == (0.0, None, ABOVE_ALL)
