@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.analysis.scores import Row, score
 from bench.config.run import make_config
 from bench.records.store import RunFolder
 from bench.records.types import CellRecord, PredictionRecord, RunRecord
+from classifiers.interface import Task
+
+if TYPE_CHECKING:
+    from bench.dataset.load import LoadedTask
+    from classifiers.llm.engine.engine import Engine
+    from classifiers.llm.prompting.settings import Choice
+    from classifiers.llm.prompting.strategy import Strategy
 
 
 def record(id_: int, gold: str, predicted: str | None, p: float | None = None, **columns: str) -> PredictionRecord:
@@ -140,3 +149,38 @@ def ask_stranger(code: str, at: Path, **given: Any) -> Any:
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout.rpartition("answer:")[2])
+
+
+@contextmanager
+def exact_engine(model: Path, folder: Path) -> Iterator[Engine]:
+    """Open a GGUF expanded to 32-bit weights (by llama.cpp itself), with which equal prompts give equal figures."""
+    import llama_cpp.llama_cpp as lib
+
+    from bench.measure.limits import usable_cores
+    from classifiers.llm.engine.engine import Engine
+
+    path = folder / "f32.gguf"
+    params = lib.llama_model_quantize_default_params()
+    params.ftype, params.allow_requantize, params.nthread = 0, True, 2
+    assert lib.llama_model_quantize(str(model).encode(), str(path).encode(), ctypes.byref(params)) == 0
+    engine = Engine(path, context=4096, parallel=16, batch=512, threads=usable_cores(), exact=True)
+    yield engine
+    engine.close()
+    path.unlink()
+
+
+def strategy(
+    engine: Engine, loaded: LoadedTask, choice: Choice, task: Task | None = None, **settings: object
+) -> Strategy:
+    """Return the strategy of a choice about a loaded task, or another task with the same messages."""
+    from classifiers.llm.prompting.asking import strategy_of
+    from classifiers.llm.prompting.chat import Chat
+    from classifiers.llm.prompting.examples import ExampleSource, draw_per_label
+    from classifiers.llm.prompting.settings import LlamaCppSettings
+    from classifiers.llm.prompting.strategy import Asking
+
+    task, checked = task or loaded.task, LlamaCppSettings.model_validate(settings)
+    shown = draw_per_label(task, loaded.messages, choice.n_examples, choice.example_seed)
+    source = ExampleSource(fixed=shown if choice.examples == "fixed" else ())
+    chat = Chat(engine, thinks=checked.thinking > 0)
+    return strategy_of(Asking(chat, task, loaded.messages, choice, checked, source))

@@ -23,6 +23,7 @@ from classifiers.llm.engine.gguf_model import GgufModel
 from classifiers.llm.llama_cpp import LlamaCpp
 from classifiers.llm.prompting.parse import parse_answer
 from classifiers.llm.prompting.prompt import conversation
+from classifiers.llm.prompting.score import ScoreLabels
 from classifiers.llm.prompting.settings import LlamaCppSettings
 from classifiers.models.cache import local_model
 from classifiers.sampling import stratified_sample
@@ -73,7 +74,7 @@ def _backend(job: Job, loaded: LoadedTask, texts: Sequence[str]) -> Measurement:
         seconds = time.perf_counter() - started
         shared = classifier.engine.prefix_length
         read = [p.attempts[0].prompt_tokens - shared + p.attempts[0].completion_tokens for p in predictions]
-        tree = len(classifier.asker.tree) - 1 if mode == "score" else 0
+        tree = len(classifier.strategy.tree) - 1 if isinstance(classifier.strategy, ScoreLabels) else 0
         answers = [p.labels[0] if p.valid else "" for p in predictions]
         tokens = sum(read) / len(read) + tree
         peak = meter.peak_memory_bytes()

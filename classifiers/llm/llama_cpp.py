@@ -28,9 +28,9 @@ from classifiers.models.cache import local_model
 
 if TYPE_CHECKING:
     from classifiers.llm.engine.engine import Engine
-    from classifiers.llm.prompting.asker import Asker
     from classifiers.llm.prompting.chat import Chat
     from classifiers.llm.prompting.examples import SimilarMessages
+    from classifiers.llm.prompting.strategy import Strategy
 
 FILE = "prompt.json"
 
@@ -43,7 +43,7 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
     is_prompted = True
     _engine: Engine | None = None
     _chat: Chat | None = None
-    _asker: Asker | None = None
+    _strategy: Strategy | None = None
     _similar: SimilarMessages | None = None
     _models: tuple[ModelFile, ...] = ()
     _trials: tuple[Trial, ...] = ()
@@ -58,10 +58,10 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
         return self._engine
 
     @property
-    def asker(self) -> Asker:
+    def strategy(self) -> Strategy:
         """Return the way of asking; there is one after `fit` or `load_from`."""
-        assert self._asker is not None, "fit it first"
-        return self._asker
+        assert self._strategy is not None, "fit it first"
+        return self._strategy
 
     def supports(self, task: Task) -> str | None:
         """Batch calibration takes the labels for equally common, which several of a message are not."""
@@ -72,6 +72,8 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
         asks_yes_no = task.takes_several and self.settings.mode == "score"
         if asks_yes_no and (self.settings.prompt_variants or self.settings.prompt_template != "plain"):
             return "yes/no questions (mode = 'score') have one template; leave out prompt_template and prompt_variants"
+        if asks_yes_no and self.settings.thinking:
+            return "yes/no questions (mode = 'score') are answered at once; leave out thinking, or use mode = 'grammar'"
         return None
 
     def fetch(self, report: FetchReport = quiet) -> None:
@@ -106,7 +108,7 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
         self._engine = Engine(
             local.path, context=settings.context, parallel=settings.parallel, batch=settings.batch, threads=self.threads
         )
-        self._chat = Chat(self._engine)
+        self._chat = Chat(self._engine, thinks=settings.thinking > 0)
 
     def fit(
         self,
@@ -121,19 +123,20 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
 
         self.task, self._train = task, tuple(train)
         messages = TuningMessages(train, validation)
-        tuned = tune(self.settings.choice(self.seed), self._make_asker, messages, self.settings, listen)
+        tuned = tune(self.settings.choice(self.seed), self._make_strategy, messages, self.settings, listen)
         self._trials, self._search_note, self._unfinished = tuned.trials, tuned.note, tuned.unfinished
         if tuned.choice.examples != "knn":
             self._similar = None  # the sentence encoder was only tried
-        self._asker = self._make_asker(tuned.choice)
+        self._strategy = tuned.strategy or self._make_strategy(tuned.choice)
+        self._strategy.make_ready()
 
     def predict(self, texts: Sequence[str]) -> Iterator[Prediction]:
         """Ask about all texts together."""
-        yield from self.asker.predict(texts, seed=self.seed)
+        yield from self.strategy.predict(texts, seed=self.seed)
 
     def save(self, folder: Path) -> None:
         """Write the chosen way of asking, what was tried, and the training messages it draws from."""
-        choice = self.asker.choice
+        choice = self.strategy.choice
         draws = choice.examples != "none" or choice.calibration == "batch"
         body = {
             "choice": asdict(choice),
@@ -154,13 +157,13 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
         self._train = tuple(saved_message(*row) for row in body["train"])
         self._trials = tuple(Trial(**trial) for trial in body["trials"])
         self._search_note, self._unfinished = body.get("search_note", ""), body.get("unfinished", "")
-        self._asker = self._make_asker(Choice(**body["choice"]))
+        self._strategy = self._make_strategy(Choice(**body["choice"]))
 
     def close(self) -> None:
         """Free the model, the prompt that holds on to it, and the sentence encoder."""
         if self._engine is not None:
             self._engine.close()
-        self._engine = self._chat = self._asker = self._similar = None
+        self._engine = self._chat = self._strategy = self._similar = None
 
     def details(self) -> Details:
         """Name the GGUF, the chosen way of asking, and what answers at temperature 0 can still depend on."""
@@ -168,7 +171,8 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
 
         from classifiers.llm.prompting.examples import labels_shown
 
-        choice, settings = self.asker.choice, self.settings
+        strategy, settings = self.strategy, self.settings
+        choice = strategy.choice
         return Details(
             model=self._models[0].name,
             models=self._models,
@@ -176,13 +180,14 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
             n_labelled=labels_shown(choice, self.task, self._train) + max((t.n for t in self._trials), default=0),
             max_attempts=1 + settings.retries if choice.mode == "generate" else 1,
             trials=self._trials,
-            notes=self._notes(),
+            notes=(*self._notes(), *strategy.notes),
             unfinished=self._unfinished,
-            prompt=self.asker.shown_prompt,
-            stages={**self.asker.stages, **self.engine.stages},
+            prompt=strategy.shown_prompt,
+            stages={**strategy.stages, **self.engine.stages},
             metadata={
                 **choice.describe(),
-                "examples_cut": self.asker.examples_cut,
+                **strategy.figures,
+                "examples_cut": strategy.examples_cut,
                 "llama_cpp_python": __version__,
                 "parallel": settings.parallel,
                 "batch": settings.batch,
@@ -205,13 +210,14 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
             f"{plain.accuracy:.1%} as configured; test messages played no part",
         )
 
-    def _make_asker(self, choice: Choice) -> Asker:
-        from classifiers.llm.prompting.asker import Asker
-        from classifiers.llm.prompting.yes_no import YesNoAsker
+    def _make_strategy(self, choice: Choice) -> Strategy:
+        from classifiers.llm.prompting.asking import strategy_of
+        from classifiers.llm.prompting.examples import example_source
+        from classifiers.llm.prompting.strategy import Asking
 
         assert self._chat is not None, "load it first"
-        kind = YesNoAsker if self.task.takes_several and choice.mode == "score" else Asker
-        return kind(self._chat, self.task, self._train, choice, self.settings, self._find_similar)
+        source = example_source(choice, self.task, self._train, self._find_similar)
+        return strategy_of(Asking(self._chat, self.task, self._train, choice, self.settings, source))
 
     def _find_similar(self) -> SimilarMessages:
         from classifiers.llm.prompting.examples import SimilarMessages

@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.interface import Listener, Message, Progress, Trial
-from classifiers.llm.prompting.asker import Asker
 from classifiers.llm.prompting.prompt import prompt_templates
+from classifiers.llm.prompting.score import Scorer
 from classifiers.llm.prompting.settings import Choice, LlamaCppSettings
+from classifiers.llm.prompting.strategy import Strategy
 from classifiers.sampling import stratified_sample
 
 PER_LABEL = 2
@@ -34,7 +35,7 @@ _T = TypeVar("_T")
 Answer = tuple[str, ...] | None
 """An answer's labels, or None where it was none: that is never right, not even for a message without labels."""
 
-MakeAsker = Callable[[Choice], Asker]
+MakeStrategy = Callable[[Choice], Strategy]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +43,14 @@ class Tuned:
     """The way of asking to use, every try in the order tried, and what the reader must know of the search.
 
     `unfinished` says how far a search came that time cut short.
+    `strategy` is the one that answered in the search, with what it has learnt of priors; None where none did.
     """
 
     choice: Choice
     trials: tuple[Trial, ...] = ()
     note: str = ""
     unfinished: str = ""
+    strategy: Strategy | None = None
 
 
 def declared_choices(start: Choice) -> list[Choice]:
@@ -71,7 +74,7 @@ class TuningMessages:
 
 def tune(
     start: Choice,
-    make: MakeAsker,
+    make: MakeStrategy,
     messages: TuningMessages,
     settings: LlamaCppSettings,
     listen: Listener,
@@ -86,7 +89,7 @@ def tune(
     if waiting and not messages.validation:
         return Tuned(start, note="not tuned: there are no validation messages to choose on; asked as configured")
     sample = stratified_sample(messages.validation, settings.tune_messages, start.example_seed)
-    race = _Race(make, messages.train, sample, clock, deadline=clock() + settings.tune_seconds)
+    race = _Race(make, sample, clock, deadline=clock() + settings.tune_seconds)
     entrants = [_Entrant(choice, settings.tune or settings.calibration == "auto") for choice in waiting]
     halves = settings.tune and not (settings.prompt_variants or settings.example_draws > 1)
     try:
@@ -103,7 +106,7 @@ def tune(
         note = f"not tuned: {note}; asked as configured" if settings.tune else note
         return Tuned(start, tuple(race.trials(entrants, start)), note, unfinished)
     best = _best(finalists, start, race, may_change_all=settings.tune)
-    return Tuned(best, tuple(race.trials(entrants, best)))
+    return Tuned(best, tuple(race.trials(entrants, best)), strategy=_strategy_of(best, finalists))
 
 
 def _choices(start: Choice, settings: LlamaCppSettings) -> Iterator[Choice]:
@@ -128,6 +131,7 @@ class _Entrant:
 
     choice: Choice
     with_calibrations: bool
+    strategy: Strategy | None = None
     answers: dict[Choice, list[Answer]] = field(default_factory=dict)
     scores: NDArray[np.float64] | None = None
     seconds: float = 0.0
@@ -149,8 +153,7 @@ class _Entrant:
 class _Race:
     """Puts the same validation messages to one entrant after another until the deadline."""
 
-    make: MakeAsker
-    train: Sequence[Message]
+    make: MakeStrategy
     messages: Sequence[Message]
     clock: Callable[[], float]
     deadline: float
@@ -162,22 +165,24 @@ class _Race:
             return
         self._check_time()
         started = self.clock()
-        asker = self.make(entrant.choice)
+        if entrant.strategy is None:
+            entrant.strategy = self.make(entrant.choice)
+        entrant.strategy.make_ready()
         pieces = [waiting[i : i + PIECE] for i in range(0, len(waiting), PIECE)]
-        if entrant.choice.mode == "score" and entrant.with_calibrations:
-            self._score(entrant, asker, pieces)
+        if isinstance(entrant.strategy, Scorer) and entrant.with_calibrations:
+            self._score(entrant, entrant.strategy, pieces)
         else:
-            predictions = [p for texts in pieces for p in self._in_time(asker.predict, texts)]
+            predictions = [p for texts in pieces for p in self._in_time(entrant.strategy.predict, texts)]
             entrant.answers.setdefault(entrant.choice, []).extend(p.labels if p.valid else None for p in predictions)
         entrant.seconds += self.clock() - started
 
-    def _score(self, entrant: _Entrant, asker: Asker, pieces: Sequence[Sequence[str]]) -> None:
-        new = np.concatenate([self._in_time(asker.scores, texts) for texts in pieces])
+    def _score(self, entrant: _Entrant, scorer: Scorer, pieces: Sequence[Sequence[str]]) -> None:
+        new = np.concatenate([self._in_time(scorer.score, texts).values for texts in pieces])
         entrant.scores = new if entrant.scores is None else np.concatenate([entrant.scores, new])
-        for calibration in asker.calibrations:
+        for calibration in scorer.calibrations:
             self._check_time()
-            answered = asker.answers(entrant.scores, asker.find_prior(calibration, self.train))
-            entrant.answers[replace(entrant.choice, calibration=calibration)] = [labels for labels, _ in answered]
+            decided = scorer.answers(entrant.scores, scorer.prior(calibration))
+            entrant.answers[replace(entrant.choice, calibration=calibration)] = [d.labels for d in decided]
 
     def _in_time(self, ask: Callable[[Sequence[str]], _T], texts: Sequence[str]) -> _T:
         self._check_time()
@@ -201,6 +206,14 @@ def _finalists(entrants: Sequence[_Entrant], start: Choice, messages: Sequence[M
     others = [entrant for entrant in entrants if entrant.choice != start]
     others.sort(key=lambda entrant: -max(entrant.accuracies(messages).values()))
     return [*plain, *others[:FINALISTS]]
+
+
+def _strategy_of(choice: Choice, entrants: Sequence[_Entrant]) -> Strategy | None:
+    """Return the strategy that gave a choice's answers, set to that choice's calibration."""
+    strategy = next((entrant.strategy for entrant in entrants if choice in entrant.answers), None)
+    if isinstance(strategy, Scorer):
+        strategy.calibrate_by(choice.calibration)
+    return strategy
 
 
 def _best(finalists: Sequence[_Entrant], start: Choice, race: _Race, *, may_change_all: bool) -> Choice:

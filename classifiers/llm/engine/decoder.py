@@ -23,7 +23,6 @@ from classifiers.llm.engine.gguf_model import GgufModel, last_log
 
 # llama.cpp holds 256 sequences; they share one pool of cells, so unused ones cost nothing
 MAX_SEQUENCES = 255
-PREFIX = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,7 @@ def _has_amx() -> bool:
 
 
 class Decoder:
-    """A context of `cells` KV cells that all sequences share; sequence 0 keeps the shared prefix.
+    """A context of `cells` KV cells that all sequences share; the first sequences keep the shared prefixes.
 
     `exact` keeps keys and values as 32-bit floats and flash attention off. `shares` says whether a row
     may belong to several sequences and a prefix to all: recurrent models refuse both.
@@ -138,10 +137,10 @@ class Decoder:
             lib.llama_free(self.handle)
             self.handle = None
 
-    def share_prefix(self, sequence: int, length: int) -> None:
-        """Let a sequence begin with the prefix's first tokens; cells are tagged, nothing is copied."""
+    def share(self, source: int, sequence: int, length: int) -> None:
+        """Let a sequence begin with the first tokens of another one; cells are tagged, nothing is copied."""
         if length:
-            lib.llama_memory_seq_cp(self._memory, PREFIX, sequence, 0, length)
+            lib.llama_memory_seq_cp(self._memory, source, sequence, 0, length)
 
     def forget(self, sequence: int, start: int = -1) -> None:
         """Drop what a sequence has seen from position `start` on, or all."""

@@ -1,10 +1,9 @@
 """A batched prompt engine: many prompts to one decode call, their common beginning decoded once.
 
-The tokens all prompts begin with are decoded once, as sequence 0, and shared by the others. Prompts
-and running generations are packed into the same decode calls, so that the weights are read once for
-many messages; a finished sequence gives its place to the next prompt, unless it is kept for a retry that
-continues it. Where an architecture refuses shared sequences (recurrent models), every prompt is decoded
-whole and every label scored on its own.
+The tokens all prompts begin with are decoded once and shared (`prefixes`). Prompts and running generations are packed
+into the same decode calls, so that the weights are read once for many messages; a finished sequence gives its place to
+the next prompt, unless it is kept for a prompt that continues it. Where an architecture refuses shared sequences
+(recurrent models), every prompt is decoded whole and every label scored on its own.
 """
 
 from __future__ import annotations
@@ -13,19 +12,21 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.errors import BenchError
 from classifiers.interface import Stage
-from classifiers.llm.engine.decoder import MAX_SEQUENCES, PREFIX, Decoder, Row
+from classifiers.llm.engine.decoder import MAX_SEQUENCES, Decoder, Row
 from classifiers.llm.engine.gguf_model import GgufModel
 from classifiers.llm.engine.label_tree import Node, chain_of
+from classifiers.llm.engine.prefixes import Prefixes, common_length
 from classifiers.llm.engine.sampler import Request, Sampler
+from classifiers.llm.engine.scoring import scorer_of
 
-# a row of logits is one float per vocabulary entry: 64 rows of Qwen's 151,936 are 39 MB
-MAX_LOGITS = 64
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -69,10 +70,10 @@ class Engine:
             raise
         self.context = self._decoder.cells
         self.parallel = parallel
-        self._prefix: list[int] = []
-        # sequences that wait for a retry, with the tokens they have seen
+        self._prefixes = Prefixes(self._decoder)
+        # sequences that wait for a prompt that continues them, with the tokens they have seen
         self._kept: dict[int, list[int]] = {}
-        self._free = list(range(MAX_SEQUENCES if self._decoder.shares else parallel, 0, -1))
+        self._free = self._sequences()
 
     def close(self) -> None:
         """Free context and model; a second call does nothing."""
@@ -80,9 +81,14 @@ class Engine:
         self.model.close()
 
     @property
+    def shares(self) -> bool:
+        """Tell whether beginnings of prompts can be held for all sequences."""
+        return self._decoder.shares
+
+    @property
     def prefix_length(self) -> int:
         """Count the tokens held for all sequences."""
-        return len(self._prefix)
+        return self._prefixes.cells
 
     @property
     def stages(self) -> Mapping[str, Stage]:
@@ -92,22 +98,25 @@ class Engine:
         """
         return dict(self._decoder.stages)
 
-    def hold(self, prefix: Sequence[int]) -> None:
-        """Decode the tokens that the coming prompts begin with and keep them for all sequences."""
-        if not self._decoder.shares:
-            return
-        self._forget_kept(self._kept)
-        kept = common_length(self._prefix, prefix)
-        self._decoder.forget(PREFIX, kept)
-        rows = [Row(token, i, (PREFIX,), stage="shared prompt") for i, token in enumerate(prefix)][kept:]
-        for _ in self._decoder.run_all(rows):
-            pass
-        self._prefix = list(prefix)
+    def hold(self, *prefixes: Sequence[int]) -> None:
+        """Decode the tokens that the coming prompts begin with, one beginning per kind, and keep them for all."""
+        if self._decoder.shares:
+            self._forget_kept(self._kept)
+            self._prefixes.hold(prefixes)
+            self._free = self._sequences()
 
-    def generate(
-        self, requests: Sequence[Request], *, keep: Callable[[list[int]], bool] = lambda _: False
-    ) -> list[list[int]]:
+    def generate(self, requests: Sequence[Request]) -> list[list[int]]:
         """Continue every prompt until it ends or has `max_tokens`; token ids in the requests' order.
+
+        Raises:
+            BenchError: if a prompt with its answer does not fit the context.
+        """
+        return self.answer(requests, list, keep=lambda _: False)
+
+    def answer(
+        self, requests: Sequence[Request], read: Callable[[list[int]], T], *, keep: Callable[[T], bool]
+    ) -> list[T]:
+        """Continue every prompt as `generate` does, and return what `read` makes of each answer, read once.
 
         An answer that `keep` is true of stays in the cache until the next call, so that a request which
         begins with the same prompt and answer decodes only what is new.
@@ -115,7 +124,7 @@ class Engine:
         Raises:
             BenchError: if a prompt with its answer does not fit the context.
         """
-        results: list[list[int]] = [[] for _ in requests]
+        results: dict[int, T] = {}
         resumed = self._match_kept(requests)
         # longest first: what remains at the end is short, so the last batches stay full
         order = deque(sorted(range(len(requests)), key=lambda i: -len(requests[i].tokens)))
@@ -124,95 +133,31 @@ class Engine:
             while order or running:
                 self._admit(requests, order, resumed, running)
                 for slot in self._step(running):
-                    results[slot.index] = slot.written
+                    answer = results[slot.index] = read(slot.written)
                     running.remove(slot)
-                    self._end(slot, keep=self._decoder.shares and keep(slot.written))
+                    self._end(slot, keep=self._decoder.shares and keep(answer))
         finally:
             for slot in running:
                 self._end(slot, keep=False)
-        return results
+        return [results[i] for i in range(len(requests))]
 
     def score(self, prompts: Sequence[Sequence[int]], tree: Sequence[Node]) -> NDArray[np.float64]:
         """Return each label's log-probability as the answer to each prompt; shape (prompts, labels).
 
-        A prompt and the whole label tree behind it are decoded together: the prompt's tokens belong to
-        one sequence per label, a tree node to the sequences of the labels below it, so each label sees its
-        own past only. Nothing is generated.
+        A prompt and the whole label tree behind it are decoded together; nothing is generated.
 
         Raises:
             BenchError: if a prompt does not fit the context, or there are more labels than sequences.
         """
-        n_labels = len(tree[0].labels)
-        if not self._decoder.shares:
-            columns = [self._score_packed(prompts, chain_of(tree, label))[:, 0] for label in range(n_labels)]
-            return np.stack(columns, axis=1)
-        if n_labels > MAX_SEQUENCES:
-            raise BenchError(
-                f"{n_labels} labels are more than the {MAX_SEQUENCES} that can be scored; use mode = 'generate'"
-            )
-        return self._score_packed(prompts, tree)
-
-    def _score_packed(self, prompts: Sequence[Sequence[int]], tree: Sequence[Node]) -> NDArray[np.float64]:
         self._forget_kept(self._kept)  # every sequence is needed
-        scores = np.zeros((len(prompts), len(tree[0].labels)))
-        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-        while order:
-            packed = self._pack(order, prompts, tree)
-            self._score_together(packed, prompts, tree, scores)
-            order = order[len(packed) :]
-        return scores
+        labels = range(len(tree[0].labels))
+        trees = [tree] if self._decoder.shares or len(tree) == 1 else [chain_of(tree, label) for label in labels]
+        scorers = [scorer_of(self._decoder, self._prefixes, part, self.parallel) for part in trees]
+        return np.concatenate([scorer.score(prompts) for scorer in scorers], axis=1)
 
-    def _pack(self, order: Sequence[int], prompts: Sequence[Sequence[int]], tree: Sequence[Node]) -> Sequence[int]:
-        """Take as many prompts, shortest first, as one batch, the sequences and the cells hold; at least one."""
-        n_labels = len(tree[0].labels)
-        max_rows = min(self._decoder.batch_size, self.context - len(self._prefix))
-        max_sequences = MAX_SEQUENCES if self._decoder.shares else self.parallel
-        rows = logits = taken = 0
-        for i in order:
-            rows += len(prompts[i]) - self._shared(prompts[i]) + len(tree) - 1
-            logits += len(tree)
-            full = rows > max_rows or (taken + 1) * n_labels > max_sequences or logits > MAX_LOGITS
-            if taken and full:
-                break
-            taken += 1
-        return order[:taken]
-
-    def _score_together(
-        self, packed: Sequence[int], prompts: Sequence[Sequence[int]], tree: Sequence[Node], scores: NDArray[np.float64]
-    ) -> None:
-        """Decode some prompts with a tree each, and add every node's token log-probabilities to its labels."""
-        n_labels = len(tree[0].labels)
-        rows: list[Row] = []
-        wanted: dict[int, tuple[int, Node]] = {}
-        for place, i in enumerate(packed):
-            first = 1 + place * n_labels
-            shared = self._shared(prompts[i])
-            everyone = tuple(range(first, first + n_labels))
-            for sequence in everyone:
-                self._decoder.share_prefix(sequence, shared)
-            end = len(prompts[i]) - 1
-            rows += [Row(t, shared + j, everyone, shared + j == end) for j, t in enumerate(prompts[i][shared:])]
-            wanted[len(rows) - 1] = (i, tree[0])
-            sequences = {label: first + place for place, label in enumerate(tree[0].labels)}
-            for node in tree[1:]:
-                wanted[len(rows)] = (i, node)
-                rows.append(Row(node.token, end + node.depth, tuple(sequences[x] for x in node.labels), True, "answer"))
-        if len(rows) + len(self._prefix) > self.context:
-            raise BenchError(
-                f"a prompt with {n_labels} labels needs {len(rows)} tokens; the context has {self.context}"
-            )
-        column = {label: place for place, label in enumerate(tree[0].labels)}
-        for index, logits in self._decoder.run_all(rows):
-            i, node = wanted[index]
-            total = _log_sum_exp(logits)
-            for branch in node.branches:
-                scores[i, [column[x] for x in branch.labels]] += logits[branch.token] - total
-        for sequence in range(1, len(packed) * n_labels + 1):
-            self._decoder.forget(sequence)
-
-    def _shared(self, tokens: Sequence[int]) -> int:
-        """Count the tokens a prompt takes from the held prefix; its last one is always its own."""
-        return min(common_length(self._prefix, tokens), len(tokens) - 1)
+    def _sequences(self) -> list[int]:
+        """Return the sequences that are free while nothing runs or is kept, the first to be used last."""
+        return list(range(MAX_SEQUENCES if self._decoder.shares else self.parallel, len(self._prefixes) - 1, -1))
 
     def _match_kept(self, requests: Sequence[Request]) -> dict[int, int]:
         """Return the kept sequence that each request continues, by its index; forget those none continues."""
@@ -221,7 +166,7 @@ class Engine:
         for i, request in enumerate(requests):
             lengths = {sequence: common_length(seen, request.tokens) for sequence, seen in waiting.items()}
             best = max(lengths, key=lengths.__getitem__, default=None)
-            if best is not None and lengths[best] > self._shared(request.tokens):
+            if best is not None and lengths[best] > self._prefixes.shared(request.tokens):
                 matches[i] = best
                 del waiting[best]
         self._forget_kept(waiting)
@@ -249,14 +194,14 @@ class Engine:
             sampler = Sampler(self.model, request)
             index = order.popleft()
             sequence, seen = self._begin(request, resumed.get(index))
-            cells = len(request.tokens) - self._shared(request.tokens) + request.max_tokens
+            cells = len(request.tokens) - self._prefixes.shared(request.tokens) + request.max_tokens
             running.append(_Slot(index, sequence, request, cells, seen, deque(request.tokens[seen:]), sampler))
 
     def _fits(self, request: Request, running: Sequence[_Slot]) -> bool:
         """Tell whether the cells hold a request beside what runs and what is kept, its own kept cells included."""
-        taken = len(self._prefix) + sum(slot.cells for slot in running)
-        kept = sum(len(seen) - len(self._prefix) for seen in self._kept.values())
-        needed = len(request.tokens) - self._shared(request.tokens) + request.max_tokens
+        taken = self._prefixes.cells + sum(slot.cells for slot in running)
+        kept = sum(len(seen) - self._prefixes.shared(seen) for seen in self._kept.values())
+        needed = len(request.tokens) - self._prefixes.shared(request.tokens) + request.max_tokens
         return taken + kept + needed <= self.context
 
     def _begin(self, request: Request, resumed: int | None) -> tuple[int, int]:
@@ -268,9 +213,7 @@ class Engine:
         if not self._free:
             self._forget_kept([next(reversed(self._kept))])
         sequence = self._free.pop()
-        shared = self._shared(request.tokens)
-        self._decoder.share_prefix(sequence, shared)
-        return sequence, shared
+        return sequence, self._prefixes.begin(sequence, request.tokens)
 
     def _end(self, slot: _Slot, *, keep: bool) -> None:
         slot.sampler.close()
@@ -302,15 +245,4 @@ class Engine:
             return True
         slot.written.append(token)
         slot.waiting.append(token)
-        return len(slot.written) >= slot.request.max_tokens
-
-
-def _log_sum_exp(logits: NDArray[np.float32]) -> float:
-    """Return log Σ exp; scipy's does the same at several times the cost for one long row."""
-    top = float(logits.max())
-    return top + float(np.log(np.exp(logits - top).sum(dtype=np.float64)))
-
-
-def common_length(a: Sequence[int], b: Sequence[int]) -> int:
-    """Count the leading tokens two sequences share."""
-    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+        return len(slot.written) >= slot.request.max_tokens or slot.request.is_end(slot.written)

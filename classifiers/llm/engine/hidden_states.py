@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from classifiers.errors import BenchError
 from classifiers.llm.engine.decoder import Row
-from classifiers.llm.engine.engine import Engine, common_length
+from classifiers.llm.engine.engine import Engine
+from classifiers.llm.engine.prefixes import common_length
 
 Tokens = Sequence[int]
 States = NDArray[np.float32]
@@ -41,8 +42,7 @@ class HiddenStates(Engine):
             rows: list[Row] = []
             ends: dict[int, int] = {}
             for sequence, i in enumerate(wave, start=1):
-                seen = self._shared(prompts[i])
-                self._decoder.share_prefix(sequence, seen)
+                seen = self._prefixes.begin(sequence, prompts[i])
                 last = len(prompts[i]) - 1
                 rows += [Row(prompts[i][p], p, (sequence,), logits=p == last) for p in range(seen, last + 1)]
                 ends[len(rows) - 1] = i
@@ -57,7 +57,7 @@ class HiddenStates(Engine):
         wave: list[int] = []
         free = room = self.context - self.prefix_length
         for i, prompt in enumerate(prompts):
-            cells = len(prompt) - self._shared(prompt)
+            cells = len(prompt) - self._prefixes.shared(prompt)
             if cells > room:
                 raise BenchError(f"a prompt of {len(prompt)} tokens does not fit the context of {self.context}")
             if wave and (cells > free or len(wave) == self.parallel):

@@ -23,7 +23,7 @@ class Branch:
 class Node:
     """A token that must be decoded; the root is the prompt's last token and has depth 0.
 
-    `labels` are those whose sequences pass through it, `branches` what may follow it.
+    `labels` are those whose sequences pass through it, `branches` what may follow it and has a score.
     """
 
     token: int
@@ -32,33 +32,40 @@ class Node:
     branches: tuple[Branch, ...]
 
 
-def grow(sequences: Sequence[Sequence[int]]) -> list[Node]:
+def grow(sequences: Sequence[Sequence[int]], given: Sequence[int] = ()) -> list[Node]:
     """Build the tree of label token sequences; nodes in depth-first order, the root first.
 
     Args:
-        sequences: one per label, all different, each ending with the end token.
+        sequences: one per label, all different, none the beginning of another (an end token sees to that).
+        given: how many first tokens of each sequence are a question put to the model and have no score; none if empty.
 
     Raises:
         ValueError: if a sequence is empty or begins another one.
     """
     nodes: list[Node] = []
-    _grow(nodes, sequences, tuple(range(len(sequences))), token=-1, depth=0)
+    _Tree(sequences, given or [0] * len(sequences), nodes).grow(tuple(range(len(sequences))), token=-1, depth=0)
     return nodes
 
 
-def _grow(
-    nodes: list[Node], sequences: Sequence[Sequence[int]], labels: tuple[int, ...], *, token: int, depth: int
-) -> None:
-    groups: dict[int, list[int]] = {}
-    for label in labels:
-        if len(sequences[label]) <= depth:
-            raise ValueError("a label's tokens must not begin another label's; end each with an end token")
-        groups.setdefault(sequences[label][depth], []).append(label)
-    branches = tuple(Branch(next_token, tuple(below)) for next_token, below in groups.items())
-    nodes.append(Node(token, depth, labels, branches))
-    for branch in branches:
-        if any(len(sequences[label]) > depth + 1 for label in branch.labels):
-            _grow(nodes, sequences, branch.labels, token=branch.token, depth=depth + 1)
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    sequences: Sequence[Sequence[int]]
+    given: Sequence[int]
+    nodes: list[Node]
+
+    def grow(self, labels: tuple[int, ...], *, token: int, depth: int) -> None:
+        """Add a node and all that is below it."""
+        groups: dict[int, list[int]] = {}
+        for label in labels:
+            if len(self.sequences[label]) <= depth:
+                raise ValueError("a label's tokens must not begin another label's; end each with an end token")
+            groups.setdefault(self.sequences[label][depth], []).append(label)
+        scored = {token: tuple(x for x in below if self.given[x] <= depth) for token, below in groups.items()}
+        branches = tuple(Branch(token, below) for token, below in scored.items() if below)
+        self.nodes.append(Node(token, depth, labels, branches))
+        for next_token, below in groups.items():
+            if any(len(self.sequences[label]) > depth + 1 for label in below):
+                self.grow(tuple(below), token=next_token, depth=depth + 1)
 
 
 def chain_of(tree: Sequence[Node], label: int) -> list[Node]:

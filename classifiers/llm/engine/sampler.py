@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,8 @@ from classifiers.llm.engine.gguf_model import GgufModel, last_log
 class Request:
     """A prompt to be continued by at most `max_tokens`; temperature 0 takes the likeliest token.
 
-    `grammar` is GBNF that the answer must keep to, or empty.
+    `grammar` is GBNF that the answer must keep to, or empty; `is_end` tells of what is written so far whether it is all
+    that is wanted.
     """
 
     tokens: Sequence[int]
@@ -25,6 +26,7 @@ class Request:
     temperature: float = 0.0
     seed: int = 0
     grammar: str = ""
+    is_end: Callable[[Sequence[int]], bool] = lambda _: False
 
 
 class Sampler:

@@ -18,22 +18,22 @@ CONTENT_FREE = ("N/A", "", "[MASK]")
 
 
 def label_probabilities(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Turn log-probabilities of the labels, shape (messages, labels), into shares that add up to 1."""
-    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+    """Turn log-probabilities of the labels, the last axis, into shares that add up to 1."""
+    shifted = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
 
 
 def calibrate(scores: NDArray[np.float64], prior: NDArray[np.float64] | None) -> NDArray[np.float64]:
     """Return probabilities with the prior taken out; without one, plain probabilities.
 
     Args:
-        scores: log-probabilities, shape (messages, labels).
-        prior: mean probabilities under no evidence, shape (labels,), all positive.
+        scores: log-probabilities, shape (messages, ..., labels).
+        prior: mean probabilities under no evidence, shape (..., labels), all positive.
     """
     return label_probabilities(scores if prior is None else scores - np.log(prior))
 
 
 def prior_of(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean label probabilities over content-free or unlabelled messages, shape (labels,)."""
+    """Return the mean label probabilities over content-free or unlabelled messages, the first axis."""
     mean = label_probabilities(scores).mean(axis=0)
     return np.asarray(np.maximum(mean, 1e-9))  # a label never given would otherwise divide by 0

@@ -15,8 +15,13 @@ from typing import Any
 from classifiers.errors import BenchError
 from classifiers.llm.engine.engine import Engine
 from classifiers.llm.prompting.prompt import Turn
+from classifiers.llm.prompting.reasoning import DEFAULT_OPENING, closing_of, is_open, opening_in
 
 PLACE = re.compile("\u2983([0-9]+)\u2984")
+
+
+class NoRoomError(BenchError):
+    """A prompt does not fit, even without its message."""
 
 
 @dataclass(slots=True)
@@ -30,38 +35,59 @@ class _Piece:
 class Chat:
     """Renders turns for one engine.
 
+    Without `thinks`, a model whose template knows reasoning is asked to answer at once: an empty reasoning stands
+    before its answer, as its own template writes it where thinking is switched off. With it, every answer begins with
+    an opening tag.
+
     Raises:
         BenchError: if the GGUF has no chat template.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, thinks: bool = False) -> None:
         from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
-        if not engine.model.chat_template:
+        template = engine.model.chat_template
+        if not template:
             raise BenchError("the GGUF has no chat template; choose an instruction-tuned model")
         self.engine = engine
+        self._thinks = thinks
+        self._opening = opening_in(template) or (DEFAULT_OPENING if thinks else None)
         self._bos = engine.model.special_text("bos")
         eos = engine.model.special_text("eos")
-        self._open = Jinja2ChatFormatter(engine.model.chat_template, eos, self._bos)
-        self._closed = Jinja2ChatFormatter(engine.model.chat_template, eos, self._bos, add_generation_prompt=False)
+        self._open = Jinja2ChatFormatter(template, eos, self._bos)
+        self._closed = Jinja2ChatFormatter(template, eos, self._bos, add_generation_prompt=False)
 
-    def tokens(self, turns: Sequence[Turn], *, room: int) -> tuple[list[int], bool]:
+    def end_of_thought(self, *, is_closed: bool) -> list[int]:
+        """Return the tokens between a reasoning and the answer, its closing tag included where it wrote none."""
+        text = "\n\n" if is_closed else f"\n{closing_of(self._opening or DEFAULT_OPENING)}\n\n"
+        return self.engine.model.tokenize(text, special=True)
+
+    def tokens(self, turns: Sequence[Turn], *, room: int, is_open: bool = False) -> tuple[list[int], bool]:
         """Return the prompt's token ids and whether the question was cut to fit `room` tokens.
 
+        Args:
+            turns: the conversation; the last one is the question.
+            room: tokens the prompt may have.
+            is_open: whether to leave out all that stands behind the question's message.
+
         Raises:
-            BenchError: if the prompt does not fit even without its question.
+            NoRoomError: if the prompt does not fit even without its question.
         """
-        pieces = self._pieces(turns)
+        pieces = self._pieces(turns)[: -1 if is_open else None]
         excess = sum(len(piece.tokens) for piece in pieces) - room
         if excess > 0:
             question = next(piece.tokens for piece in pieces if piece.turn and piece.turn.is_question)
             if len(question) < excess:
-                raise BenchError(
+                raise NoRoomError(
                     f"the prompt needs {room + excess - len(question)} tokens without its message, "
                     f"but only {room} fit; set a larger context, fewer labels or shorter definitions"
                 )
             del question[len(question) - excess :]
         return [token for piece in pieces for token in piece.tokens], excess > 0
+
+    def behind_message(self, after: str) -> list[int]:
+        """Return the tokens behind a question's message where `after` is asked there."""
+        return self._pieces([Turn("user", "", "x", is_question=True, after=after)])[-1].tokens
 
     def answer_tokens(self, answer: str) -> list[int]:
         """Return the tokens by which the model would say exactly this answer and end its turn."""
@@ -76,6 +102,7 @@ class Chat:
             rendered = self._bos + rendered
         pieces: list[_Piece] = []
         parts = PLACE.split(rendered)
+        parts[-1] = self._with_reasoning(parts[-1])
         for i, part in enumerate(parts):
             if i % 2:
                 turn = turns[int(part)]
@@ -88,9 +115,16 @@ class Chat:
                 pieces.append(_Piece(self.engine.model.tokenize(text, special=True)))
         return pieces
 
+    def _with_reasoning(self, end: str) -> str:
+        """Return the end of a rendered prompt with its reasoning opened, or opened and closed."""
+        if self._opening is None or closing_of(self._opening) in end:
+            return end
+        opened = end if is_open(end) else f"{end}{self._opening}\n"
+        return opened if self._thinks else f"{opened.rstrip()}\n\n{closing_of(self._opening)}\n\n"
+
     def _render(self, turns: Sequence[Turn], form: Any) -> str:
-        messages: list[Any] = [
-            {"role": turn.role, "content": turn.text + ("" if turn.text and not turn.message else f"\u2983{i}\u2984")}
-            for i, turn in enumerate(turns)
-        ]
-        return str(form(messages=messages).prompt)
+        messages: list[Any] = []
+        for i, turn in enumerate(turns):
+            place = "" if turn.text and not turn.message and not turn.after else f"\u2983{i}\u2984"
+            messages.append({"role": turn.role, "content": turn.text + place + turn.after})
+        return str(form(messages=messages, enable_thinking=self._thinks).prompt)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from classifiers.errors import BenchError
 from classifiers.interface import Message, Task
 from classifiers.llm.prompting.settings import Choice
 
@@ -26,13 +28,13 @@ def draw_per_label(task: Task, train: Sequence[Message], k: int, seed: int) -> l
     labels, k are drawn for each label and k without any, and none is shown twice.
     """
     rng = random.Random(seed)
-    examples: list[Message] = []
+    drawn: list[Message] = []
     kinds = [*task.label_names, None] if task.takes_several else task.label_names
     for kind in kinds:
-        candidates = [m for m in train if (kind in m.labels if kind else not m.labels) and m not in examples]
-        examples += rng.sample(candidates, min(k, len(candidates)))
-    rng.shuffle(examples)
-    return examples
+        candidates = [m for m in train if (kind in m.labels if kind else not m.labels) and m not in drawn]
+        drawn += rng.sample(candidates, min(k, len(candidates)))
+    rng.shuffle(drawn)
+    return drawn
 
 
 def labels_shown(choice: Choice, task: Task, train: Sequence[Message]) -> int:
@@ -63,3 +65,44 @@ class SimilarMessages:
     def _encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         options = {"batch_size": 64, "show_progress_bar": False, "normalize_embeddings": True}
         return np.asarray(self._encoder.encode(list(texts), **options))
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleSource:
+    """Where the worked examples of a prompt come from: the same for all, or those most like the message, or none."""
+
+    fixed: Sequence[Message] = ()
+    similar: SimilarMessages | None = None
+    n_similar: int = 0
+    probes: Sequence[Message] = ()
+
+    def of(self, texts: Sequence[str]) -> list[Sequence[Message]]:
+        """Return the examples of each text."""
+        if self.similar is None:
+            return [self.fixed] * len(texts)
+        return [*self.similar.nearest(texts, self.n_similar)]
+
+    def probe(self, text: str) -> Sequence[Message]:
+        """Return examples that differ from text to text where those of two messages do."""
+        return self.fixed if self.similar is None else [replace(self.probes[0], text=text)]
+
+    def without(self, n: int) -> ExampleSource:
+        """Return the source without its first n fixed examples."""
+        return replace(self, fixed=self.fixed[n:])
+
+
+def example_source(
+    choice: Choice, task: Task, train: Sequence[Message], find_similar: Callable[[], SimilarMessages]
+) -> ExampleSource:
+    """Return where a way of asking takes its examples from.
+
+    Raises:
+        BenchError: if there are no messages to show.
+    """
+    if choice.examples != "none" and not train:
+        raise BenchError(f"examples = '{choice.examples}' needs training messages, and there are none")
+    if choice.examples == "knn":
+        return ExampleSource(similar=find_similar(), n_similar=choice.n_examples, probes=train[:1])
+    if choice.examples == "fixed":
+        return ExampleSource(fixed=draw_per_label(task, train, choice.n_examples, choice.example_seed))
+    return ExampleSource()

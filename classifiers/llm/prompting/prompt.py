@@ -24,7 +24,7 @@ PROMPT_TEMPLATES = Path(__file__).with_name("templates.toml")
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One turn; `message` is somebody's text behind `text`, never read as special tokens.
+    """One turn; `message` is somebody's text between `text` and `after`, never read as special tokens.
 
     `is_question` marks the message that is to be labelled: the one that is cut where room is short.
     """
@@ -33,6 +33,7 @@ class Turn:
     text: str
     message: str = ""
     is_question: bool = False
+    after: str = ""
 
 
 @cache
@@ -43,7 +44,7 @@ def prompt_templates(*, several: bool = False) -> dict[str, str]:
 
 
 def described_labels(task: Task) -> str:
-    """Return one line per label, with its definition where it has one."""
+    """Return a line a label, with its definition where it has one."""
     rows = zip(form_of(task).names, task.labels, strict=True)
     return "\n".join(f"- {name}: {label.definition}" if label.definition else f"- {name}" for name, label in rows)
 
@@ -58,19 +59,29 @@ def conversation(
         definitions=described_labels(task),
         names=", ".join(form.names),
     )
-    return turns(opening, text, [(example.text, form.write(example.labels)) for example in examples])
+    return turns(opening, text, [Worked(example.text, form.write(example.labels)) for example in examples])
 
 
 DECIDE = {False: "Decide which label fits the message.", True: "Decide which labels fit the message."}
 
 
-def turns(opening: str, text: str, examples: Sequence[tuple[str, str]]) -> tuple[Turn, ...]:
-    """Return a conversation that opens so, with worked examples, each a message and its answer, before the question."""
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """A worked example: a message, its answer, and what is asked after the message where that differs."""
+
+    message: str
+    answer: str
+    after: str = ""
+
+
+def turns(opening: str, text: str, examples: Sequence[Worked], after: str = "") -> tuple[Turn, ...]:
+    """Return a conversation that opens so, with worked examples before the question, and `after` behind its message."""
     leads = [opening, *["Message: "] * len(examples)]
-    conversation: list[Turn] = []
-    for lead, (message, answer) in zip(leads, examples, strict=False):
-        conversation += [Turn("user", lead, message), Turn("assistant", answer)]
-    return (*conversation, Turn("user", leads[-1], text, is_question=True))
+    earlier: list[Turn] = []
+    for lead, example in zip(leads, examples, strict=False):
+        question = Turn("user", lead, example.message, after=example.after)
+        earlier += [question, Turn("assistant", example.answer)]
+    return (*earlier, Turn("user", leads[-1], text, is_question=True, after=after))
 
 
 def objection(problem: str, form: AnswerForm) -> Turn:

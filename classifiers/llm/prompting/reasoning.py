@@ -10,6 +10,25 @@ OPENING = re.compile(rf"<(?:{_NAMES})>|\[(?:{_NAMES})\]", re.IGNORECASE)
 CLOSING = re.compile(rf"</(?:{_NAMES})>|\[/(?:{_NAMES})\]", re.IGNORECASE)
 
 
+DEFAULT_OPENING = "<think>"
+
+
+def opening_in(template: str) -> str | None:
+    """Return the tag with which the model of a chat template opens its reasoning, or None where it knows none."""
+    tag = OPENING.search(template) or CLOSING.search(template)
+    return tag.group(0).replace("/", "") if tag else None
+
+
+def closing_of(opening: str) -> str:
+    """Return the tag that closes what this one opens."""
+    return opening[0] + "/" + opening[1:]
+
+
+def is_open(text: str) -> bool:
+    """Tell whether a text ends inside of reasoning."""
+    return bool(OPENING.search(text, max((tag.end() for tag in CLOSING.finditer(text)), default=0)))
+
+
 @dataclass(frozen=True, slots=True)
 class Reasoned:
     """An answer's reasoning and what stands behind it; `answer` is empty where the reasoning has no end."""

@@ -8,16 +8,18 @@ answers of a batch are retried together.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from classifiers.interface import Attempt
 from classifiers.llm.prompting.answer_form import AnswerForm
 from classifiers.llm.prompting.parse import Parsed
 from classifiers.llm.prompting.prompt import Turn, objection
+from classifiers.llm.prompting.reasoning import split_reasoning
 
 Conversation = tuple[Turn, ...]
+Q = TypeVar("Q")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,22 @@ class Reply:
     prompt_tokens: int
     completion_tokens: int
     thinking_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A reply and how it was understood."""
+
+    reply: Reply
+    parsed: Parsed
+
+
+@dataclass(frozen=True, slots=True)
+class Asked(Generic[Q]):
+    """A question in its last form, and the attempts at it, the last of them valid or the end."""
+
+    question: Q
+    attempts: tuple[Attempt, ...]
 
 
 class Ask(Protocol):
@@ -44,30 +62,56 @@ def ask_with_retries(
     *,
     temperatures: Sequence[float],
 ) -> list[tuple[Attempt, ...]]:
-    """Return every conversation's attempts, at most one per temperature, the last of them valid or the end.
+    """Return every conversation's attempts, at most one per temperature; a retry continues the conversation."""
 
-    An attempt's seconds are its share of its round: the round's wall time over its questions.
+    def answers(asked: Sequence[Conversation], temperature: float) -> list[Answer]:
+        return [Answer(reply, form.parse(reply.text)) for reply in ask(asked, temperature=temperature)]
+
+    def continued(conversation: Conversation, answer: Answer) -> Conversation:
+        return (*conversation, *follow_up(answer, form))
+
+    return [asked.attempts for asked in retry(conversations, answers, continued, temperatures)]
+
+
+def follow_up(answer: Answer, form: AnswerForm) -> tuple[Turn, Turn]:
+    """Return the turns that show the model its answer, without the reasoning before it, and say what was wrong."""
+    reasoned = split_reasoning(answer.reply.text)
+    said = reasoned.answer if reasoned.reasoning and reasoned.answer else answer.reply.text
+    return Turn("assistant", "", said), objection(answer.parsed.problem, form)
+
+
+def retry(
+    questions: Sequence[Q],
+    ask: Callable[[Sequence[Q], float], list[Answer]],
+    extend: Callable[[Q, Answer], Q | None],
+    temperatures: Sequence[float],
+) -> list[Asked[Q]]:
+    """Ask all questions, and those again, extended, whose answer was invalid, until the temperatures run out.
+
+    A question that `extend` returns nothing for stays invalid: there is no room to ask it again. An attempt's seconds
+    are its share of its round: the round's wall time over its questions.
     """
-    attempts: list[tuple[Attempt, ...]] = [()] * len(conversations)
-    running = dict(enumerate(conversations))
-    for temperature in temperatures:
+    ledger = [Asked(question, ()) for question in questions]
+    running = list(range(len(questions)))
+    for i, temperature in enumerate(temperatures):
         if not running:
             break
         started = time.perf_counter()
-        replies = ask(list(running.values()), temperature=temperature)
+        answers = ask([ledger[place].question for place in running], temperature)
         share = (time.perf_counter() - started) / len(running)
-        still_invalid: dict[int, Conversation] = {}
-        for (i, conversation), reply in zip(running.items(), replies, strict=True):
-            parsed = form.parse(reply.text)
-            attempts[i] += (_attempt(reply, parsed, share),)
-            if not parsed.valid:
-                answer = Turn("assistant", "", reply.text)
-                still_invalid[i] = (*conversation, answer, objection(parsed.problem, form))
-        running = still_invalid
-    return attempts
+        is_last = i + 1 == len(temperatures)
+        again: list[int] = []
+        for place, answer in zip(running, answers, strict=True):
+            question, attempts = ledger[place].question, (*ledger[place].attempts, _attempt(answer, share))
+            longer = None if answer.parsed.valid or is_last else extend(question, answer)
+            ledger[place] = Asked(question if longer is None else longer, attempts)
+            again += [place] if longer is not None else []
+        running = again
+    return ledger
 
 
-def _attempt(reply: Reply, parsed: Parsed, seconds: float) -> Attempt:
+def _attempt(answer: Answer, seconds: float) -> Attempt:
+    reply, parsed = answer.reply, answer.parsed
     return Attempt(
         raw=reply.text,
         labels=parsed.labels,

@@ -26,6 +26,11 @@ class Choice:
     example_seed: int = 0
     calibration: Calibration = "none"
 
+    @property
+    def gives_scores(self) -> bool:
+        """Tell whether answers are label scores, which have probabilities and can be calibrated."""
+        return self.mode == "score"
+
     def describe(self) -> dict[str, str | int | float]:
         """Return the choice as plain settings for a record, without what has no effect."""
         described: dict[str, str | int | float] = asdict(self)
@@ -33,7 +38,7 @@ class Choice:
             del described["n_examples"]
         if self.examples != "fixed":
             del described["example_seed"]
-        if self.mode != "score":
+        if not self.gives_scores:
             del described["calibration"]
         return described
 
@@ -41,16 +46,18 @@ class Choice:
 class LlamaCppSettings(Settings):
     """How the model is prompted.
 
-    `mode`: free text with retries, text held to a grammar, or label scores. `context` is the KV cells
-    all sequences share, `parallel` the generations that run together, `batch` the tokens decoded
-    together. `tune` tries a declared set of choices on 20 validation messages, and the plain one and the two most
-    accurate on `tune_messages`; `prompt_variants` tries every prompt_template there, `example_draws` several draws of
-    examples. `tune_seconds` is a safety net: a search it cuts short chooses nothing, and the report says so.
+    `mode`: free text with retries, text held to a grammar, or label scores. With `thinking`, the model
+    reasons in at most so many tokens before it answers. `context` is the KV cells all sequences share, `parallel` the generations that run
+    together, `batch` the tokens decoded together. `tune` tries a declared set of choices on 20 validation messages, and
+    the plain one and the two most accurate on `tune_messages`; `prompt_variants` tries every prompt_template there,
+    `example_draws` several draws of examples. `tune_seconds` is a safety net: a search it cuts short chooses nothing,
+    and the report says so.
     """
 
     model: str = "qwen2.5-coder-1.5b-instruct"
     mode: Mode = "generate"
     prompt_template: str = "plain"
+    thinking: int = Field(default=0, ge=0, le=4096)
     examples: Examples = "none"
     n_examples: int = Field(default=2, ge=1)
     calibration: Calibration | Literal["auto"] = "none"

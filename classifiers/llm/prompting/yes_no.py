@@ -1,101 +1,101 @@
-"""Scores messages of several labels: one independent yes-or-no question per label.
+"""Score messages of several labels: an independent yes-or-no question per label.
 
 A list of labels has too many values to score them all. So every label is asked about on its own ("does it apply?"),
-for all messages together behind one shared prompt, and the log-odds of "yes" against "no" are its score.
+behind the message: instruction, definitions, worked examples and the message itself are read once for all questions,
+which branch from the message's end. The log-odds of "yes" against "no" are a label's score.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
 from classifiers.heads.multilabel import DEFAULT_THRESHOLD, decide
-from classifiers.interface import Label, Message, Prediction, Task
-from classifiers.llm.prompting.answer_form import readable_names
-from classifiers.llm.prompting.asker import Asker, Prompt
+from classifiers.interface import Message
+from classifiers.llm.engine.label_tree import Node, grow
 from classifiers.llm.prompting.calibration import CONTENT_FREE, Calibration
-from classifiers.llm.prompting.prompt import DECIDE, described_labels, turns
+from classifiers.llm.prompting.chat import Chat
+from classifiers.llm.prompting.prepare import PromptWriter
+from classifiers.llm.prompting.prompt import DECIDE, Worked, described_labels, turns
 from classifiers.llm.prompting.retry import Conversation
-
-if TYPE_CHECKING:
-    from classifiers.llm.prompting.chat import Chat
+from classifiers.llm.prompting.score import Decided, Scored, Scorer
+from classifiers.llm.prompting.strategy import Asking
 
 YES, NO = "yes", "no"
-QUESTION = """{instruction} Labels:
+OPENING = """{instruction} Labels:
 {definitions}
 
-Does the label "{name}" apply to the message? Answer yes or no.
+You are asked whether a label applies to a message. Answer yes or no.
 
 Message: """
+QUESTION = """
+
+Does the label "{name}" apply to the message?"""
+QUESTIONS_TOGETHER = 16
+"""Labels asked about behind one reading of a message; more would crowd the context."""
 
 
-class YesNoAsker(Asker):
-    """Asks about one label after another; `batch` calibration has no meaning here, where no label need be common."""
+class AskYesNo(Scorer):
+    """Asks about every label; `batch` calibration has no meaning here, where no label need be common."""
 
     calibrations: tuple[Calibration, ...] = ("none", "contextual")
 
-    def __init__(self, chat: Chat, task: Task, train: Sequence[Message], *rest: Any) -> None:
-        self._asked = task.labels[0]
-        self._train = train
-        super().__init__(chat, task, train, *rest)
+    def __init__(self, asking: Asking) -> None:
+        questions = [QUESTION.format(name=name) for name in asking.form.names]
+        parts = [questions[i : i + QUESTIONS_TOGETHER] for i in range(0, len(questions), QUESTIONS_TOGETHER)]
+        self._trees = [_tree(asking.chat, part) for part in parts]
+        behind = max(map(len, self._trees))
+        converse = partial(_conversation, asking, questions)
+        super().__init__(asking, PromptWriter(asking.chat, converse, asking.source, behind=behind, is_open=True))
 
-    @property
-    def scored_answers(self) -> tuple[str, ...]:
-        """Return the two answers."""
-        return YES, NO
+    def score(self, texts: Sequence[str]) -> Scored:
+        """Return every label's log-odds; shape (texts, labels)."""
+        prompts = self.writers[0].write(texts)
+        tokens = [prompt.tokens for prompt in prompts]
+        answers = np.concatenate([self.engine.score(tokens, tree) for tree in self._trees], axis=1)
+        n_asked = sum(len(tree) - 1 for tree in self._trees)
+        return Scored(answers[:, 0::2] - answers[:, 1::2], [[prompt] for prompt in prompts], n_asked)
 
-    def predict(self, texts: Sequence[str], *, seed: int = 0) -> list[Prediction]:
-        """Answer all texts together."""
-        if not texts:
-            return []
-        started = time.perf_counter()
-        scores, prompts = self._ask_about_all(texts)
-        return self._predictions(scores, prompts, time.perf_counter() - started)
-
-    def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Return every label's log-odds before calibration; shape (texts, labels)."""
-        return self._ask_about_all(texts)[0]
-
-    def find_prior(self, calibration: str, train: Sequence[Message]) -> NDArray[np.float64] | None:
-        """Return every label's log-odds on content-free messages, shape (labels,), or None for `none`."""
-        return self.scores(CONTENT_FREE).mean(axis=0) if calibration == "contextual" else None
-
-    def answers(
-        self, scores: NDArray[np.float64], prior: NDArray[np.float64] | None
-    ) -> list[tuple[tuple[str, ...], NDArray[np.float64]]]:
+    def answers(self, scores: NDArray[np.float64], prior: NDArray[np.float64] | None) -> list[Decided]:
         """Return the labels that apply rather than not, with the prior's log-odds taken out."""
-        even = (DEFAULT_THRESHOLD,) * len(self.task.labels)
+        task = self.asking.task
+        even = (DEFAULT_THRESHOLD,) * len(task.labels)
         rows = expit(scores if prior is None else scores - prior)
-        return [(decide(row.tolist(), self.task, even), row) for row in rows]
+        return [Decided(decide(row.tolist(), task, even), row) for row in rows]
 
-    def _ask_about_all(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], list[Prompt]]:
-        """Return log-odds, shape (texts, labels), and one prompt per text with the tokens of all its questions."""
-        columns: list[NDArray[np.float64]] = []
-        tokens: list[list[int]] = [[] for _ in texts]
-        prompts: list[Prompt] = []
-        for label in self.task.labels:
-            self._asked = label
-            self._hold_shared_prompt(self._train)
-            _, prompts = self._prompts(texts)
-            self.examples_cut += sum(prompt.examples_cut for prompt in prompts)
-            scores = self.engine.score([prompt.tokens for prompt in prompts], self.tree)
-            columns.append(scores[:, 0] - scores[:, 1])
-            for read, prompt in zip(tokens, prompts, strict=True):
-                read += prompt.tokens
-        whole = [Prompt(read, p.truncated, p.examples_cut) for read, p in zip(tokens, prompts, strict=True)]
-        return np.stack(columns, axis=1), whole
+    def _find_prior(self, calibration: Calibration) -> NDArray[np.float64] | None:
+        """Return every label's mean log-odds on content-free messages."""
+        return self.score(CONTENT_FREE).values.mean(axis=0) if calibration == "contextual" else None
 
-    def _conversation(self, text: str, examples: Sequence[Message]) -> Conversation:
-        label: Label = self._asked
-        opening = QUESTION.format(
-            instruction=self.task.instruction or DECIDE[True],
-            definitions=described_labels(self.task),
-            name=readable_names(self.task)[self.task.labels.index(label)],
-        )
-        shown = [(example.text, YES if label.name in example.labels else NO) for example in examples]
-        return turns(opening, text, shown)
+
+def _tree(chat: Chat, questions: Sequence[str]) -> list[Node]:
+    """Return the tree of questions, each followed by its two answers; the questions' own tokens have no score."""
+    behind = [chat.behind_message(question) for question in questions]
+    sequences = [[*tokens, *chat.answer_tokens(answer)] for tokens in behind for answer in (YES, NO)]
+    return grow(sequences, given=[len(tokens) for tokens in behind for _ in (YES, NO)])
+
+
+def _conversation(asking: Asking, questions: Sequence[str], text: str, examples: Sequence[Message]) -> Conversation:
+    """Return the conversation about a text, up to and with the first question behind it."""
+    opening = OPENING.format(
+        instruction=asking.task.instruction or DECIDE[True], definitions=described_labels(asking.task)
+    )
+    names = asking.task.label_names
+    shown = []
+    for i, example in enumerate(examples):
+        place = _label_to_show(i, example, names)
+        answer = YES if names[place] in example.labels else NO
+        shown.append(Worked(example.text, answer, after=questions[place]))
+    return turns(opening, text, shown, after=questions[0])
+
+
+def _label_to_show(i: int, example: Message, names: Sequence[str]) -> int:
+    """Return the label that the i-th example asks about: yes and no take turns, and so do the labels."""
+    applying = [place for place, name in enumerate(names) if name in example.labels]
+    others = [place for place in range(len(names)) if place not in applying]
+    places = (applying or others) if i % 2 == 0 else (others or applying)
+    return places[i // 2 % len(places)]

@@ -23,3 +23,14 @@ def test_shared_tokens_stand_once_and_ends_are_not_decoded() -> None:
 def test_sequence_that_begins_another_is_refused(sequences: list[list[int]]) -> None:
     with pytest.raises(ValueError, match="end each with an end token"):
         grow(sequences)
+
+
+def test_tokens_of_a_question_have_no_score() -> None:
+    """Two questions that share their first token, each with the answers 7 and 8."""
+    tree = grow([[1, 2, 7], [1, 2, 8], [1, 3, 7], [1, 3, 8]], given=[2, 2, 2, 2])
+    assert tree == [
+        Node(-1, 0, (0, 1, 2, 3), ()),
+        Node(1, 1, (0, 1, 2, 3), ()),
+        Node(2, 2, (0, 1), (Branch(7, (0,)), Branch(8, (1,)))),
+        Node(3, 2, (2, 3), (Branch(7, (2,)), Branch(8, (3,)))),
+    ]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from classifiers.interface import Label, Task
 from classifiers.llm.prompting.answer_form import form_of
 from classifiers.llm.prompting.prompt import Turn
-from classifiers.llm.prompting.retry import Conversation, Reply, ask_with_retries
+from classifiers.llm.prompting.retry import Answer, Conversation, Reply, ask_with_retries, follow_up, retry
 
 TASK = Task("yes or no", (Label("yes"), Label("no")))
 
@@ -53,3 +53,24 @@ def test_retry_shows_the_answer_and_says_what_was_wrong() -> None:
 
 def test_without_retries_an_invalid_answer_stays_invalid() -> None:
     assert ask(Script({"c": ["?"]}), "c", temperatures=(0.0,)) == [("?:False",)]
+
+
+def test_a_question_without_room_for_its_retry_stays_invalid_and_the_others_go_on() -> None:
+    written = {"short": ["?", "yes"], "long": ["?"]}
+
+    def answers(questions: Sequence[str], temperature: float) -> list[Answer]:
+        replies = [Reply(written[question.rstrip("+")].pop(0), 1, 1) for question in questions]
+        return [Answer(reply, form_of(TASK).parse(reply.text)) for reply in replies]
+
+    asked = retry(["short", "long"], answers, lambda q, _: None if q == "long" else q + "+", (0.0, 0.3))
+    assert [(a.question, [attempt.valid for attempt in a.attempts]) for a in asked] == [
+        ("short+", [False, True]),
+        ("long", [False]),
+    ]
+
+
+def test_the_model_is_shown_its_answer_without_its_reasoning() -> None:
+    reply = Reply("<think>yes or no?</think>\n\nmaybe", 1, 1)
+    shown, objection = follow_up(Answer(reply, form_of(TASK).parse(reply.text)), form_of(TASK))
+    assert shown == Turn("assistant", "", "maybe")
+    assert "it names none of the labels" in objection.text

@@ -7,30 +7,30 @@ SmolLM2's weights are expanded to 32 bits here (by llama.cpp itself), where equa
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-import llama_cpp.llama_cpp as lib
 import numpy as np
 import pytest
 from conftest import CUSTOMER_MESSAGES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from samples import exact_engine, strategy
 
 from bench.config.tables import DataConfig
 from bench.dataset.load import LoadedTask, load_task
 from bench.measure.limits import usable_cores
 from classifiers.errors import BenchError
 from classifiers.interface import Task
-from classifiers.llm.engine.engine import Engine, common_length
+from classifiers.llm.engine.engine import Engine
 from classifiers.llm.engine.label_tree import grow
+from classifiers.llm.engine.prefixes import common_length
 from classifiers.llm.engine.sampler import Request
-from classifiers.llm.prompting.asker import Asker
 from classifiers.llm.prompting.chat import Chat
 from classifiers.llm.prompting.prompt import conversation
-from classifiers.llm.prompting.settings import Choice, LlamaCppSettings
-from classifiers.llm.prompting.yes_no import YesNoAsker
+from classifiers.llm.prompting.settings import Choice
+from classifiers.llm.prompting.yes_no import AskYesNo
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +40,8 @@ def loaded() -> LoadedTask:
 
 @pytest.fixture(scope="module")
 def engine(smollm: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    path = tmp_path_factory.mktemp("f32") / "smollm-f32.gguf"
-    params = lib.llama_model_quantize_default_params()
-    params.ftype, params.allow_requantize, params.nthread = 0, True, 2
-    assert lib.llama_model_quantize(str(smollm).encode(), str(path).encode(), ctypes.byref(params)) == 0
-    engine = Engine(path, context=4096, parallel=16, batch=512, threads=usable_cores(), exact=True)
-    yield engine
-    engine.close()
-    path.unlink()
+    with exact_engine(smollm, tmp_path_factory.mktemp("f32")) as engine:
+        yield engine
 
 
 def prompts_of(engine: Engine, loaded: LoadedTask, texts: list[str]) -> list[list[int]]:
@@ -100,13 +94,8 @@ def test_many_labels_are_scored(engine: Engine, loaded: LoadedTask) -> None:
         engine.score(prompts, grow([Chat(engine).answer_tokens(f"topic number {i}") for i in range(300)]))
 
 
-def make(engine: Engine, loaded: LoadedTask, choice: Choice, **settings_: object) -> Asker:
-    settings = LlamaCppSettings.model_validate(settings_)
-    return Asker(Chat(engine), loaded.task, loaded.messages, choice, settings, lambda: None)  # type: ignore[arg-type,return-value]
-
-
 def test_grammar_allows_labels_only(engine: Engine, loaded: LoadedTask) -> None:
-    asker = make(engine, loaded, Choice("grammar"))
+    asker = strategy(engine, loaded, Choice("grammar"))
     predictions = asker.predict([m.text for m in loaded.messages[::200]])
     assert all(p.valid and p.attempts[0].raw in loaded.task.label_names for p in predictions)
 
@@ -117,8 +106,8 @@ def test_broken_grammar_is_an_error_not_free_text(engine: Engine) -> None:
 
 
 def test_calibration_takes_a_bias_out(engine: Engine, loaded: LoadedTask) -> None:
-    plain = make(engine, loaded, Choice("score"))
-    batch = make(engine, loaded, Choice("score", calibration="batch"))
+    plain = strategy(engine, loaded, Choice("score"))
+    batch = strategy(engine, loaded, Choice("score", calibration="batch"))
     texts = [m.text for m in loaded.messages[::40]]
     shares = [
         np.mean([list(p.probabilities.values()) for p in a.predict(texts) if p.probabilities], axis=0)
@@ -129,7 +118,7 @@ def test_calibration_takes_a_bias_out(engine: Engine, loaded: LoadedTask) -> Non
 
 
 def test_examples_are_cut_whole_and_counted(engine: Engine, loaded: LoadedTask) -> None:
-    asker = make(engine, loaded, Choice("score", examples="fixed", n_examples=60))
+    asker = strategy(engine, loaded, Choice("score", examples="fixed", n_examples=60))
     assert 0 < asker.examples_cut < 180
     (prediction,) = asker.predict(["word " * 200])
     assert not prediction.truncated
@@ -139,7 +128,7 @@ def test_labels_that_do_not_fit_say_how_many_tokens_they_need(smollm: Path, load
     small = Engine(smollm, context=256, parallel=2, batch=64, threads=usable_cores())
     try:
         with pytest.raises(BenchError, match=r"needs \d+ tokens without its message"):
-            make(small, loaded, Choice("generate"), max_tokens=200)
+            strategy(small, loaded, Choice("generate"), max_tokens=200)
     finally:
         small.close()
 
@@ -179,7 +168,7 @@ def test_tokens_are_those_of_the_whole_prompt(engine: Engine, loaded: LoadedTask
 
 def test_retry_that_continues_a_kept_answer_equals_one_decoded_afresh(engine: Engine, loaded: LoadedTask) -> None:
     prompts = prompts_of(engine, loaded, [m.text for m in loaded.messages[::60]])
-    first = engine.generate([Request(p, 12) for p in prompts], keep=lambda answer: len(answer) > 3)
+    first = engine.answer([Request(p, 12) for p in prompts], list, keep=lambda answer: len(answer) > 3)
     more = engine.model.tokenize(" No. Answer with one label:", special=False)
     requests = [Request([*p, *answer, *more], 6) for p, answer in zip(prompts, first, strict=True)]
     before = engine.stages["prompt"].tokens
@@ -188,7 +177,7 @@ def test_retry_that_continues_a_kept_answer_equals_one_decoded_afresh(engine: En
     assert decoded < sum(len(r.tokens) for r in requests) - len(prompts) * (engine.prefix_length + 8)
     assert continued == [engine.generate([request])[0] for request in requests]
     # whatever was kept makes room when prompts need it
-    engine.generate([Request(p, 200) for p in prompts], keep=lambda _: True)
+    engine.answer([Request(p, 200) for p in prompts], list, keep=lambda _: True)
     assert engine.generate([Request([*prompts[0], *[more[0]] * 3500], 2)])
     assert engine.generate([Request(prompts[0], 12)])[0] == first[0]
 
@@ -197,9 +186,29 @@ def test_yes_or_no_questions_asked_together_are_answered_as_alone(engine: Engine
     """On weights of 32 bits; those of 4 bits differ with the batch by a few hundredths."""
     task = Task("t", loaded.task.labels, loaded.task.instruction, max_labels=3)
     texts = [message.text for message in loaded.messages[::200]] + [""]
-    asker = YesNoAsker(Chat(engine), task, (), Choice(mode="score"), LlamaCppSettings(), lambda: None)
-    together = asker.scores(texts)
-    alone = np.vstack([asker.scores([text]) for text in texts])
+    asker = strategy(engine, loaded, Choice("score"), task)
+    assert isinstance(asker, AskYesNo)
+    together = asker.score(texts).values
+    alone = np.vstack([asker.score([text]).values for text in texts])
     assert together.shape == (len(texts), 3)
     assert np.abs(together - alone).max() < 1e-3
     assert np.ptp(together, axis=1).min() > 0.01, "every label has a question of its own"
+
+
+def test_a_yes_or_no_question_is_that_of_the_whole_prompt(engine: Engine, loaded: LoadedTask) -> None:
+    """The reference puts every question into a prompt of its own, message and all."""
+    task = Task("t", loaded.task.labels, loaded.task.instruction, max_labels=3)
+    asker = strategy(engine, loaded, Choice("score", examples="fixed", n_examples=1), task)
+    assert isinstance(asker, AskYesNo)
+    before = engine.stages["shared prompt"].tokens
+    texts = ["where is my parcel?", ""]
+    scored = asker.score(texts)
+    assert engine.stages["shared prompt"].tokens == before, "instruction and examples are read once for all questions"
+    chat, answers = Chat(engine), grow([Chat(engine).answer_tokens(answer) for answer in ("yes", "no")])
+    for row, (prompt,) in zip(scored.values, scored.prompts, strict=True):
+        for name, log_odds in zip(task.label_names, row, strict=True):
+            *earlier, question = prompt.turns
+            whole = [*earlier, replace(question, after=f'\n\nDoes the label "{name}" apply to the message?')]
+            tokens, _ = chat.tokens(whole, room=3000)
+            yes, no = engine.score([tokens], answers)[0]
+            assert log_odds == pytest.approx(yes - no, abs=1e-3)

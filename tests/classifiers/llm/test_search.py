@@ -11,7 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from classifiers.interface import Message, Prediction, silent
+from classifiers.llm.prompting.score import Decided, Scored, Scorer
 from classifiers.llm.prompting.settings import Choice, LlamaCppSettings
+from classifiers.llm.prompting.strategy import Strategy
 from classifiers.llm.tuning import Tuned, TuningMessages, declared_choices, tune
 
 ANSWERS = ("a", "b", "neither")
@@ -32,35 +34,49 @@ class Clock:
         return self.now
 
 
-class Scripted:
-    """An asker that is right on a known share of the messages."""
-
-    calibrations = ("none",)
+class Scripted(Strategy):
+    """A strategy that is right on a known share of the messages."""
 
     def __init__(self, choice: Choice, clock: Clock) -> None:
-        self.choice, self.clock = choice, clock
+        self.choice, self.clock, self.times_ready = choice, clock, 0
 
-    def predict(self, texts: Sequence[str]) -> list[Prediction]:
-        return [Prediction((ANSWERS[int(code)],)) for (code,) in self.scores(texts)]
+    def make_ready(self) -> None:
+        self.times_ready += 1
 
-    def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
+    def predict(self, texts: Sequence[str], *, seed: int = 0) -> list[Prediction]:
+        return [Prediction((ANSWERS[int(code)],)) for (code,) in self.codes(texts)]
+
+    def codes(self, texts: Sequence[str]) -> NDArray[np.float64]:
         self.clock.asked[self.choice] += len(texts)
         self.clock.now += self.clock.seconds_per_message * len(texts)
         places = [int(text.split()[1]) for text in texts]
         right = 10 * SHARES[self.choice]
         return np.array([[float(place >= 70) if place % 10 < right else 2.0] for place in places])
 
-    def find_prior(self, calibration: str, train: Sequence[Message]) -> None:
+
+class ScriptedScorer(Scripted, Scorer):
+    """The same with scores, which have one calibration."""
+
+    calibrations = ("none",)
+
+    def score(self, texts: Sequence[str]) -> Scored:
+        return Scored(self.codes(texts), [()] * len(texts))
+
+    def prior(self, calibration: str) -> None:
         assert calibration == "none"
 
-    def answers(self, scores: NDArray[np.float64], prior: None) -> list[tuple[tuple[str, ...], NDArray[np.float64]]]:
-        return [((ANSWERS[int(row[0])],), row) for row in scores]
+    def answers(self, scores: NDArray[np.float64], prior: object) -> list[Decided]:
+        return [Decided((ANSWERS[int(row[0])],), row) for row in scores]
+
+
+def scripted(choice: Choice, clock: Clock) -> Strategy:
+    return (ScriptedScorer if choice.gives_scores else Scripted)(choice, clock)
 
 
 def search(clock: Clock, validation: Sequence[Message] = VALIDATION, **settings: object) -> Tuned:
     options = LlamaCppSettings.model_validate({"tune": True, **settings})
     messages = TuningMessages(VALIDATION, validation)
-    return tune(START, lambda choice: Scripted(choice, clock), messages, options, silent, clock)  # type: ignore[arg-type,return-value]
+    return tune(START, lambda choice: scripted(choice, clock), messages, options, silent, clock)
 
 
 def test_every_way_is_tried_on_20_messages_and_the_plain_and_best_two_on_60() -> None:
@@ -78,6 +94,8 @@ def test_every_way_is_tried_on_20_messages_and_the_plain_and_best_two_on_60() ->
     assert tuned.trials[3].accuracy == pytest.approx(0.9, abs=0.05)
     assert tuned.trials[3].seconds == 60
     assert tuned.note == ""
+    assert isinstance(tuned.strategy, Scripted), "what answered in the search goes on, with all it has learnt"
+    assert (tuned.strategy.choice, tuned.strategy.times_ready) == (GENERATED, 2)
 
 
 def test_a_slow_machine_chooses_what_a_fast_one_does() -> None:
@@ -111,12 +129,12 @@ def _asked(n: int) -> list[Message]:
     seen: list[str] = []
 
     class Listening(Scripted):
-        def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        def codes(self, texts: Sequence[str]) -> NDArray[np.float64]:
             seen.extend(texts)
-            return super().scores(texts)
+            return super().codes(texts)
 
     clock = Clock(0.0)
     options = LlamaCppSettings(calibration="auto", tune_messages=n)
     messages = TuningMessages(VALIDATION, VALIDATION)
-    tune(START, lambda choice: Listening(choice, clock), messages, options, silent, clock)  # type: ignore[arg-type,return-value]
+    tune(START, lambda choice: Listening(choice, clock), messages, options, silent, clock)
     return [VALIDATION[int(text.split()[1])] for text in seen]

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +15,10 @@ import pytest
 from bench.measure.limits import usable_cores
 from classifiers.interface import Message, Task
 from classifiers.llm.llama_cpp import LlamaCpp
-from classifiers.llm.prompting.asker import Asker
 from classifiers.llm.prompting.calibration import calibrate, label_probabilities, prior_of
 from classifiers.llm.prompting.examples import SimilarMessages, draw_per_label
 from classifiers.llm.prompting.prompt import prompt_templates
+from classifiers.llm.prompting.score import Scorer
 from classifiers.llm.prompting.settings import LlamaCppSettings
 from classifiers.llm.tuning import declared_choices
 
@@ -33,10 +38,10 @@ def test_tuning_tries_every_declared_choice_and_keeps_the_best(
         trials = classifier.details().trials
         plain = classifier.settings.choice(0)
         n_scored = sum(choice.mode == "score" for choice in declared_choices(plain))
-        assert len(trials) == 1 + len(declared_choices(plain)) + n_scored * (len(Asker.calibrations) - 1)
+        assert len(trials) == 1 + len(declared_choices(plain)) + n_scored * (len(Scorer.calibrations) - 1)
         assert trials[0].settings == plain.describe()
         assert {trial.n for trial in trials} == {6}
-        chosen = classifier.asker.choice.describe()
+        chosen = classifier.strategy.choice.describe()
         assert max(trial.accuracy for trial in trials) == next(t.accuracy for t in trials if t.settings == chosen)
         assert "right there as tuned" in classifier.details().notes[0]
         assert classifier.details().stages["prompt"].tokens > 0
@@ -44,7 +49,7 @@ def test_tuning_tries_every_declared_choice_and_keeps_the_best(
         classifier.save(tmp_path)
     with LlamaCpp(classifier.settings, threads=usable_cores()) as again:
         again.load_from(tmp_path, task)
-        assert again.asker.choice.describe() == chosen
+        assert again.strategy.choice.describe() == chosen
         assert again.details().trials == trials
         assert [p.labels for p in again.predict(["where is my parcel?", "money back, please"])] == answers
 
@@ -55,13 +60,42 @@ def test_a_search_cut_short_leaves_the_plain_way_and_drops_the_sentence_encoder(
     with fitted(smollm, task, messages, tune=True, tune_seconds=1e-9, encoder=str(minilm)) as classifier:
         details = classifier.details()
         assert details.trials == ()
-        assert classifier.asker.choice == classifier.settings.choice(0)
+        assert classifier.strategy.choice == classifier.settings.choice(0)
         assert details.notes == (
             "not tuned: only 0 of 5 prompts tried within tune_seconds = 1e-09; asked as configured",
         )
         assert details.unfinished == "0 of 5 prompts tried"
         assert classifier._similar is None
-    assert classifier._asker is classifier._chat is classifier._engine is None, "nothing heavy outlives close"
+    held = (classifier._strategy, classifier._chat, classifier._engine)
+    assert held == (None, None, None), "nothing heavy outlives close"
+
+
+@contextmanager
+def one_shared_core() -> Iterator[None]:
+    """Confine this process to one core, beside another one that never rests."""
+    cores = os.sched_getaffinity(0)
+    core = {min(cores)}
+    busy = f"import os; os.sched_setaffinity(0, {core})\nwhile True: pass"
+    neighbour = subprocess.Popen([sys.executable, "-c", busy])
+    os.sched_setaffinity(0, core)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+        neighbour.kill()
+        neighbour.wait()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores cannot be chosen here")
+def test_a_busy_neighbour_on_one_core_changes_no_choice(
+    smollm: Path, minilm: Path, task: Task, messages: list[Message]
+) -> None:
+    options = {"tune": True, "tune_messages": 6, "encoder": str(minilm)}
+    with fitted(smollm, task, messages, **options) as quiet:
+        expected = [(t.settings, t.accuracy, t.n, t.chosen) for t in quiet.details().trials]
+    with one_shared_core(), fitted(smollm, task, messages, **options) as slow:
+        assert [(t.settings, t.accuracy, t.n, t.chosen) for t in slow.details().trials] == expected
+    assert len(expected) > 5
 
 
 def test_variants_measure_a_spread_and_change_nothing(smollm: Path, task: Task, messages: list[Message]) -> None:
@@ -72,15 +106,15 @@ def test_variants_measure_a_spread_and_change_nothing(smollm: Path, task: Task, 
             prompt_templates()
         )
         assert {t.settings["example_seed"] for t in classifier.details().trials} == {0, 1, 2}
-        assert classifier.asker.choice == classifier.settings.choice(0)
+        assert classifier.strategy.choice == classifier.settings.choice(0)
 
 
 def test_auto_calibration_is_chosen_on_validation(smollm: Path, task: Task, messages: list[Message]) -> None:
     with fitted(smollm, task, messages, mode="score", calibration="auto") as classifier:
-        assert [t.settings["calibration"] for t in classifier.details().trials] == list(Asker.calibrations)
+        assert [t.settings["calibration"] for t in classifier.details().trials] == list(Scorer.calibrations)
         best = max(trial.accuracy for trial in classifier.details().trials)
         (chosen,) = [trial for trial in classifier.details().trials if trial.chosen]
-        assert chosen.settings["calibration"] == classifier.asker.choice.calibration
+        assert chosen.settings["calibration"] == classifier.strategy.choice.calibration
         assert chosen.accuracy == best
 
 
