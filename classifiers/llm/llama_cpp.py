@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,6 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
     _trials: tuple[Trial, ...] = ()
     _search_note: str = ""
     _unfinished: str = ""
-    _train: tuple[Message, ...] = ()
 
     @property
     def engine(self) -> Engine:
@@ -70,10 +70,14 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
         if task.takes_several and self.settings.calibration == "batch":
             return "calibration = 'batch' needs messages of one label each; use 'contextual'"
         asks_yes_no = task.takes_several and self.settings.mode == "score"
-        if asks_yes_no and (self.settings.prompt_variants or self.settings.prompt_template != "plain"):
-            return "yes/no questions (mode = 'score') have one template; leave out prompt_template and prompt_variants"
+        has_one_template = asks_yes_no or self.settings.mode == "letters"
+        if has_one_template and (self.settings.prompt_variants or self.settings.prompt_template != "plain"):
+            kind = "yes/no questions" if asks_yes_no else "lettered options"
+            return f"{kind} have one template; leave out prompt_template and prompt_variants"
         if asks_yes_no and self.settings.thinking:
             return "yes/no questions (mode = 'score') are answered at once; leave out thinking, or use mode = 'grammar'"
+        if task.takes_several and self.settings.mode == "letters":
+            return "mode = 'letters' needs messages of one label each; use 'score'"
         return None
 
     def fetch(self, report: FetchReport = quiet) -> None:
@@ -121,13 +125,14 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
         """Choose how to ask where the settings say so, and decode the part of the prompt all messages share."""
         from classifiers.llm.tuning import TuningMessages, tune
 
-        self.task, self._train = task, tuple(train)
+        self._similar = None
         messages = TuningMessages(train, validation)
-        tuned = tune(self.settings.choice(self.seed), self._make_strategy, messages, self.settings, listen)
+        make = partial(self._make_strategy, task, tuple(train))
+        tuned = tune(self.settings.choice(self.seed), make, messages, self.settings, listen)
         self._trials, self._search_note, self._unfinished = tuned.trials, tuned.note, tuned.unfinished
         if tuned.choice.examples != "knn":
             self._similar = None  # the sentence encoder was only tried
-        self._strategy = tuned.strategy or self._make_strategy(tuned.choice)
+        self._strategy = tuned.strategy or make(tuned.choice)
         self._strategy.make_ready()
 
     def predict(self, texts: Sequence[str]) -> Iterator[Prediction]:
@@ -143,7 +148,7 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
             "trials": [asdict(trial) for trial in self._trials],
             "search_note": self._search_note,
             "unfinished": self._unfinished,
-            "train": [[m.id, m.text, m.labels] for m in self._train] if draws else [],
+            "train": [[m.id, m.text, m.labels] for m in self.strategy.asking.train] if draws else [],
         }
         (folder / FILE).write_text(json.dumps(body, ensure_ascii=False), encoding="utf-8")
 
@@ -153,11 +158,10 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
 
         body = json.loads((folder / FILE).read_text(encoding="utf-8"))
         self.load()
-        self.task = task
-        self._train = tuple(saved_message(*row) for row in body["train"])
+        train = tuple(saved_message(*row) for row in body["train"])
         self._trials = tuple(Trial(**trial) for trial in body["trials"])
         self._search_note, self._unfinished = body.get("search_note", ""), body.get("unfinished", "")
-        self._strategy = self._make_strategy(Choice(**body["choice"]))
+        self._strategy = self._make_strategy(task, train, Choice(**body["choice"]))
 
     def close(self) -> None:
         """Free the model, the prompt that holds on to it, and the sentence encoder."""
@@ -177,7 +181,8 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
             model=self._models[0].name,
             models=self._models,
             n_parameters=self.engine.model.n_parameters,
-            n_labelled=labels_shown(choice, self.task, self._train) + max((t.n for t in self._trials), default=0),
+            n_labelled=labels_shown(choice, strategy.asking.task, strategy.asking.train)
+            + max((t.n for t in self._trials), default=0),
             max_attempts=1 + settings.retries if choice.mode == "generate" else 1,
             trials=self._trials,
             notes=(*self._notes(), *strategy.notes),
@@ -210,19 +215,19 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
             f"{plain.accuracy:.1%} as configured; test messages played no part",
         )
 
-    def _make_strategy(self, choice: Choice) -> Strategy:
+    def _make_strategy(self, task: Task, train: Sequence[Message], choice: Choice) -> Strategy:
         from classifiers.llm.prompting.asking import strategy_of
         from classifiers.llm.prompting.examples import example_source
         from classifiers.llm.prompting.strategy import Asking
 
         assert self._chat is not None, "load it first"
-        source = example_source(choice, self.task, self._train, self._find_similar)
-        return strategy_of(Asking(self._chat, self.task, self._train, choice, self.settings, source))
+        source = example_source(choice, task, train, partial(self._find_similar, train))
+        return strategy_of(Asking(self._chat, task, train, choice, self.settings, source))
 
-    def _find_similar(self) -> SimilarMessages:
+    def _find_similar(self, train: Sequence[Message]) -> SimilarMessages:
         from classifiers.llm.prompting.examples import SimilarMessages
 
         if self._similar is None:
             folder = local_model(self.settings.encoder, "encoder").path
-            self._similar = SimilarMessages(self._train, folder, threads=self.threads)
+            self._similar = SimilarMessages(train, folder, threads=self.threads)
         return self._similar

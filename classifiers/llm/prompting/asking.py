@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from classifiers.llm.prompting.generate import Generate, HoldToGrammar
+from classifiers.llm.prompting.letters import AskLetters
 from classifiers.llm.prompting.score import ScoreLabels
 from classifiers.llm.prompting.settings import Mode
 from classifiers.llm.prompting.strategy import Asking, Strategy
@@ -14,6 +15,7 @@ KINDS: dict[Mode, Callable[[Asking], Strategy]] = {
     "generate": Generate,
     "grammar": HoldToGrammar,
     "score": ScoreLabels,
+    "letters": AskLetters,
 }
 
 

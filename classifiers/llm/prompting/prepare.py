@@ -55,16 +55,25 @@ class PromptWriter:
         source: finds the worked examples.
         behind: tokens that must find room behind a prompt.
         is_open: whether prompts end with their message, because what is asked behind it differs.
+        n_kinds: kinds of prompts whose beginnings share the context.
     """
 
     def __init__(
-        self, chat: Chat, converse: Converse, source: ExampleSource, *, behind: int, is_open: bool = False
+        self,
+        chat: Chat,
+        converse: Converse,
+        source: ExampleSource,
+        *,
+        behind: int,
+        is_open: bool = False,
+        n_kinds: int = 1,
     ) -> None:
         self.chat = chat
         self.engine: Engine = chat.engine
         self.converse = converse
         self.source = source
         self.behind = behind
+        self.room = min(self.engine.context // n_kinds, self.engine.model.trained_context) - behind
         self.is_open = is_open
         self.held: Sequence[Sequence[int]] = ()
         self.examples_cut = 0
@@ -120,8 +129,7 @@ class PromptWriter:
 
     def _fitted(self, turns: Conversation) -> PreparedPrompt:
         """Return a prompt cut to the context, less what stands behind it and what is held there for other prompts."""
-        room = min(self.engine.context, self.engine.model.trained_context) - self.behind
-        tokens, truncated = self.chat.tokens(turns, room=room, is_open=self.is_open)
+        tokens, truncated = self.chat.tokens(turns, room=self.room, is_open=self.is_open)
         left = self.engine.context - self.behind - cells_beside(self.held, tokens)
         if len(tokens) > left:
             tokens, truncated = self.chat.tokens(turns, room=left, is_open=self.is_open)

@@ -11,7 +11,7 @@ from classifiers.interface import Settings
 from classifiers.llm.prompting.calibration import Calibration
 from classifiers.llm.prompting.prompt import prompt_templates
 
-Mode = Literal["generate", "grammar", "score"]
+Mode = Literal["generate", "grammar", "score", "letters"]
 Examples = Literal["none", "fixed", "knn"]
 
 
@@ -29,7 +29,7 @@ class Choice:
     @property
     def gives_scores(self) -> bool:
         """Tell whether answers are label scores, which have probabilities and can be calibrated."""
-        return self.mode == "score"
+        return self.mode in ("score", "letters")
 
     def describe(self) -> dict[str, str | int | float]:
         """Return the choice as plain settings for a record, without what has no effect."""
@@ -46,8 +46,9 @@ class Choice:
 class LlamaCppSettings(Settings):
     """How the model is prompted.
 
-    `mode`: free text with retries, text held to a grammar, or label scores. With `thinking`, the model
-    reasons in at most so many tokens before it answers. `context` is the KV cells all sequences share, `parallel` the generations that run
+    `mode`: free text with retries, text held to a grammar, label scores, or the letters of a list of options, which is
+    shown in `n_orders` seeded orders whose answers are averaged. With `thinking`, the model reasons in at most so many
+    tokens before it answers. `context` is the KV cells all sequences share, `parallel` the generations that run
     together, `batch` the tokens decoded together. `tune` tries a declared set of choices on 20 validation messages, and
     the plain one and the two most accurate on `tune_messages`; `prompt_variants` tries every prompt_template there,
     `example_draws` several draws of examples. `tune_seconds` is a safety net: a search it cuts short chooses nothing,
@@ -57,6 +58,7 @@ class LlamaCppSettings(Settings):
     model: str = "qwen2.5-coder-1.5b-instruct"
     mode: Mode = "generate"
     prompt_template: str = "plain"
+    n_orders: int = Field(default=2, ge=1, le=8)
     thinking: int = Field(default=0, ge=0, le=4096)
     examples: Examples = "none"
     n_examples: int = Field(default=2, ge=1)

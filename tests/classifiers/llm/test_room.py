@@ -44,7 +44,7 @@ def test_a_retry_that_fits_is_asked(smollm: Path, task: Task, messages: list[Mes
 def test_a_long_message_beside_held_examples_is_cut(smollm: Path, task: Task, messages: list[Message]) -> None:
     """Without its examples the prompt shares little of what is held, which it cannot have of the context."""
     several = replace(task, max_labels=3)
-    for shown, mode in ((task, "generate"), (task, "grammar"), (task, "score"), (several, "score")):
+    for shown, mode in ((task, "generate"), (task, "grammar"), (task, "score"), (task, "letters"), (several, "score")):
         options = {"mode": mode, "examples": "fixed", "n_examples": 2, "context": 640, "max_tokens": 4}
         with fitted(smollm, shown, messages, **options) as classifier:
             long, short = classifier.predict(["word " * 900, "where is my parcel?"])

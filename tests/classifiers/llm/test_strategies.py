@@ -1,18 +1,22 @@
-"""Thinking on SmolLM2-135M with 32-bit weights, where equal prompts give equal figures in any batch."""
+"""Letters and thinking on SmolLM2-135M with 32-bit weights, where equal prompts give equal figures in any batch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import CUSTOMER_MESSAGES
 from samples import exact_engine, strategy
 
 from bench.config.tables import DataConfig
 from bench.dataset.load import LoadedTask, load_task
+from classifiers.errors import BenchError
 from classifiers.llm.engine.engine import Engine
+from classifiers.llm.engine.label_tree import grow
 from classifiers.llm.prompting.chat import Chat
+from classifiers.llm.prompting.letters import AskLetters, option_marks, option_orders
 from classifiers.llm.prompting.prompt import conversation
 from classifiers.llm.prompting.reasoning import split_reasoning
 from classifiers.llm.prompting.settings import Choice, Mode
@@ -29,10 +33,63 @@ def engine(smollm: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[E
         yield engine
 
 
-@pytest.mark.parametrize("mode", ["generate", "grammar", "score"])
+def test_letters_are_read_where_the_answer_begins_in_every_order(engine: Engine, loaded: LoadedTask) -> None:
+    asker = strategy(engine, loaded, Choice("letters", examples="fixed", n_examples=1), n_orders=3)
+    assert isinstance(asker, AskLetters)
+    before = engine.stages["shared prompt"].tokens
+    texts = [message.text for message in loaded.messages[::100]]
+    predictions = asker.predict(texts)
+    assert engine.stages["shared prompt"].tokens == before, "the option lists lie side by side and are read once"
+    names, flips = loaded.task.label_names, 0
+    letters = grow([engine.model.tokenize(letter, special=False) for letter in "ABC"])
+    scored = asker.score(texts)
+    for place, (prediction, prompts) in enumerate(zip(predictions, scored.prompts, strict=True)):
+        shares = []
+        for prompt in prompts:
+            listed = [line.split(": ")[0] for line in prompt.turns[0].text.split("\n") if line[1:2] == "."]
+            by_name = {line[3:]: i for i, line in enumerate(listed)}
+            (row,) = np.exp(engine.score([prompt.tokens], letters))
+            shares.append([row[by_name[name]] / row.sum() for name in names])
+        mean = np.mean(shares, axis=0)
+        assert list((prediction.probabilities or {}).values()) == pytest.approx(mean, abs=1e-3), place
+        assert prediction.labels == (names[int(mean.argmax())],)
+        flips += len(set(np.argmax(shares, axis=1).tolist())) > 1
+    assert asker.flip_rate == flips / len(texts)
+    assert asker.notes[0].startswith(f"options in 3 orders, which changed {asker.flip_rate:.1%} of the answers")
+
+
+def test_calibration_of_letters_makes_a_list_without_a_message_say_nothing(engine: Engine, loaded: LoadedTask) -> None:
+    """Each order's bias towards a letter is taken out of that order, before orders are averaged."""
+    asker = strategy(engine, loaded, Choice("letters", calibration="contextual"))
+    assert isinstance(asker, AskLetters)
+    prior = asker.prior("contextual")
+    assert prior is not None
+    assert prior.shape == (2, 3)
+    (decided,) = asker.answers(np.log(prior)[None], prior)
+    assert decided.probabilities == pytest.approx(np.full(3, 1 / 3))
+
+
+def test_marks_of_options_are_single_tokens_and_all_different(engine: Engine) -> None:
+    assert option_marks(engine.model, 3) == ["A", "B", "C"]
+    marks = option_marks(engine.model, 150)
+    tokens = [engine.model.tokenize(mark, special=False) for mark in marks]
+    assert {len(token) for token in tokens} == {1}
+    assert len({token[0] for token in tokens}) == 150
+    with pytest.raises(BenchError, match=r"700 labels are more than the \d+ letters of one token"):
+        option_marks(engine.model, 700)
+
+
+def test_orders_of_options_are_seeded_and_begin_with_the_task_and_its_reverse() -> None:
+    assert option_orders(4, 1, 0) == [[0, 1, 2, 3]]
+    first, reverse, drawn = option_orders(4, 3, 7)
+    assert (first, reverse, sorted(drawn)) == ([0, 1, 2, 3], [3, 2, 1, 0], [0, 1, 2, 3])
+    assert option_orders(40, 4, 7) == option_orders(40, 4, 7) != option_orders(40, 4, 8)
+
+
+@pytest.mark.parametrize("mode", ["generate", "grammar", "score", "letters"])
 def test_thinking_is_bounded_counted_and_followed_by_an_answer(engine: Engine, loaded: LoadedTask, mode: Mode) -> None:
     texts = [message.text for message in loaded.messages[::300]]
-    asker = strategy(engine, loaded, Choice(mode), thinking=24, retries=1)
+    asker = strategy(engine, loaded, Choice(mode), thinking=24, n_orders=1, retries=1)
     for prediction in asker.predict(texts):
         assert mode == "generate" or prediction.valid
         for attempt in prediction.attempts:
