@@ -90,10 +90,12 @@ def test_orders_of_options_are_seeded_and_begin_with_the_task_and_its_reverse() 
 def test_thinking_is_bounded_counted_and_followed_by_an_answer(engine: Engine, loaded: LoadedTask, mode: Mode) -> None:
     texts = [message.text for message in loaded.messages[::300]]
     asker = strategy(engine, loaded, Choice(mode), thinking=24, n_orders=1, retries=1)
-    for prediction in asker.predict(texts):
+    predictions = asker.predict(texts)
+    assert 0 < max(p.attempts[0].thinking_tokens for p in predictions) <= 24
+    for prediction in predictions:
         assert mode == "generate" or prediction.valid
         for attempt in prediction.attempts:
-            assert 0 < attempt.thinking_tokens <= 24 <= attempt.prompt_tokens
+            assert attempt.thinking_tokens <= 24 < attempt.prompt_tokens
             assert attempt.thinking_tokens <= attempt.completion_tokens
             reasoned = split_reasoning(attempt.raw)
             assert reasoned.reasoning.endswith("</think>")
