@@ -99,7 +99,7 @@ max_tokens = 8
         assert [record.id for record in folder.predictions.read()] == test_ids
     encoder, folder = cells["encoder"]
     assert len(folder.epochs.read()) == 6
-    assert (folder.model / "model.safetensors").is_file()
+    assert (folder.model / "0_Transformer" / "model.safetensors").is_file()
     assert all((encoder.n_parameters, encoder.bytes_on_disk, encoder.latency_ms, encoder.throughput_per_s))
     llm, folder = cells["llama_cpp"]
     assert llm.models[0].sha256.startswith("b179c9523d0e")
