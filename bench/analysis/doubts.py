@@ -9,7 +9,7 @@ from itertools import product
 from typing import Literal
 
 from bench.analysis.compare import FLOOR, compare
-from bench.analysis.scores import Row
+from bench.analysis.scores import Row, first_seeds
 from classifiers.interface import Task
 
 Kind = Literal["below frozen", "below majority", "one label", "definitions"]
@@ -29,8 +29,8 @@ class Doubt:
 
 
 def doubts(rows: Sequence[Row], task: Task) -> list[Doubt]:
-    """Return what there is to doubt about the rows of a table, in the table's order."""
-    scored = [row for row in rows if row.scores and row.cascade is None]
+    """Return what there is to doubt about the rows of a table; of several seeds of a row the first counts."""
+    scored = first_seeds([row for row in rows if row.scores and row.cascade is None])
     return [*_below_frozen(scored), *_below_majority(scored, task), *_one_label(scored), *_definitions(scored, task)]
 
 

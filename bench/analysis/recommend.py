@@ -18,7 +18,7 @@ from bench.analysis.compare import FLOOR
 from bench.analysis.cost import cost_of
 from bench.analysis.paired import LEVEL, PairedCounts, paired_interval, relation
 from bench.analysis.reasons import more_messages, opening, spending, why
-from bench.analysis.scores import Row
+from bench.analysis.scores import Row, first_seeds
 from bench.analysis.selection import Selection, select
 from bench.analysis.verdict import MARGIN, Candidates, Limits, Standing, Verdict
 from bench.config.tables import CostConfig
@@ -75,7 +75,7 @@ def within(limits: Limits, rows: Sequence[Row], *, is_timed: bool) -> tuple[list
     """
     if limits.latency_ms is not None and not is_timed:
         raise BenchError("times of this run cannot be compared: leave the latency limit out, or run with jobs = 1")
-    scored = _first_seeds([row for row in rows if row.scores])
+    scored = first_seeds([row for row in rows if row.scores])
     broken = {row.cell.classifier: reason for row in scored if (reason := _decided(row) or _breaks(row, limits))}
     return [row for row in scored if row.cell.classifier not in broken], broken
 
@@ -92,14 +92,6 @@ def none_fits(broken: Mapping[str, str], margin: float) -> Verdict:
     """Return the verdict where no row keeps the limits."""
     reasons = "; ".join(f"{name} {reason}" for name, reason in broken.items()) or "no classifier has answers"
     return Verdict(None, (f"None meets the limits: {reasons}.",), margin=margin)
-
-
-def _first_seeds(rows: Sequence[Row]) -> list[Row]:
-    """Return one cell per row of the config: what is selected is a way of classifying, not a lucky seed."""
-    first: dict[str, Row] = {}
-    for row in rows:
-        first.setdefault(row.cell.row or row.cell.classifier, row)
-    return list(first.values())
 
 
 def hits_of(rows: Sequence[Row]) -> NDArray[np.bool_]:

@@ -26,7 +26,6 @@ from bench.analysis.label_scores import (
 )
 from bench.analysis.sequential import share_interval
 from bench.records.types import CellRecord, PredictionRecord
-from classifiers.interface import Trial
 
 
 @dataclass(frozen=True)
@@ -268,21 +267,9 @@ def full_data_rows(rows: Sequence[Row]) -> list[Row]:
     return [row for row in whole if not (row.cascade and row.cascade.is_first_alone)]
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """How far accuracy on validation moved when one setting alone took its n values."""
-
-    setting: str
-    n: int
-    low: float
-    high: float
-
-
-def spreads(trials: Sequence[Trial]) -> list[Spread]:
-    """Return the spread over every setting that took several values while all others stayed the same."""
-    accuracies: dict[tuple[str, str], list[float]] = {}
-    for trial in trials:
-        for setting in trial.settings:
-            others = sorted((k, str(v)) for k, v in trial.settings.items() if k != setting)
-            accuracies.setdefault((setting, str(others)), []).append(trial.accuracy)
-    return [Spread(setting, len(a), min(a), max(a)) for (setting, _), a in accuracies.items() if len(a) > 1]
+def first_seeds(rows: Sequence[Row]) -> list[Row]:
+    """Return one cell per row of the config: what is selected is a way of classifying, not a lucky seed."""
+    first: dict[str, Row] = {}
+    for row in rows:
+        first.setdefault(row.cell.row or row.cell.classifier, row)
+    return list(first.values())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bench.analysis.scores import Row, spreads
+from bench.analysis.scores import Row
+from bench.analysis.trial_spread import spreads
 from bench.report.tables.table import Table, Topic
 from bench.report.text import DASH, number, share
 

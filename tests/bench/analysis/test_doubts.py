@@ -32,6 +32,14 @@ def test_fine_tuned_below_frozen_is_said_with_the_paired_interval() -> None:
     assert "though not measurably" in doubts([slightly, frozen], PLAIN)[0].text
 
 
+def test_of_several_seeds_the_first_is_compared() -> None:
+    frozen = cell(hits("frozen", [True, True, False]), fine_tuned=False, model="m")
+    seeds = [
+        cell(hits(name, [False] * 3), fine_tuned=True, model="m", row="tuned") for name in ("tuned", "tuned-seed1")
+    ]
+    assert [doubt.classifiers for doubt in doubts([*seeds, frozen], PLAIN)] == [("tuned",)]
+
+
 def test_another_model_or_a_better_row_is_no_doubt() -> None:
     frozen = cell(hits("frozen", [True, True, False, False]), fine_tuned=False, model="m")
     assert doubts([frozen, cell(hits("other", [False] * 4), fine_tuned=True, model="n")], PLAIN) == []

@@ -8,9 +8,9 @@ import pytest
 
 from bench.analysis.compare import compare, disagreements
 from bench.analysis.label_scores import Interval, resamples_at_once
-from bench.analysis.scores import Row, Scores, Spread, score, spreads, wilson_interval
+from bench.analysis.scores import Row, Scores, score, wilson_interval
 from bench.records.types import CellRecord, PredictionRecord
-from classifiers.interface import Attempt, Trial
+from classifiers.interface import Attempt
 
 
 def answer(i: int, gold: str, *tries: str) -> PredictionRecord:
@@ -103,16 +103,6 @@ def test_disagreements_and_their_filters() -> None:
     assert [d.id for d in disagreements(rows, pair=pair, right="neither")] == ["3"]
     assert disagreements(rows, pair=pair, right="both") == []
     assert [d.id for d in disagreements(rows, pair=("y", "x"), right="first")] == ["1"], "order of the pair is kept"
-
-
-def test_spread_is_over_one_setting_alone() -> None:
-    trials = [
-        Trial({"mode": "score", "prompt_template": "plain"}, 0.5, 10),
-        Trial({"mode": "score", "prompt_template": "short"}, 0.7, 10),
-        Trial({"mode": "score", "prompt_template": "question"}, 0.6, 10),
-        Trial({"mode": "generate", "prompt_template": "plain"}, 0.1, 10),
-    ]
-    assert spreads(trials) == [Spread("mode", 2, 0.1, 0.5), Spread("prompt_template", 3, 0.5, 0.7)]
 
 
 def test_resamples_drawn_in_pieces_give_the_same_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
