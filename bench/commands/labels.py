@@ -20,7 +20,8 @@ def mark(options: argparse.Namespace) -> int:
     from bench.analysis.scored_run import rows_of
 
     folder, (id_, what) = find(options), options.mark
-    golds = {record.id: (record.text, record.gold) for row in rows_of(folder) for record in row.records}
+    golds = {message.id: (message.text, message.gold) for message in folder.messages.read()}
+    golds |= {record.id: (record.text, record.gold) for row in rows_of(folder) for record in row.records}
     check_known([id_], golds, what="message")
     said = marker(options, folder)(*golds[id_], what)
     print(f"{said}; score the run anew with: bench report {folder.path.name} --corrections {options.corrections}")

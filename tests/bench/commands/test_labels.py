@@ -10,8 +10,10 @@ import pytest
 from samples import write_run
 
 from bench.cli import main
+from bench.commands.shared import report_of
 from bench.dataset.corrections import text_hash
 from bench.records.store import RunFolder
+from bench.records.types import MessageRecord
 
 GOLD = "aaaaabbbbb"
 ANSWERS = {"linear": "aaaabbbbbb", "other": "aaaaaabbba"}
@@ -78,6 +80,14 @@ def test_a_mark_that_cannot_be_is_one_line(
     assert main(["disagreements", "small", "--mark", *given]) == 2
     assert problem in capsys.readouterr().err
     assert not Path("corrections.csv").exists()
+
+
+def test_a_training_message_is_marked_too_and_changes_no_score(run: RunFolder) -> None:
+    run.messages.write([MessageRecord("train.csv:2", "train", "money back", ("b",))])
+    assert main(["disagreements", "small", "--mark", "train.csv:2", "a"]) == 0
+    assert [(m["text_sha256"], m["old"], m["new"]) for m in marks()] == [(text_hash("money back"), "b", "a")]
+    report = report_of(run, corrections="corrections.csv")
+    assert report.caveats[0].text == "corrections.csv: 0 of 10 gold labels of the test messages are corrected"
 
 
 def test_corrections_of_other_messages_are_refused(run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
