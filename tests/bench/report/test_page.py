@@ -112,10 +112,10 @@ def test_the_first_screen_answers_the_question(page: Any) -> None:
     assert (
         page.locator("#caveats summary")
         .text_content()
-        .startswith("3 notes on these figures: ¹ encoder-frozen, encoder")
+        .startswith("4 notes on these figures: ¹ encoder-frozen, encoder")
     )
     page.click("#caveats summary")
-    assert page.locator("#caveats li").count() == 3
+    assert page.locator("#caveats li").count() == 4
 
 
 def test_the_parts_stand_in_the_order_of_the_contents(page: Any) -> None:
