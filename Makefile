@@ -25,7 +25,7 @@ BUILD_LLM = command -v $(CC) >/dev/null || { echo "llama.cpp needs a C and C++ c
 	$(BIN)/pip wheel --quiet --no-cache-dir --no-deps --wheel-dir $(WHEELS) $(LLM_REQUIREMENT)
 INSTALL_LLM = $(BIN)/pip install --quiet --force-reinstall --no-deps $(WHEELS)/*.whl
 
-.PHONY: browser bench bench-quick bench-seed bench-speed report disagreements test test-fast coverage soak lint docs setup setup-dev clean-llm clean help
+.PHONY: browser bench bench-quick bench-seed bench-speed report disagreements test test-fast test-lowest coverage soak lint docs setup setup-dev clean-llm clean help
 
 bench: setup ## the default benchmark: encoder against local LLM on one split
 	$(BIN)/bench run default $(ARGS)
@@ -50,6 +50,20 @@ test: setup-dev browser ## all tests, on real models
 
 test-fast: setup-dev ## the tests that need no model weights
 	$(BIN)/pytest $(PARALLEL) -m "not slow" $(ARGS)
+
+# the lowest of every direct dependency, extras included, as uv resolves them; torch and llama.cpp are those of setup
+LOWEST := build/lowest
+test-lowest: setup-dev ## the tests that need no weights, with the lowest versions that pyproject.toml allows
+	$(BIN)/pip install --quiet uv
+	rm -rf $(LOWEST) && $(PYTHON) -m venv $(LOWEST)
+	$(BIN)/uv pip compile --quiet --resolution lowest-direct --python $(LOWEST)/bin/python --extra energy --extra fast \
+		--extra lora --extra setfit pyproject.toml --output-file $(LOWEST)/all.txt
+	grep -vE '^(torch|triton|cuda|nvidia-(c|n))' $(LOWEST)/all.txt > $(LOWEST)/requirements.txt
+	$(LOWEST)/bin/pip install --quiet --constraint constraints.txt torch
+	$(LOWEST)/bin/pip install --quiet --no-deps --requirement $(LOWEST)/requirements.txt
+	$(LOWEST)/bin/pip install --quiet --no-deps diskcache pytest iniconfig pluggy hypothesis sortedcontainers $(WHEELS)/*.whl
+	$(LOWEST)/bin/pip install --quiet --no-deps --editable .
+	$(LOWEST)/bin/python -m pytest -m "not slow" $(ARGS)
 
 coverage: setup-dev browser ## all tests, and which lines none of them reaches, workers' lines included
 	$(BIN)/pytest $(PARALLEL) --cov $(ARGS)

@@ -68,6 +68,7 @@ def record_tables() -> Iterator[str]:
     files = {
         "`run.json`": records.RunRecord,
         "`messages.jsonl`": records.MessageRecord,
+        "`cell-identity.json`": records.CellIdentity,
         "`cell.json`": records.CellRecord,
         "`fit.jsonl`": records.EpochRecord,
         "`predictions.jsonl` and `validation.jsonl`": records.PredictionRecord,

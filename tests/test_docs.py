@@ -251,7 +251,7 @@ def test_lists_hold_every_key_record_and_command(made: Callable[[str], str]) -> 
 def test_lists_say_what_a_key_may_be_and_its_default(made: Callable[[str], str]) -> None:
     config, records, commands = made("config"), made("records"), made("commands")
     assert "| `test` | number, above 0, below 1 | `0.2` |" in config
-    assert "| `threads` | processor threads; 0 takes all cores; whole number, at least 0 | `0` |" in config
+    assert "| `threads` | processor threads; 0 takes all physical cores; whole number, at least 0 | `0` |" in config
     assert "| `split` | [`[split]`](#SplitConfig) | its own |" in config
     assert "## `[split]` {#SplitConfig}" in config
     assert '| `contradictions` | `"refuse"`, `"report"` | `"refuse"` |' in config

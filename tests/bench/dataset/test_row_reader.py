@@ -58,8 +58,8 @@ def test_binary_texts_are_read_as_utf_8(tmp_path: Path) -> None:
 
 
 def test_chat_cells_are_refused_with_what_they_are(tmp_path: Path) -> None:
-    path = write(tmp_path, {"text": [[{"role": "user", "content": "hi"}]], "label": ["x"]})
-    words = r"d.parquet:1: column 'text' holds a list of objects with the keys 'role', 'content'"
+    path = write(tmp_path, {"text": [[{"content": "hi", "role": "user"}]], "label": ["x"]})
+    words = r"d.parquet:1: column 'text' holds a list of objects with the keys 'content', 'role'"
     with pytest.raises(BenchError, match=words):
         load_task(DataConfig(path=str(path)))
 
