@@ -9,7 +9,6 @@ training messages, against 82.9 % with a random layer on the first token and 82.
 from __future__ import annotations
 
 import json
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,7 @@ class PooledClassifier(PreTrainedModel):  # type: ignore[misc]
     _supports_sdpa = _supports_flash_attn = _supports_flex_attn = True
 
     def __init__(self, encoder: SentenceEncoder, task: Task) -> None:
-        config: Any = deepcopy(encoder.body.config)
+        config: Any = encoder.body.config  # shared, so that a change of attention reaches the body
         config.update(label_config(task))
         super().__init__(config)
         self.body = encoder.body

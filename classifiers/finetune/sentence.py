@@ -90,9 +90,12 @@ class SentenceEncoder:
 
     def save(self, folder: Path) -> None:
         """Write transformer (safetensors) and pooling."""
+        config = self.body.config
+        labels = config.id2label, config.label2id
         # a config without labels: opened as a classifier, the transformer gives no answer instead of a random one
-        self.body.config.id2label, self.body.config.label2id = {}, {}
+        config.id2label, config.label2id = {}, {}
         self.body.save_pretrained(folder / BODY)
+        config.id2label, config.label2id = labels
         names = {BODY: "Transformer", POOLING: "Pooling", NORMALIZE: "Normalize"}
         for name in names:
             (folder / name).mkdir(exist_ok=True)

@@ -73,6 +73,7 @@ def test_what_was_read_again_is_saved_and_described_as_before(
         assert len(tried) == (kind != "softmax"), "what a head begins from is a setting that was tried"
         first.mkdir()
         made.save(first)
+        assert list(made.predict(texts)) == answers, "saving changes nothing"
     with trained(tiny_bert, kind) as again:
         again.load_from(first, task)
         assert again.details() == details

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from classifiers.finetune.cpu_training import Dropout, drop, quick_training
+from classifiers.finetune.cpu_training import NAME, Dropout, drop, quick_training
+from classifiers.finetune.pooled import PooledClassifier
+from classifiers.finetune.sentence import SentenceEncoder
+from classifiers.finetune.settings import ModelSettings
+from classifiers.interface import Task
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.05])
@@ -91,3 +96,11 @@ def test_in_training_it_drops_and_afterwards_the_model_is_as_it_was(model: Any) 
         assert any((a != b).any() for a, b in zip(gradients(model), gradients(model), strict=True))
     assert [name for name, module in model.named_modules() if type(module) is nn.Dropout] == names
     assert model.config._attn_implementation == attention == "sdpa"
+
+
+def test_a_sentence_encoder_under_a_head_trains_with_plain_attention_too(tiny_bert: Path, task: Task) -> None:
+    encoder = SentenceEncoder.open(tiny_bert, ModelSettings().reading, device=torch.device("cpu"))
+    model = PooledClassifier(encoder, task)
+    with quick_training(model):
+        assert encoder.body.config._attn_implementation == NAME
+    assert encoder.body.config._attn_implementation == "sdpa"
