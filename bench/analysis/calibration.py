@@ -99,8 +99,8 @@ def probability_scores(
 
 def _matrix(records: Sequence[PredictionRecord], names: Sequence[str]) -> NDArray[np.float64]:
     """Return probabilities, shape (messages, labels), each row adding up to 1; an answer without any is uniform."""
-    uniform = dict.fromkeys(names, 1 / len(names))
-    rows = np.array([[(record.probabilities or uniform).get(name, 0.0) for name in names] for record in records])
+    rows = np.array([[(record.probabilities or {}).get(name, 0.0) for name in names] for record in records])
+    rows[~rows.any(axis=1)] = 1.0
     return np.asarray(rows / rows.sum(axis=1, keepdims=True))
 
 
@@ -126,10 +126,16 @@ def _softened(logits: NDArray[np.float64], degree: float) -> NDArray[np.float64]
 
 
 def _recalibrated_error(records: Sequence[PredictionRecord], told: Sequence[str], degree: float) -> float:
-    """Return the calibration error once probabilities have a temperature; an unparsed answer keeps its 0."""
+    """Return the calibration error once probabilities have a temperature.
+
+    An unparsed answer keeps its 0, and one with a label that classifiers are not told of keeps its confidence: a file
+    of somebody's answers may hold such.
+    """
     rows = _softened(np.log(np.maximum(_matrix(records, told), LEAST)), degree)
-    answers = [told.index(r.predicted[0]) if r.valid else None for r in records]
-    confidence = np.array([0.0 if j is None else rows[i, j] for i, j in enumerate(answers)])
+    confidence = np.array([record.confidence or 0.0 for record in records])
+    for i, record in enumerate(records):
+        if record.valid and record.predicted[0] in told:
+            confidence[i] = rows[i, told.index(record.predicted[0])]
     return _calibration_error(_bins(confidence, np.array([r.is_right for r in records], dtype=float)))
 
 

@@ -57,6 +57,14 @@ def test_a_label_nobody_was_told_of_has_no_part_in_log_loss_but_in_calibration()
     assert scores.accuracy == 3 / 5
 
 
+def test_a_file_of_answers_may_hold_a_label_nobody_was_told_of() -> None:
+    rejected = PredictionRecord("8", "t8", ("a",), ("elsewhere",), True, {"elsewhere": 1.0})
+    quality = probability_scores([*sure(3, 2, 0.9), rejected], ["a", "b"], sure(60, 40, 0.9))
+    assert quality is not None
+    assert quality.recalibrated_error == pytest.approx(1 / 6, abs=1e-4), "one of 6 is wrong at a confidence of 1"
+    assert quality.log_loss == pytest.approx(-(3 * math.log(0.9) + 2 * math.log(0.1) + math.log(0.5)) / 6)
+
+
 def test_messages_per_label_are_counted_over_the_labels_that_are_learnt() -> None:
     records = [*sure(3, 1, 0.8), OUTSIDE]
     cell = CellRecord("x", "linear", "f", "ok", row="x", n_train=10)
