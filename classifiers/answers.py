@@ -125,7 +125,7 @@ class Answers(Classifier[AnswersSettings]):
                     raise BenchError(f'{self.path}:{answer.line}: {line}, or set unknown_labels = "invalid"')
 
     def check_messages(self, task: Task, test: Sequence[Message], others: Sequence[Message]) -> None:
-        """See that every test message has an answer, and every answer a message.
+        """See that every test message has an answer, and every answer belongs to a message.
 
         Raises:
             BenchError: naming the id of a message without an answer, or the line of an answer without a message.

@@ -61,7 +61,7 @@ class _Race:
                 yield row, difference_interval(self.costs[i] - self.costs[self.best], self.most, level=level)
 
     def is_settled(self, row: Row, interval: Interval) -> bool:
-        """Tell whether a row is shown not to be cheaper than the best by the margin; a floor, to be dearer."""
+        """Tell whether a row is shown not to be cheaper than the best by the margin; a floor, to cost more."""
         return interval.low > (0 if row.cell.backend == FLOOR else -self.margin_cost)
 
     def money(self, amount: float) -> str:
@@ -130,8 +130,8 @@ def _verdict(race: _Race) -> Verdict:
 
 def _sure(race: _Race, behind: Sequence[tuple[Row, Interval]]) -> Iterator[str]:
     name, person = race.rows[race.best].cell.classifier, race.prices.person
-    if dearer := [row.cell.classifier for row, interval in behind if interval.low > 0]:
-        yield f"Measurably dearer: {', '.join(dearer)}."
+    if expensive := [row.cell.classifier for row, interval in behind if interval.low > 0]:
+        yield f"Measurably more expensive: {', '.join(expensive)}."
     if close := [r.cell.classifier for r, interval in behind if interval.low <= 0 and race.is_settled(r, interval)]:
         yield f"Shown not to be cheaper than {name} by {race.money(race.margin_cost)}: {', '.join(close)}."
     if person is not None and person < float(race.costs[race.best].mean()):

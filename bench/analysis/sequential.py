@@ -92,7 +92,7 @@ def _not_refuted(
 
 
 def decide(counts: PairedCounts, margin: float, *, level: float = LEVEL) -> Decision | None:
-    """Say how the first, dearer row stands to the second, or None where more messages are needed.
+    """Say how the first, slower row stands to the second, or None where more messages are needed.
 
     *worse*: less accurate, so nothing speaks for it. *better*: more accurate by more than the margin. *within the
     margin*: neither way does the difference matter.

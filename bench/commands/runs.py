@@ -78,7 +78,10 @@ def run_benchmark(options: argparse.Namespace) -> int:
     config = _config(options)
     executor = _executor(options, config)
     with ProgressWatcher(console) as watcher:
-        plans = [prepare(one, options.results, folder=options.run, fetch=watcher.fetched) for one in config.runs()]
+        plans = [
+            prepare(run_config, options.results, folder=options.run, fetch=watcher.fetched)
+            for run_config in config.runs()
+        ]
         for warning in dict.fromkeys(warning for plan in plans for warning in plan.split.warnings):
             console.print(f"! {warning}", style="bold yellow", markup=False)
         try:
@@ -135,9 +138,9 @@ def _show_standings(into: Path, folders: list[RunFolder], console: Console) -> N
     from bench.report.tables.ranking import standings_table, write_standings
     from bench.report.terminal import print_table
 
-    found = standings(folders)
-    print_table(console, standings_table(found))
-    console.print(f"\nwrote {', '.join(map(str, write_standings(into, found)))}", soft_wrap=True)
+    ranks = standings(folders)
+    print_table(console, standings_table(ranks))
+    console.print(f"\nwrote {', '.join(map(str, write_standings(into, ranks)))}", soft_wrap=True)
 
 
 def compare_data_sets(options: argparse.Namespace) -> int:

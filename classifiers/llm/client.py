@@ -1,6 +1,6 @@
 """One HTTP client to an OpenAI-compatible server, and what its failures say.
 
-Time-outs and back-off are the official client's, but for answers that cannot be read, which it takes as they come.
+Time-outs and back-off are the official client's, except for answers that cannot be read, which it accepts.
 The key is read from the environment and stands in no record, log or error text.
 """
 

@@ -44,7 +44,7 @@ def prompt_templates(*, several: bool = False) -> dict[str, str]:
 
 
 def described_labels(task: Task) -> str:
-    """Return a line a label, with its definition where it has one."""
+    """Return one line per label, with its definition where it has one."""
     rows = zip(form_of(task).names, task.labels, strict=True)
     return "\n".join(f"- {name}: {label.definition}" if label.definition else f"- {name}" for name, label in rows)
 

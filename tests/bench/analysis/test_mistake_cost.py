@@ -111,7 +111,7 @@ def test_the_verdict_by_cost_takes_the_row_of_cheap_mistakes() -> None:
     verdict = recommend_by_cost([dear, cheap], Limits(), WRONG)
     assert (verdict.classifier, verdict.is_decided) == ("cheap", True)
     assert verdict.sentences[0].startswith("Use cheap: it costs least, 0.15 USD per message [0.1")
-    assert verdict.sure == ("Measurably dearer: dear.",)
+    assert verdict.sure == ("Measurably more expensive: dear.",)
 
 
 def test_few_messages_decide_nothing_by_cost() -> None:
