@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from classifiers.finetune.label_config import label_config, takes_several
 from classifiers.finetune.settings import TrainingSettings
 from classifiers.finetune.tokens import body_folder
-from classifiers.finetune.trainer import Encoded, label_config, precision_for, takes_several, train
+from classifiers.finetune.trainer import Encoded, precision_for, train
 from classifiers.interface import Listener, Task, Trial
 
 if TYPE_CHECKING:

@@ -19,10 +19,10 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
+from classifiers.finetune.label_config import label_config, takes_several
 from classifiers.finetune.sentence import NORMALIZE, POOLING, SentenceEncoder, sentence_embedding, write_modules
 from classifiers.finetune.settings import ModelSettings
 from classifiers.finetune.tokens import BODY
-from classifiers.finetune.trainer import label_config, takes_several
 from classifiers.heads.logistic import Model
 from classifiers.interface import Task
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any
 
 from transformers import DataCollatorWithPadding, EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
@@ -22,6 +22,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from classifiers.finetune.class_weights import class_weights, is_unbalanced, train_both_ways
 from classifiers.finetune.cpu_training import quick_training
 from classifiers.finetune.epoch_choice import EpochChoice, hits
+from classifiers.finetune.label_config import takes_several
 from classifiers.finetune.settings import TrainingSettings
 from classifiers.heads.multilabel import label_matrix
 from classifiers.interface import Epoch, Listener, Message, Progress, Task, Trial
@@ -204,29 +205,6 @@ def precision_for(settings: TrainingSettings, device: str) -> str:
     if device == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()):
         return "bfloat16"
     return "float32"
-
-
-SEVERAL: Final = "multi_label_classification"
-
-
-def problem_type(task: Task) -> Literal["multi_label_classification", "single_label_classification"]:
-    """Name a task's kind as transformers' configs do."""
-    return SEVERAL if task.takes_several else "single_label_classification"
-
-
-def label_config(task: Task) -> dict[str, Any]:
-    """Return what a model's config in transformers says of the labels: their names, and whether each stands alone."""
-    names = task.label_names
-    return {
-        "id2label": dict(enumerate(names)),
-        "label2id": {name: i for i, name in enumerate(names)},
-        "problem_type": problem_type(task),
-    }
-
-
-def takes_several(config: Any) -> bool:
-    """Tell of a model's config whether each label stands alone."""
-    return bool(config.problem_type == SEVERAL)
 
 
 class _CountingTrainer(Trainer):

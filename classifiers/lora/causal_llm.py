@@ -65,7 +65,8 @@ class CausalLLM:
         import torch
         from transformers import AutoConfig, AutoModelForSequenceClassification, GgufConfig
 
-        from classifiers.finetune.trainer import chosen_device, label_config, precision_for
+        from classifiers.finetune.label_config import label_config
+        from classifiers.finetune.trainer import chosen_device, precision_for
 
         config = AutoConfig.from_pretrained(
             **self.place,
