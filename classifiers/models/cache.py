@@ -13,7 +13,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -210,12 +209,16 @@ def _unwritable(parent: Path, error: OSError) -> BenchError:
 
 @contextmanager
 def _new_folder(name: str) -> Iterator[Path]:
-    """Return a folder beside the final one that is gone afterwards unless it was renamed."""
-    parent = _parent()
+    """Return a folder beside the final one that is gone afterwards unless it was renamed.
+
+    It has a fixed name, since only one process fetches a model: what a killed one left is cleared away.
+    """
+    folder = _parent() / f".{_folder_name(name)}-new"
+    shutil.rmtree(folder, ignore_errors=True)
     try:
-        folder = Path(tempfile.mkdtemp(prefix=f".{_folder_name(name)}-", dir=parent))
+        folder.mkdir()
     except OSError as error:
-        raise _unwritable(parent, error) from error
+        raise _unwritable(folder.parent, error) from error
     try:
         yield folder
     finally:

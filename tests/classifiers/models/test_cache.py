@@ -142,6 +142,8 @@ def test_a_download_that_was_broken_off_goes_on_at_the_part_it_had_come_to(
     assert (kept / "joined").read_bytes() == zipped[:4000]
     with (kept / "joined").open("ab") as stream:  # as a process that was killed while it wrote leaves it
         stream.write(b"half a part")
+    (cache / ".big-new").mkdir()
+    (cache / ".big-new" / "of a killed process").write_bytes(b"")
     fails_at.clear()
     assert pull("big", archived(zipped)).files[0].bytes == 5000
     assert asked == [1, 2, 3, 3]
