@@ -44,6 +44,9 @@ class Wording:
 def wordings(task: Task, *, orders: int, definitions: Definitions, seed: int) -> list[Wording]:
     """Return the task as it is and every other wording of it; empty where there is no other.
 
+    The task as it is gets asked anew: in other batches a quantised model rounds otherwise, and an answer that changes
+    with the batch must not count as one that changes with the wording.
+
     Args:
         task: as classifiers are told it.
         orders: how many other orders of the labels are drawn, where there are so many.

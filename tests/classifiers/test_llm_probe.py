@@ -16,7 +16,7 @@ from classifiers.testing import TEXTS, check_classifier
 
 
 def make(smollm: Path, **settings: object) -> LlmProbe:
-    return LlmProbe(LlmProbeSettings.model_validate({"model": str(smollm), **settings}), threads=2)
+    return LlmProbe(LlmProbeSettings.model_validate({"model": str(smollm), "context": 512, **settings}), threads=2)
 
 
 def test_conformance(smollm: Path) -> None:
@@ -72,7 +72,7 @@ def test_it_learns_from_few_messages_and_says_what_it_tried(fitted: LlmProbe, me
 def test_long_message_is_cut_and_said_to_be(fitted: LlmProbe) -> None:
     cut, whole = fitted.predict(["word " * 5000, "where is my parcel?"])
     assert (cut.truncated, whole.truncated) == (True, False)
-    assert cut.attempts[0].prompt_tokens == 4096
+    assert cut.attempts[0].prompt_tokens == 512
 
 
 def test_head_of_another_file_or_task_is_refused(fitted: LlmProbe, smollm: Path, task: Task, tmp_path: Path) -> None:
