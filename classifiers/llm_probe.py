@@ -18,7 +18,7 @@ from classifiers.errors import BenchError
 from classifiers.finetune.saved import read_state
 from classifiers.heads.logistic import Model, fit_logistic, label_probabilities, n_weights
 from classifiers.heads.multilabel import DEFAULT_THRESHOLD, decide
-from classifiers.heads.strength import STRENGTHS, Search
+from classifiers.heads.strength import Search
 from classifiers.interface import (
     Attempt,
     Classifier,
@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from classifiers.llm.prompting.chat import Chat
 
 HEAD, STATE = "head.skops", "llm_probe.json"
+STRENGTHS = (0.001, 0.01, 0.1, 1.0, 10.0)
+"""The inverse strengths C that are tried: lower than for embeddings of length 1, whose lowest, 0.1, was the best of all
+on the states of a 135M model."""
 PROBES = "A", "1"
 """Two messages that differ from their first letter on: what their prompts share, all prompts share."""
 
