@@ -88,9 +88,11 @@ def one_shared_core() -> Iterator[None]:
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores cannot be chosen here")
 def test_a_busy_neighbour_on_one_core_changes_no_choice(
-    smollm: Path, minilm: Path, task: Task, messages: list[Message]
+    smollm: Path, task: Task, messages: list[Message], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = {"tune": True, "tune_messages": 6, "encoder": str(minilm)}
+    """Three prompts are enough; those with similar examples would load an encoder twice."""
+    monkeypatch.setattr("classifiers.llm.tuning.declared_choices", lambda start: declared_choices(start)[:2])
+    options = {"tune": True, "tune_messages": 4, "calibration_messages": 4}
     with fitted(smollm, task, messages, **options) as quiet:
         expected = [(t.settings, t.accuracy, t.n, t.chosen) for t in quiet.details().trials]
     with one_shared_core(), fitted(smollm, task, messages, **options) as slow:
