@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,18 @@ class EpochChoice:
         accuracy = float(right.mean())
         self._epoch += 1
         self.best = max(self.best, accuracy)
-        error = math.sqrt(self.best * (1 - self.best) / len(right))
-        return {"accuracy": accuracy, self.METRIC: float(self._epoch if accuracy >= self.best - error else 0)}
+        may_be_kept = within_error(accuracy, self.best, len(right))
+        return {"accuracy": accuracy, self.METRIC: float(self._epoch if may_be_kept else 0)}
+
+
+def within_error(accuracy: float, best: float, n: int) -> bool:
+    """Tell whether an accuracy on n messages is at most one standard error below the best."""
+    return accuracy >= best - math.sqrt(best * (1 - best) / n)
+
+
+def latest_within_error(accuracies: Sequence[float], n: int) -> int:
+    """Return the index of the epoch that is kept, by the accuracies of all on n validation messages."""
+    return max(i for i, accuracy in enumerate(accuracies) if within_error(accuracy, max(accuracies[: i + 1]), n))
 
 
 def hits(logits: NDArray[np.floating[Any]], labels: NDArray[Any], *, several: bool) -> NDArray[np.bool_]:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from classifiers.finetune.epoch_choice import EpochChoice
+from classifiers.finetune.epoch_choice import EpochChoice, latest_within_error
 
 
 def evaluated(right: int, n: int = 100) -> SimpleNamespace:
@@ -22,6 +22,13 @@ def test_the_latest_epoch_within_a_standard_error_of_the_best_ranks_highest() ->
     assert [one["accuracy"] for one in given] == pytest.approx([0.80, 0.90, 0.88, 0.86, 0.87])
     # the standard error of 90 of 100 is 0.03: 88 and 87 are within it, 86 is not
     assert [one["rank"] for one in given] == [1, 2, 3, 0, 5]
+
+
+def test_the_epoch_named_afterwards_is_the_one_that_training_keeps() -> None:
+    accuracies = (0.80, 0.90, 0.88, 0.86, 0.87, 0.80)
+    choice = EpochChoice(several=False)
+    ranks = [choice(evaluated(round(100 * accuracy)))["rank"] for accuracy in accuracies]
+    assert latest_within_error(accuracies, 100) == ranks.index(max(ranks)) == 4
 
 
 def test_a_perfect_epoch_is_left_for_none_that_is_not() -> None:
