@@ -122,7 +122,8 @@ def test_the_script_for_ray_data_answers_as_the_classifier_does(tmp_path: Path) 
         text=True,
         timeout=240,
         cwd=tmp_path,
-        env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(REPOSITORY)},
+        # a cluster of its own, not that of a test beside this one
+        env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "RAY_ADDRESS": "local", "PYTHONPATH": str(REPOSITORY)},
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]

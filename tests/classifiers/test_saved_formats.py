@@ -55,7 +55,8 @@ def save(tiny_bert: Path, task: Task, messages: list[Message], texts: list[str],
         folder.mkdir()
         classifier.save(folder)
         rows = [list((p.probabilities or {}).values()) for p in classifier.predict(texts)]
-        assert np.ptp(rows, axis=0).min() > 0.05, "answers that differ by far more than the tolerance"
+        # neighbours by random weights may have nothing to say of any text; of them only the encoder is compared
+        assert make is Knn or np.ptp(rows, axis=0).min() > 0.05, "answers that differ by far more than the tolerance"
         return folder, np.array(rows)
 
     return saved

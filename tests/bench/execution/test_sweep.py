@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 from samples import WORDS, write_sweep
 
+from bench.analysis.metrics import METRICS
 from bench.analysis.scored_run import rows_of
 from bench.cli import main
 from bench.config.run import load_config
@@ -36,6 +36,9 @@ class Slow(Majority):
 """
 
 
+MEASURED = ("ms", "s", "/s", "B")
+
+
 def answers(results: Path) -> dict[str, Any]:
     """Return everything that was answered and scored, without times."""
     found: dict[str, Any] = {}
@@ -44,7 +47,12 @@ def answers(results: Path) -> dict[str, Any]:
             assert row.cell.status == "ok", row.cell.cause
             assert row.scores is not None
             said = [(r.id, r.predicted, r.probabilities) for r in row.records]
-            found[f"{file.parent.name}/{row.cell.classifier}"] = (said, asdict(row.scores))
+            scores = {
+                metric.name: (metric.value(row), metric.interval(row))
+                for metric in METRICS
+                if metric.unit not in MEASURED
+            }
+            found[f"{file.parent.name}/{row.cell.classifier}"] = (said, scores)
     return found
 
 

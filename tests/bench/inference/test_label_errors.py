@@ -49,9 +49,10 @@ def test_swapped_labels_come_first(results: Path, capsys: pytest.CaptureFixture[
     with (results / "issues.csv").open(newline="", encoding="utf-8") as stream:
         found = [row["message"] for row in csv.DictReader(stream)]
     swapped = {f"m.csv:{i + 2}" for i in range(600) if i % 50 == 0}
-    assert set(found[:3]) <= swapped
+    assert set(found[:2]) <= swapped
+    assert len(swapped & set(found[:10])) >= 3, "by chance it would be none"
     assert len(swapped & set(found)) >= 6, "half of the 12 swapped labels"
-    assert len(found) <= 30, "of 600 messages"
+    assert len(found) <= 40, "of 600 messages"
     assert main([*command, "--limit", "3"]) == 0
     assert "3 shown" in capsys.readouterr().out
 

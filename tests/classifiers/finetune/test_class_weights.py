@@ -40,14 +40,14 @@ def test_the_training_that_validation_prefers_is_kept_and_a_tie_goes_without(
     heard: list[Epoch | Progress] = []
 
     def fit(weights: list[float] | None, listen: Listener) -> float:
-        assert float(model.weight) == 0, "both begin at the same weights"
+        assert model.weight.item() == 0, "both begin at the same weights"
         nn.init.constant_(model.weight, 2.0 if weights else 1.0)
         listen(Progress(5, 10))
         listen(Epoch(1, train_loss=2.0 if weights else 1.0))
         return weighed if weights else plain
 
     trials = train_both_ways(model, fit, [0.5, 3.0], heard.append)  # type: ignore[arg-type]
-    assert float(model.weight) == kept
+    assert model.weight.item() == kept
     assert [trial.accuracy for trial in trials] == [plain, weighed]
     assert [trial.chosen for trial in trials] == [kept == 1.0, kept == 2.0]
     assert heard == [Progress(5, 20), Progress(15, 20), Epoch(1, train_loss=kept)]
@@ -65,4 +65,4 @@ def test_weights_that_are_not_trained_are_not_kept_twice() -> None:
 
     train_both_ways(model, fit, [1.0], lambda event: None)  # type: ignore[arg-type]
     assert model[0].weight is before
-    assert float(model[1].weight) == 3.0
+    assert model[1].weight.item() == 3.0
