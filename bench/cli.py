@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import shtab
 
 from bench.commands import answers, data_sets, labels, runs, tools
-from bench.measure.threads import sleeping_threads
+from bench.measure.threads import waiting_threads
 from bench.report.sanitize import visible
 from classifiers.errors import BenchError
 
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; 0: all went well, 1: a failed row, 2: bad input, 3: a regression, 130: interrupted."""
     try:
         options = make_parser().parse_args(arguments)
-        os.environ.update(sleeping_threads(os.environ))  # before torch or llama.cpp is loaded, here or in a child
+        os.environ.update(waiting_threads(os.environ))  # before torch or llama.cpp is loaded, here or in a child
         command: Callable[[argparse.Namespace], int] = options.command
         return command(options)
     except BenchError as error:

@@ -20,11 +20,11 @@ CUSTOMER_MESSAGES = REPOSITORY / "data" / "customer-messages"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Return every process of a parallel test run cores of its own: threads that share a core wait for each other.
+    """Give every process of a parallel test run cores of its own: threads that share a core wait for each other.
 
-    Threads sleep while they wait: processes that a test starts run beside those of other tests.
+    Threads sleep soon when they wait: processes that a test starts run beside those of other tests.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "4000")
     worker = getattr(config, "workerinput", None)
     if worker and hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))

@@ -13,7 +13,7 @@ from bench.config.run import RunConfig
 from bench.dataset.load import LoadedTask, load_task
 from bench.dataset.split import Split, make_split
 from bench.execution.fingerprint import cell_identity, run_fingerprint
-from bench.measure.threads import sleeping_threads
+from bench.measure.threads import waiting_threads
 from bench.records.store import CellFolder, RunFolder
 from bench.records.types import CellIdentity, CellRecord, Status
 from classifiers.interface import Classifier, FetchReport, Recorded
@@ -142,4 +142,4 @@ def worker_variables(config: RunConfig) -> dict[str, str]:
     """
     threads = dict.fromkeys(THREAD_VARIABLES, str(config.threads_per_cell))
     quiet = {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
-    return {**threads, **sleeping_threads(os.environ), **quiet}
+    return {**threads, **waiting_threads(os.environ), **quiet}

@@ -1,4 +1,4 @@
-"""Threads that wait sleep, unless the user wants it otherwise."""
+"""Threads that wait sleep after a short spin, unless the user wants it otherwise."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from bench.config.run import make_config
 from bench.execution.plan import worker_variables
-from bench.measure.threads import sleeping_threads
+from bench.measure.threads import GIVEN, waiting_threads
 
 CHILD = """
 import json, os, sys
@@ -23,25 +23,25 @@ print(json.dumps({name: os.environ.get(name) for name in ("OMP_WAIT_POLICY", "KM
 
 
 def variables_of_a_command(results: Path, **given: str) -> dict[str, str | None]:
-    environment = {k: v for k, v in os.environ.items() if k not in ("OMP_WAIT_POLICY", "KMP_BLOCKTIME")}
+    environment = {k: v for k, v in os.environ.items() if k not in GIVEN}
     command = [sys.executable, "-c", CHILD, str(results)]
     run = subprocess.run(command, env={**environment, **given}, capture_output=True, text=True, check=True)
     found: dict[str, str | None] = json.loads(run.stdout.splitlines()[-1])
     return found
 
 
-def test_every_command_has_waiting_threads_sleep_and_passes_that_on(tmp_path: Path) -> None:
+def test_every_command_has_waiting_threads_sleep_soon_and_passes_that_on(tmp_path: Path) -> None:
     found = variables_of_a_command(tmp_path)
-    assert found == {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0", "GOMP_SPINCOUNT": None}
+    assert found == {"OMP_WAIT_POLICY": None, "KMP_BLOCKTIME": "0", "GOMP_SPINCOUNT": "4000"}
 
 
 def test_what_the_user_has_set_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = variables_of_a_command(tmp_path, GOMP_SPINCOUNT="1000")
     assert found == {"OMP_WAIT_POLICY": None, "KMP_BLOCKTIME": None, "GOMP_SPINCOUNT": "1000"}
-    assert sleeping_threads({"OMP_WAIT_POLICY": "ACTIVE"}) == {}
+    assert waiting_threads({"OMP_WAIT_POLICY": "ACTIVE"}) == {}
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
     config = make_config({"threads": 2, "classifiers": {"majority": {}}}, where="test")
-    assert "OMP_WAIT_POLICY" not in worker_variables(config)
+    assert "GOMP_SPINCOUNT" not in worker_variables(config)
 
 
 def test_a_worker_is_told_its_threads_and_to_let_them_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,4 +49,4 @@ def test_a_worker_is_told_its_threads_and_to_let_them_sleep(monkeypatch: pytest.
         monkeypatch.delenv(name, raising=False)
     config = make_config({"threads": 4, "jobs": 2, "classifiers": {"majority": {}}}, where="test")
     found = worker_variables(config)
-    assert (found["OMP_WAIT_POLICY"], found["KMP_BLOCKTIME"], found["OMP_NUM_THREADS"]) == ("PASSIVE", "0", "2")
+    assert (found["GOMP_SPINCOUNT"], found["KMP_BLOCKTIME"], found["OMP_NUM_THREADS"]) == ("4000", "0", "2")
