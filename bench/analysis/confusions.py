@@ -44,9 +44,9 @@ def largest_mistakes(confusion: Confusion, labels: Sequence[str], most: int) -> 
     return sorted(mistakes, key=lambda mistake: (mistake.n, mistake.gold, mistake.answer), reverse=True)[:most]
 
 
-def most_confused(confusions: Sequence[Confusion], labels: Sequence[str], most: int) -> list[str]:
+def most_confused(confusions: Sequence[Confusion], labels: Sequence[str], max_labels: int) -> list[str]:
     """Return the labels with the most mistakes over all classifiers, in the task's order; all where they are few."""
     errors = sum(np.array(confusion)[:, :-1] * ~np.eye(len(labels), dtype=bool) for confusion in confusions)
     unparsed = sum(np.array(confusion)[:, -1] for confusion in confusions)
-    worst = np.argsort(-(np.asarray(errors).sum(axis=1) + unparsed), kind="stable")[:most]
+    worst = np.argsort(-(np.asarray(errors).sum(axis=1) + unparsed), kind="stable")[:max_labels]
     return [label for i, label in enumerate(labels) if i in worst]

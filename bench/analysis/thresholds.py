@@ -47,7 +47,7 @@ def accuracy_bound(right: NDArray[np.int64], n: NDArray[np.int64], error: float 
     return np.asarray(proportion_confint(right, n, alpha=2 * error, method="beta")[0])
 
 
-def fewest_answers(accuracy: float, error: float = ERROR) -> int | None:
+def min_answers(accuracy: float, error: float = ERROR) -> int | None:
     """Return how many answers, all right, show an accuracy: 59 for 95 %, 299 for 99 %; None where no number does."""
     return math.ceil(math.log(error) / math.log(accuracy)) if accuracy < 1 else None
 
@@ -69,10 +69,10 @@ def unsure_below(records: Sequence[PredictionRecord], accuracy: float) -> float 
     surest = _surest(records)
     if surest is None:
         return None
-    half, few = len(records) // 2, fewest_answers(accuracy, ERROR / 2)
+    half, few = len(records) // 2, min_answers(accuracy, ERROR / 2)
     if few is None:
         return ABOVE_ALL
-    begins = [few, half] if half > few else [fewest_answers(accuracy) or few]
+    begins = [few, half] if half > few else [min_answers(accuracy) or few]
     return min(_last_shown(surest, accuracy, begin, ERROR / len(begins)) for begin in begins)
 
 

@@ -26,7 +26,7 @@ def answer(
 ) -> Iterator[Sequence[PredictionRecord]]:
     """Answer every message that has no record in the file yet, batch by batch.
 
-    Yields all records so far: those that were there, and again after each batch. Whoever has enough stops asking.
+    Yields all records so far: once those that were there, and again after each batch. A caller that has enough stops.
     """
     records = file.repair()
     yield records

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from samples import record
 
-from bench.analysis.thresholds import ABOVE_ALL, accuracy_bound, fewest_answers, selective, unsure_below
+from bench.analysis.thresholds import ABOVE_ALL, accuracy_bound, min_answers, selective, unsure_below
 from bench.records.types import PredictionRecord
 
 
@@ -23,7 +23,7 @@ def test_the_bound_is_clopper_and_pearsons() -> None:
     assert accuracy_bound(np.array([59, 9, 0]), np.array([59, 10, 10])) == pytest.approx(
         [0.05 ** (1 / 59), 0.60584, 0.0], abs=1e-5
     )
-    assert (fewest_answers(0.95), fewest_answers(0.99), fewest_answers(1.0)) == (59, 299, None)
+    assert (min_answers(0.95), min_answers(0.99), min_answers(1.0)) == (59, 299, None)
 
 
 def test_the_threshold_is_the_lowest_at_which_the_accuracy_is_shown() -> None:
@@ -92,7 +92,7 @@ def test_coverage_is_chosen_on_validation_and_seen_on_test() -> None:
 
 def test_the_fewest_answers_are_those_the_bound_needs() -> None:
     for accuracy in (0.8, 0.9, 0.95):
-        n = fewest_answers(accuracy)
+        n = min_answers(accuracy)
         assert n is not None
         low, high = accuracy_bound(np.array([n - 1, n]), np.array([n - 1, n]))
         assert low < accuracy <= high
