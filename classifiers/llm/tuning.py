@@ -3,7 +3,8 @@
 The search is bounded by tries and messages, so that a slow machine chooses as a fast one does: every way is tried on
 a few messages, then the plain one and the most accurate others on all (successive halving). The clock is a safety
 net only: where it ends the search, nothing is chosen. The test part plays no role. Calibrations of one prompt share
-its scores, so trying all three costs little more than trying one.
+its scores, and batch calibration takes its prior from them, so trying all three costs little more than trying one;
+training messages are asked about only for the choice that wins.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.interface import Listener, Message, Progress, Trial
+from classifiers.llm.prompting.calibration import prior_of
 from classifiers.llm.prompting.prompt import prompt_templates
 from classifiers.llm.prompting.score import Scorer
 from classifiers.llm.prompting.settings import Choice, LlamaCppSettings
@@ -181,7 +183,8 @@ class _Race:
         entrant.scores = new if entrant.scores is None else np.concatenate([entrant.scores, new])
         for calibration in scorer.calibrations:
             self._check_time()
-            decided = scorer.answers(entrant.scores, scorer.prior(calibration))
+            prior = prior_of(entrant.scores) if calibration == "batch" else scorer.prior(calibration)
+            decided = scorer.answers(entrant.scores, prior)
             entrant.answers[replace(entrant.choice, calibration=calibration)] = [d.labels for d in decided]
 
     def _in_time(self, ask: Callable[[Sequence[str]], _T], texts: Sequence[str]) -> _T:
