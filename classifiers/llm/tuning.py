@@ -10,7 +10,7 @@ training messages are asked about only for the choice that wins.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -84,6 +84,7 @@ def tune(
 ) -> Tuned:
     """Try what the settings ask for and return the choice that was right most often on validation.
 
+    Retrieved examples, the dearest way, are chosen only where they are better by more than a standard error.
     Ties go to the one tried first, `start` coming last. Without anything to try, `start` is the choice. It also is
     where `settings.tune_seconds` ran out: a search cut short would choose by the machine's speed.
     """
@@ -220,9 +221,29 @@ def _strategy_of(choice: Choice, entrants: Sequence[_Entrant]) -> Strategy | Non
 
 
 def _best(finalists: Sequence[_Entrant], start: Choice, race: _Race, *, may_change_all: bool) -> Choice:
-    """Return the most accurate choice; without `tune` only another calibration may be chosen, variants measure."""
-    accuracies = {c: a for entrant in finalists for c, a in entrant.accuracies(race.messages).items()}
-    eligible = {
-        c: a for c, a in accuracies.items() if may_change_all or replace(c, calibration=start.calibration) == start
+    """Return the most accurate choice; without `tune` only another calibration may be chosen, variants measure.
+
+    Examples retrieved per message make a prompt that is read anew each time, several times the price. They have to be
+    more accurate than the best shared prompt by more than one standard error (Breiman et al. 1984).
+    """
+    answers = {choice: given for entrant in finalists for choice, given in entrant.answers.items()}
+    right = {
+        choice: np.array([a == m.labels for a, m in zip(given, race.messages, strict=False)], dtype=float)
+        for choice, given in answers.items()
+        if may_change_all or replace(choice, calibration=start.calibration) == start
     }
-    return max(eligible, key=lambda choice: (eligible[choice], choice != start), default=start)
+
+    def most_accurate(choices: Iterable[Choice]) -> Choice:
+        return max(choices, key=lambda choice: (right[choice].mean(), choice != start), default=start)
+
+    best = most_accurate(right)
+    shared = [choice for choice in right if choice.examples != "knn"]
+    if best.examples != "knn" or not shared:
+        return best
+    cheaper = most_accurate(shared)
+    return cheaper if _within_one_error(right[best] - right[cheaper]) else best
+
+
+def _within_one_error(differences: NDArray[np.float64]) -> bool:
+    """Tell whether a sum of paired differences of 1, 0 and -1 is within the standard error that equals would have."""
+    return bool(differences.sum() <= np.sqrt(np.abs(differences).sum()))

@@ -50,8 +50,8 @@ class Scripted(Strategy):
         self.clock.asked[self.choice] += len(texts)
         self.clock.now += self.clock.seconds_per_message * len(texts)
         places = [int(text.split()[1]) for text in texts]
-        right = 10 * SHARES[self.choice]
-        return np.array([[float(place >= 70) if place % 10 < right else 2.0] for place in places])
+        right = 100 * SHARES[self.choice]
+        return np.array([[float(place >= 70) if 10 * (place % 10) + place // 10 < right else 2.0] for place in places])
 
 
 class ScriptedScorer(Scripted, Scorer):
@@ -96,6 +96,16 @@ def test_every_way_is_tried_on_20_messages_and_the_plain_and_best_two_on_60() ->
     assert tuned.note == ""
     assert isinstance(tuned.strategy, Scripted), "what answered in the search goes on, with all it has learnt"
     assert (tuned.strategy.choice, tuned.strategy.times_ready) == (GENERATED, 2)
+
+
+@pytest.mark.parametrize(
+    ("retrieved", "chosen"), [(0.9, GENERATED), (0.91, GENERATED), (0.95, KNN)], ids=["as good", "by one", "better"]
+)
+def test_retrieved_examples_have_to_be_worth_their_price(
+    monkeypatch: pytest.MonkeyPatch, retrieved: float, chosen: Choice
+) -> None:
+    monkeypatch.setitem(SHARES, KNN, retrieved)
+    assert search(Clock(1.0), tune_messages=100).choice == chosen
 
 
 def test_a_slow_machine_chooses_what_a_fast_one_does() -> None:

@@ -42,7 +42,9 @@ def test_tuning_tries_every_declared_choice_and_keeps_the_best(
         assert trials[0].settings == plain.describe()
         assert {trial.n for trial in trials} == {6}
         chosen = classifier.strategy.choice.describe()
-        assert max(trial.accuracy for trial in trials) == next(t.accuracy for t in trials if t.settings == chosen)
+        accuracy = next(trial.accuracy for trial in trials if trial.settings == chosen)
+        as_dear = [trial for trial in trials if (trial.settings["examples"] == "knn") == (chosen["examples"] == "knn")]
+        assert accuracy == max(trial.accuracy for trial in as_dear)
         assert "right there as tuned" in classifier.details().notes[0]
         assert classifier.details().stages["prompt"].tokens > 0
         answers = [p.labels for p in classifier.predict(["where is my parcel?", "money back, please"])]
