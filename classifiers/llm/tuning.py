@@ -1,7 +1,9 @@
 """Choose how to ask on validation messages, and keep what every try gave.
 
-The search is bounded by tries and messages, so that a slow machine chooses as a fast one does: every way is tried on
-a few messages, then the plain one and the most accurate others on all (successive halving). The clock is a safety
+The search is bounded by tries and messages, so that a slow machine chooses as a fast one does. Examples retrieved per
+message make a prompt that is read anew each time, several times the price: they are tried on a few messages, and on all
+of them only where they are better than the best shared prompt by more than one standard error (the rule of Breiman et
+al. 1984, "Classification and Regression Trees"); they are chosen only where that still holds. The clock is a safety
 net only: where it ends the search, nothing is chosen. The test part plays no role. Calibrations of one prompt share
 its scores, and batch calibration takes its prior from them, so trying all three costs little more than trying one;
 training messages are asked about only for the choice that wins.
@@ -10,7 +12,7 @@ training messages are asked about only for the choice that wins.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -28,14 +30,15 @@ from classifiers.sampling import stratified_sample
 PER_LABEL = 2
 SIMILAR = 6
 FIRST_MESSAGES = 20
-FINALISTS = 2
-"""How many ways besides the plain one are tried on all messages."""
+"""How many messages a dear way has to show its worth on."""
 PIECE = 16
 """Messages asked about between two looks at the clock."""
 
 _T = TypeVar("_T")
 Answer = tuple[str, ...] | None
 """An answer's labels, or None where it was none: that is never right, not even for a message without labels."""
+Hits = NDArray[np.float64]
+"""1 where an answer was right and 0 where not, shape (messages,)."""
 
 MakeStrategy = Callable[[Choice], Strategy]
 
@@ -84,7 +87,6 @@ def tune(
 ) -> Tuned:
     """Try what the settings ask for and return the choice that was right most often on validation.
 
-    Retrieved examples, the dearest way, are chosen only where they are better by more than a standard error.
     Ties go to the one tried first, `start` coming last. Without anything to try, `start` is the choice. It also is
     where `settings.tune_seconds` ran out: a search cut short would choose by the machine's speed.
     """
@@ -94,20 +96,24 @@ def tune(
     sample = stratified_sample(messages.validation, settings.tune_messages, start.example_seed)
     race = _Race(make, sample, clock, deadline=clock() + settings.tune_seconds)
     entrants = [_Entrant(choice, settings.tune or settings.calibration == "auto") for choice in waiting]
-    halves = settings.tune and not (settings.prompt_variants or settings.example_draws > 1)
+    measures = settings.prompt_variants or settings.example_draws > 1
+    dear = [entrant for entrant in entrants if entrant.is_dear and entrant.choice != start and not measures]
+    shared = [entrant for entrant in entrants if entrant not in dear]
     try:
         for done, entrant in enumerate(entrants, start=1):
-            race.run(entrant, FIRST_MESSAGES if halves else len(sample))
+            race.run(entrant, FIRST_MESSAGES if entrant in dear else len(sample))
             listen(Progress(done, len(entrants) + 1))
-        finalists = _finalists(entrants, start, sample) if halves else entrants
-        for entrant in finalists:
-            race.run(entrant, len(sample))
+        for entrant in dear:
+            if _is_worth_its_price(entrant, shared, start, race):
+                race.run(entrant, len(sample))
     except _OutOfTimeError:
         tried = sum(len(entrant.answers) > 0 for entrant in entrants)
         unfinished = f"{tried} of {len(entrants)} prompts tried"
         note = f"only {unfinished} within tune_seconds = {settings.tune_seconds:g}"
         note = f"not tuned: {note}; asked as configured" if settings.tune else note
         return Tuned(start, tuple(race.trials(entrants, start)), note, unfinished)
+    complete = [entrant for entrant in dear if entrant.n == len(sample)]
+    finalists = [*shared, *(entrant for entrant in complete if _is_worth_its_price(entrant, shared, start, race))]
     best = _best(finalists, start, race, may_change_all=settings.tune)
     return Tuned(best, tuple(race.trials(entrants, best)), strategy=_strategy_of(best, finalists))
 
@@ -144,12 +150,10 @@ class _Entrant:
         """Return how many messages it has answered."""
         return len(next(iter(self.answers.values()), ()))
 
-    def accuracies(self, messages: Sequence[Message]) -> dict[Choice, float]:
-        """Return how many of the messages it answered so far were right, per choice."""
-        return {
-            choice: sum(a == m.labels for a, m in zip(answers, messages, strict=False)) / max(len(answers), 1)
-            for choice, answers in self.answers.items()
-        }
+    @property
+    def is_dear(self) -> bool:
+        """Tell a prompt that is read anew for each message, at several times the price, because of its examples."""
+        return self.choice.examples == "knn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,20 +200,20 @@ class _Race:
         if self.clock() > self.deadline:
             raise _OutOfTimeError
 
+    def right(self, entrant: _Entrant) -> dict[Choice, Hits]:
+        """Return of each choice which of the messages it answered were right."""
+        return {
+            choice: np.array([a == m.labels for a, m in zip(answers, self.messages, strict=False)], dtype=float)
+            for choice, answers in entrant.answers.items()
+        }
+
     def trials(self, entrants: Sequence[_Entrant], selected: Choice) -> Iterator[Trial]:
         """Return what every choice got right of the messages it answered; a prompt's seconds stand at its first one."""
         for entrant in entrants:
-            for i, (choice, accuracy) in enumerate(entrant.accuracies(self.messages).items()):
+            for i, (choice, hits) in enumerate(self.right(entrant).items()):
                 seconds = 0.0 if i else entrant.seconds
+                accuracy = float(hits.mean()) if len(hits) else 0.0
                 yield Trial(choice.describe(), accuracy, entrant.n, seconds, chosen=choice == selected)
-
-
-def _finalists(entrants: Sequence[_Entrant], start: Choice, messages: Sequence[Message]) -> list[_Entrant]:
-    """Return the plain entrant and the most accurate others so far, ties in the order tried."""
-    plain = [entrant for entrant in entrants if entrant.choice == start]
-    others = [entrant for entrant in entrants if entrant.choice != start]
-    others.sort(key=lambda entrant: -max(entrant.accuracies(messages).values()))
-    return [*plain, *others[:FINALISTS]]
 
 
 def _strategy_of(choice: Choice, entrants: Sequence[_Entrant]) -> Strategy | None:
@@ -220,30 +224,27 @@ def _strategy_of(choice: Choice, entrants: Sequence[_Entrant]) -> Strategy | Non
     return strategy
 
 
-def _best(finalists: Sequence[_Entrant], start: Choice, race: _Race, *, may_change_all: bool) -> Choice:
-    """Return the most accurate choice; without `tune` only another calibration may be chosen, variants measure.
+def _is_worth_its_price(entrant: _Entrant, shared: Sequence[_Entrant], start: Choice, race: _Race) -> bool:
+    """Tell whether a dear entrant is better than the best shared prompt by more than one standard error.
 
-    Examples retrieved per message make a prompt that is read anew each time, several times the price. They have to be
-    more accurate than the best shared prompt by more than one standard error (Breiman et al. 1984).
+    It is the error that two equal ones would have, and the messages are those that the dear one has answered.
     """
-    answers = {choice: given for entrant in finalists for choice, given in entrant.answers.items()}
-    right = {
-        choice: np.array([a == m.labels for a, m in zip(given, race.messages, strict=False)], dtype=float)
-        for choice, given in answers.items()
-        if may_change_all or replace(choice, calibration=start.calibration) == start
+    right = race.right(entrant)
+    dearer = right[_most_accurate(right, start)]
+    others = {choice: hits for other in shared for choice, hits in race.right(other).items()}
+    differences = dearer - others[_most_accurate(others, start)][: len(dearer)]
+    return bool(differences.sum() > np.sqrt(np.abs(differences).sum()))
+
+
+def _best(finalists: Sequence[_Entrant], start: Choice, race: _Race, *, may_change_all: bool) -> Choice:
+    """Return the most accurate choice; without `tune` only another calibration may be chosen, variants measure."""
+    right = {choice: hits for entrant in finalists for choice, hits in race.right(entrant).items()}
+    eligible = {
+        c: hits for c, hits in right.items() if may_change_all or replace(c, calibration=start.calibration) == start
     }
-
-    def most_accurate(choices: Iterable[Choice]) -> Choice:
-        return max(choices, key=lambda choice: (right[choice].mean(), choice != start), default=start)
-
-    best = most_accurate(right)
-    shared = [choice for choice in right if choice.examples != "knn"]
-    if best.examples != "knn" or not shared:
-        return best
-    cheaper = most_accurate(shared)
-    return cheaper if _within_one_error(right[best] - right[cheaper]) else best
+    return _most_accurate(eligible, start)
 
 
-def _within_one_error(differences: NDArray[np.float64]) -> bool:
-    """Tell whether a sum of paired differences of 1, 0 and -1 is within the standard error that equals would have."""
-    return bool(differences.sum() <= np.sqrt(np.abs(differences).sum()))
+def _most_accurate(right: Mapping[Choice, Hits], start: Choice) -> Choice:
+    """Return the choice with the largest share of right answers, ties in the order tried, `start` last."""
+    return max(right, key=lambda choice: (right[choice].mean(), choice != start), default=start)

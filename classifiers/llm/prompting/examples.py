@@ -54,13 +54,24 @@ class SimilarMessages:
         torch.set_num_threads(threads)
         self._encoder: Any = SentenceTransformer(str(folder), local_files_only=True, trust_remote_code=False)
         self._train = list(train)
+        self._places: dict[str, list[int]] = {}
+        for i, message in enumerate(train):
+            self._places.setdefault(message.text, []).append(i)
         self._vectors = self._encode([m.text for m in train])
 
     def nearest(self, texts: Sequence[str], k: int) -> list[list[Message]]:
-        """Return the k nearest training messages of each text, the most similar last."""
+        """Return the k nearest training messages of each text, the most similar last.
+
+        A text that is itself among the training messages is not shown its own label.
+        """
         similarity = self._encode(texts) @ self._vectors.T
+        for row, text in zip(similarity, texts, strict=True):
+            row[self._places.get(text, [])] = -np.inf
         order = np.argsort(similarity, axis=1, kind="stable")[:, -k:]
-        return [[self._train[i] for i in row] for row in order]
+        return [
+            [self._train[i] for i in nearest if np.isfinite(row[i])]
+            for nearest, row in zip(order, similarity, strict=True)
+        ]
 
     def _encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         options = {"batch_size": 64, "show_progress_bar": False, "normalize_embeddings": True}

@@ -49,10 +49,10 @@ class LlamaCppSettings(Settings):
     `mode`: free text with retries, text held to a grammar, label scores, or the letters of a list of options, which is
     shown in `n_orders` seeded orders whose answers are averaged. With `thinking`, the model reasons in at most so many
     tokens before it answers. `context` is the KV cells all sequences share, `parallel` the generations that run
-    together, `batch` the tokens decoded together. `tune` tries a declared set of choices on 20 validation messages, and
-    the plain one and the two most accurate on `tune_messages`; `prompt_variants` tries every prompt_template there,
-    `example_draws` several draws of examples. `tune_seconds` is a safety net: a search it cuts short chooses nothing,
-    and the report says so.
+    together, `batch` the tokens decoded together. `tune` tries a declared set of choices on `tune_messages` validation
+    messages, retrieved examples first on 20 and on all where they are worth their price; `prompt_variants` tries every
+    prompt_template, `example_draws` several draws of examples. `tune_seconds` is a safety net: a search it cuts short
+    chooses nothing, and the report says so.
     """
 
     model: str = "qwen2.5-coder-1.5b-instruct"

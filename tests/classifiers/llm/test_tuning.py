@@ -137,6 +137,10 @@ def test_similar_messages_stand_nearest_last(minilm: Path, messages: list[Messag
     (found,) = similar.nearest(["where is my parcel"], 3)
     assert found[-1].text == "where is my parcel?"
     assert len(found) == 3
+    (others,) = similar.nearest(["where is my parcel?"], len(messages))
+    assert sorted(m.id for m in others) == sorted(m.id for m in messages if m.text != "where is my parcel?"), (
+        "a training message is not shown its own label"
+    )
 
 
 def test_no_label_is_missed_in_a_draw(task: Task, messages: list[Message]) -> None:
