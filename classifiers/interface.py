@@ -59,12 +59,16 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One short text with its gold labels; `columns` holds the data set's other columns."""
+    """One short text with its gold labels; `columns` holds the data set's other columns.
+
+    `group` is what it has in common with others, such as its customer; empty where nothing is known of that.
+    """
 
     id: str
     text: str
     labels: tuple[str, ...]
     columns: Mapping[str, str] = field(default_factory=dict)
+    group: str = ""
 
     @property
     def label(self) -> str:

@@ -11,6 +11,9 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from bench.analysis.clusters import Clusters, clusters_of, design_of
 from bench.analysis.label_scores import Interval
 from bench.analysis.scores import Row, wilson_interval
 from bench.dataset.corrections import text_hash
@@ -64,26 +67,28 @@ def agreements(rows: Sequence[Row], labels: Mapping[str, tuple[str, ...]]) -> li
     if not compared:
         raise BenchError("no message that was labelled is one of this run's test messages")
     first = next(iter(compared.values()))
-    gold = RowAgreement(GOLD, _agreement([(_gold(r), _given(r, labels)) for r in first]), None)
+    gold = RowAgreement(GOLD, _agreement([(_gold(r), _given(r, labels)) for r in first], clusters_of(first)), None)
     others = (
         RowAgreement(
             name,
-            _agreement([(_answer(r), _given(r, labels)) for r in records]),
-            _agreement([(_answer(r), _gold(r)) for r in records]),
+            _agreement([(_answer(r), _given(r, labels)) for r in records], clusters_of(records)),
+            _agreement([(_answer(r), _gold(r)) for r in records], clusters_of(records)),
         )
         for name, records in compared.items()
     )
     return [gold, *others]
 
 
-def _agreement(pairs: Sequence[tuple[str, str]]) -> Agreement:
+def _agreement(pairs: Sequence[tuple[str, str]], clusters: Clusters | None) -> Agreement:
     """Return agreement of two raters; kappa has no value where both give one and the same label throughout."""
     from sklearn.metrics import cohen_kappa_score
 
-    n, same = len(pairs), sum(a == b for a, b in pairs)
+    alike = np.array([a == b for a, b in pairs])
+    n, same = len(pairs), int(alike.sum())
+    interval = wilson_interval(same, n, design=design_of(alike, clusters))
     first, second = zip(*pairs, strict=True)
     kappa = float(cohen_kappa_score(first, second)) if len({*first, *second}) > 1 else math.nan
-    return Agreement(n, same / n, wilson_interval(same, n), None if math.isnan(kappa) else kappa)
+    return Agreement(n, same / n, interval, None if math.isnan(kappa) else kappa)
 
 
 def _gold(record: PredictionRecord) -> str:

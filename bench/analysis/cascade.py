@@ -6,12 +6,14 @@ answers, and where the threshold lies follows from their answers to validation m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bench.analysis.clusters import INDEPENDENT, Design, clusters_of, design_of
 from bench.analysis.scores import Cascade, Row, score
+from bench.analysis.shared import shared_records
 from bench.analysis.thresholds import ABOVE_ALL, ERROR, accuracy_bound
 from bench.config.tables import CascadeConfig
 from bench.records.types import CellRecord, Energy, Latency, PredictionRecord
@@ -71,7 +73,9 @@ class Choice:
     is_shown: bool | None
 
 
-def choose(curve: Sequence[Point], config: CascadeConfig, n: int) -> Choice:
+def choose(
+    curve: Sequence[Point], config: CascadeConfig, n: int, design_at: Callable[[float], Design] = lambda _: INDEPENDENT
+) -> Choice:
     """Choose a threshold: least passed on for the wanted accuracy, or the most accurate within the budget.
 
     The wanted accuracy has to be shown (Clopper & Pearson's bound), and as the least passed on would be the luckiest
@@ -82,14 +86,17 @@ def choose(curve: Sequence[Point], config: CascadeConfig, n: int) -> Choice:
         curve: every threshold, with its accuracy on validation.
         config: what is wanted.
         n: how many validation messages there were.
+        design_at: how much they say of the accuracy at a threshold, where messages come in groups.
     """
     allowed = [point for point in curve if config.budget is None or point.passed_on <= config.budget]
     best = max(allowed, key=lambda point: (point.accuracy, -point.passed_on))
     if config.accuracy is None:
         return Choice(best, None)
     tried = list(dict.fromkeys(min(allowed, key=lambda p: abs(p.passed_on - i / STEPS)) for i in range(STEPS + 1)))
+    error = ERROR / len(tried)
     right = np.array([round(point.accuracy * n) for point in tried])
-    bounds = accuracy_bound(right, np.full(len(tried), n), ERROR / len(tried))
+    says = np.array([design_at(point.threshold).effective(1 - 2 * error) for point in tried])
+    bounds = accuracy_bound(right * says, n * says, error)
     shown = [point for point, bound in zip(tried, bounds, strict=True) if bound >= config.accuracy]
     return Choice(min(shown, key=lambda p: p.passed_on), True) if shown else Choice(best, False)
 
@@ -110,7 +117,8 @@ def cascade_row(name: str, first: Row, second: Row | None, config: CascadeConfig
     theirs = _second_opinions(name, mine, second.validation, config) if second else rejected(mine, config.other)
     if not (mine and theirs):
         raise BenchError(f"cascade '{name}': no answers to validation messages to choose the threshold by; {AGAIN}")
-    choice = choose(points(mine, theirs), config, len({r.id for r in mine} & {r.id for r in theirs}))
+    n = len({record.id for record in mine} & {record.id for record in theirs})
+    choice = choose(points(mine, theirs), config, n, _designs(mine, theirs))
     threshold = choice.point.threshold
     answers = {record.id: record for record in (second.records if second else rejected(first.records, config.other))}
     records = tuple(
@@ -130,6 +138,14 @@ def cascade_row(name: str, first: Row, second: Row | None, config: CascadeConfig
         always_valid=second is not None and second.cell.stopped is not None,
     )
     return Row(cell, records, scores, cascade)
+
+
+def _designs(first: Records, second: Records) -> Callable[[float], Design]:
+    """Return what tells how much validation messages say of a cascade's accuracy at a threshold."""
+    mine, theirs = shared_records([first, second])
+    clusters, sure = clusters_of(mine), np.array([_sure(record) for record in mine])
+    first_right, second_right = (np.array([record.is_right for record in answers]) for answers in (mine, theirs))
+    return lambda threshold: design_of(np.where(sure < threshold, second_right, first_right), clusters)
 
 
 def _note(cascade: Cascade, config: CascadeConfig, choice: Choice) -> str:
@@ -167,7 +183,7 @@ def _second_opinions(name: str, mine: Records, theirs: Records, config: CascadeC
 
 def rejected(records: Records, other: str) -> list[PredictionRecord]:
     """Return the answers of somebody who gives every message the label `other`, at no cost."""
-    return [PredictionRecord(r.id, r.text, r.gold, (other,), valid=True, columns=r.columns) for r in records]
+    return [PredictionRecord(r.id, r.text, r.gold, (other,), valid=True, columns=r.columns, group=r.group) for r in records]
 
 
 def _joined(first: PredictionRecord, second: PredictionRecord) -> PredictionRecord:

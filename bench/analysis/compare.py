@@ -11,10 +11,12 @@ from typing import Literal
 
 import numpy as np
 
+from bench.analysis.clusters import clusters_of
 from bench.analysis.label_scores import Interval
-from bench.analysis.paired import LEVEL, PairedCounts, needed_to_differ, paired_interval
+from bench.analysis.paired import LEVEL, PairedCounts, differ_p_value, needed_to_differ, paired_interval
 from bench.analysis.scores import Row, complete_rows
 from bench.analysis.sequential import difference_interval, log_evidence
+from bench.analysis.shared import shared_records
 from bench.dataset.corrections import text_hash
 from bench.records.types import PredictionRecord
 from classifiers.errors import BenchError
@@ -31,7 +33,7 @@ class Pair:
 
     `holm_p_value` is the p-value corrected for the comparisons with the most accurate row (Holm 1979), and that of the
     pair alone for other pairs; `needed_n` is how many test messages would tell the two apart by that test at 80 % power
-    if they differ as they do here, None where they do not.
+    if they differ as they do here, None where they do not. `design_effect` is that of messages in groups.
     """
 
     first: str
@@ -44,6 +46,7 @@ class Pair:
     only_second_right: int
     holm_p_value: float
     needed_n: int | None
+    design_effect: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +82,21 @@ def compare(first: Row, second: Row) -> Pair:
     """Compare the accuracy of two classifiers on the messages both answered.
 
     The interval is Tango's score interval, the p-value McNemar's exact test (statsmodels): the same messages were put
-    to both, so an unpaired test would waste power. Where one of them stopped early, both are those that hold whenever
-    that was (`sequential`).
+    to both, so an unpaired test would waste power. Of messages in groups it is that interval's score test. Where one of
+    them stopped early, both are those that hold whenever that was (`sequential`).
 
     Raises:
         BenchError: if they have no message in common.
     """
-    from statsmodels.stats.contingency_tables import mcnemar
-
-    theirs = {record.id: record.is_right for record in second.records}
-    right = [(record.is_right, theirs[record.id]) for record in first.records if record.id in theirs]
-    if not right:
+    mine, theirs = shared_records([first.records, second.records])
+    if not mine:
         raise BenchError(f"'{first.cell.classifier}' and '{second.cell.classifier}' answered no message in common")
-    a, b = np.array(right, dtype=bool).T
-    counts = PairedCounts.of(a, b)
-    both, neither = int((a & b).sum()), int((~a & ~b).sum())
-    table = [[both, counts.only_first], [counts.only_second, neither]]
+    a, b = (np.array([record.is_right for record in records]) for records in (mine, theirs))
+    counts = PairedCounts.of(a, b, clusters_of(mine))
+    design = counts.design
     is_early = any(row.scores and row.scores.always_valid for row in (first, second))
-    exact = float(mcnemar(table, exact=True).pvalue)
-    p_value = min(math.exp(-log_evidence(counts.only_first, counts.only_second)), 1.0) if is_early else exact
+    evidence = log_evidence(counts.only_first, counts.only_second)
+    p_value = min(math.exp(-evidence), 1.0) if is_early else differ_p_value(counts)
     return Pair(
         first=first.cell.classifier,
         second=second.cell.classifier,
@@ -108,7 +107,10 @@ def compare(first: Row, second: Row) -> Pair:
         only_first_right=counts.only_first,
         only_second_right=counts.only_second,
         holm_p_value=p_value,
-        needed_n=needed_to_differ(counts.only_first / counts.n, counts.only_second / counts.n),
+        needed_n=needed_to_differ(
+            counts.only_first / counts.n, counts.only_second / counts.n, effect=design.effect
+        ),
+        design_effect=design.effect if design.n_groups else None,
     )
 
 
@@ -150,7 +152,10 @@ def corrected(pairs: Sequence[Pair]) -> list[Pair]:
             pair,
             holm_p_value=float(p),
             needed_n=needed_to_differ(
-                pair.only_first_right / pair.n, pair.only_second_right / pair.n, level=LEVEL / len(pairs)
+                pair.only_first_right / pair.n,
+                pair.only_second_right / pair.n,
+                level=LEVEL / len(pairs),
+                effect=pair.design_effect or 1.0,
             ),
         )
         for pair, p in zip(pairs, p_values, strict=True)

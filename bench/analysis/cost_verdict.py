@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench.analysis.clusters import Clusters, clusters_of
 from bench.analysis.compare import FLOOR
 from bench.analysis.cost import cost_of
 from bench.analysis.label_scores import Interval
@@ -26,6 +27,7 @@ from bench.analysis.mistake_cost import (
 from bench.analysis.recommend import none_fits, within
 from bench.analysis.scores import Row
 from bench.analysis.selection import ERROR
+from bench.analysis.shared import shared_records
 from bench.analysis.verdict import MARGIN, Limits, Verdict
 from bench.config.tables import CostConfig
 from classifiers.errors import BenchError
@@ -36,10 +38,12 @@ class _Race:
     """The rows that keep the limits, what each message costs with each, and what is said of the others.
 
     `margin` is a share, and `margin_cost` what it comes to per message; `most` is the most that a message can cost.
+    `clusters` is the group of each message.
     """
 
     rows: tuple[Row, ...]
     costs: Costs
+    clusters: Clusters | None
     prices: CostConfig
     margin: float
     margin_cost: float
@@ -58,7 +62,8 @@ class _Race:
         for i, row in enumerate(self.rows):
             if i != self.best:
                 level = 1 - (ERROR if row.cell.backend == FLOOR else 2 * ERROR / max(rivals, 1))
-                yield row, difference_interval(self.costs[i] - self.costs[self.best], self.most, level=level)
+                behind = self.costs[i] - self.costs[self.best]
+                yield row, difference_interval(behind, self.most, level=level, clusters=self.clusters)
 
     def is_settled(self, row: Row, interval: Interval) -> bool:
         """Tell whether a row is shown not to be cheaper than the best by the margin; a floor, to cost more."""
@@ -94,7 +99,8 @@ def recommend_by_cost(
     costs += np.array([[work[row.cell.classifier] or 0.0] for row in fit])
     out = tuple(f"{name} is out: it {reason}." for name, reason in broken.items())
     margin_cost, most = margin * mean_price(prices, labels), highest_price(prices, labels)
-    return _verdict(_Race(tuple(fit), costs, prices, margin, margin_cost, most, out))
+    clusters = clusters_of(shared_records([row.records for row in fit])[0])
+    return _verdict(_Race(tuple(fit), costs, clusters, prices, margin, margin_cost, most, out))
 
 
 def _work(row: Row, limits: Limits, prices: CostConfig, *, is_timed: bool) -> float | None:
@@ -107,7 +113,7 @@ def _work(row: Row, limits: Limits, prices: CostConfig, *, is_timed: bool) -> fl
 
 def _verdict(race: _Race) -> Verdict:
     name, n, mine = race.rows[race.best].cell.classifier, race.costs.shape[1], race.costs[race.best]
-    interval = cost_interval(mine, race.most)
+    interval = cost_interval(mine, race.most, clusters=race.clusters)
     figures = f"{race.money(float(mine.mean()))} per message [{interval.low:.3g}, {interval.high:.3g}]"
     behind = list(race.behind())
     unsettled = [row.cell.classifier for row, interval in behind if not race.is_settled(row, interval)]

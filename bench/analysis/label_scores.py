@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.analysis.clusters import Clusters
+
 RESAMPLES = 1000
 MAX_DRAWN = 10_000_000
 """Most messages in all resamples held at one time: 80 MB of numbers."""
@@ -87,7 +89,7 @@ def bootstrap_interval(
 ) -> Interval:
     """Return the 95 % percentile bootstrap interval of a statistic (scipy), in memory that does not grow with messages.
 
-    `samples` have one value per message each; `options` are scipy's `paired` and `vectorized`.
+    `samples` have one value per message, or per group of them, each; `options` are scipy's `paired` and `vectorized`.
     """
     from scipy.stats import bootstrap
 
@@ -103,14 +105,17 @@ def bootstrap_interval(
     return Interval(float(interval.low), float(interval.high))
 
 
-def macro_f1_interval(gold: Sets, answered: Sets, *, seed: int = 0) -> Interval:
-    """Return the 95 % percentile bootstrap interval of macro F1 over messages (scipy)."""
+def macro_f1_interval(gold: Sets, answered: Sets, clusters: Clusters | None = None, *, seed: int = 0) -> Interval:
+    """Return the 95 % percentile bootstrap interval of macro F1 over messages, or over groups of them (scipy)."""
     from scipy.sparse import csr_array
 
-    n = len(gold)
+    counted = csr_array(np.hstack([gold & answered, gold, answered]).astype(np.int32))
+    if clusters is not None:
+        ones = np.ones(len(clusters), np.int32)
+        counted = csr_array((ones, (clusters, np.arange(len(clusters))))) @ counted
+    n = counted.shape[0]
     if n < 2:
         return Interval(0.0, 1.0)
-    counted = csr_array(np.hstack([gold & answered, gold, answered]).astype(np.int32))
 
     def resampled(places: Any, axis: int) -> Any:
         # a sparse product counts all resamples at once; scikit-learn takes one at a time. A label that a resample

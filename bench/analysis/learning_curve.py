@@ -13,8 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.analysis.clusters import Clusters, clusters_of, mean_error, totals
 from bench.analysis.label_scores import Interval, bootstrap_interval, resamples_at_once
 from bench.analysis.scores import Row
+from bench.analysis.shared import shared_records
 
 RESAMPLES = 2000
 
@@ -23,7 +25,8 @@ RESAMPLES = 2000
 class Group:
     """The seeds of one row at one number of training messages; `train_per_label` is None for the whole part.
 
-    `right` says of every seed (first axis) which test messages it got right, in the order of their ids.
+    `right` says of every seed (first axis) which test messages it got right, in the order of their ids, of those that
+    all seeds answered; `clusters` is the group of each message, None where they are independent.
     `per_label` is how many training messages per label it learnt from, on the mean over labels.
     """
 
@@ -31,6 +34,7 @@ class Group:
     train_per_label: int | None
     per_label: float
     right: NDArray[np.bool_]
+    clusters: Clusters | None = None
 
     @property
     def accuracies(self) -> tuple[float, ...]:
@@ -56,21 +60,23 @@ class Group:
     def interval(self) -> Interval | None:
         """Return the 95 % interval of the mean over seeds and messages, None for one seed.
 
-        New seeds and new messages would both change it. Every resample draws seeds and, independently, messages: all
-        seeds answered the same ones (Owen 2007, "The pigeonhole bootstrap").
+        New seeds and new messages would both change it. Every resample draws seeds and, independently, messages, or
+        groups of them: all seeds answered the same ones (Owen 2007, "The pigeonhole bootstrap").
         """
-        return None if len(self.right) < 2 else _pigeonhole(self.right)
+        return None if len(self.right) < 2 else _pigeonhole(self.right, self.clusters)
 
 
-def _pigeonhole(right: NDArray[np.bool_], *, seed: int = 0) -> Interval:
+def _pigeonhole(right: NDArray[np.bool_], clusters: Clusters | None, *, seed: int = 0) -> Interval:
     """Return the 95 % percentile interval of the mean of a matrix both of whose axes are resampled."""
-    rng, (n_seeds, n) = np.random.default_rng(seed), right.shape
+    sums = np.array([totals(row, clusters)[0] for row in right])
+    sizes = totals(right[0], clusters)[1]
+    rng, (n_seeds, n) = np.random.default_rng(seed), sums.shape
     means: list[NDArray[np.float64]] = []
     while (left := RESAMPLES - sum(map(len, means))) > 0:
         drawn = min(left, resamples_at_once(n))
         weights = rng.multinomial(n_seeds, [1 / n_seeds] * n_seeds, size=drawn) / n_seeds
         places = rng.integers(0, n, size=(drawn, n))
-        means.append(np.take_along_axis(weights @ right, places, axis=1).mean(axis=1))
+        means.append(np.take_along_axis(weights @ sums, places, axis=1).sum(axis=1) / sizes[places].sum(axis=1))
     low, high = np.quantile(np.concatenate(means), (0.025, 0.975))
     return Interval(float(low), float(high))
 
@@ -113,8 +119,9 @@ def groups(rows: Sequence[Row]) -> list[Group]:
 
 
 def _group(name: str, size: int | None, cells: Sequence[Row], labels: int) -> Group:
-    right = [[record.is_right for record in sorted(cell.records, key=lambda r: r.id)] for cell in cells]
-    return Group(name, size, (cells[0].cell.n_train or 0) / labels, np.array(right, dtype=bool))
+    answers = shared_records([sorted(cell.records, key=lambda record: record.id) for cell in cells])
+    right = np.array([[record.is_right for record in records] for records in answers], dtype=bool)
+    return Group(name, size, (cells[0].cell.n_train or 0) / labels, right, clusters_of(answers[0]))
 
 
 def curves(all_groups: Sequence[Group]) -> dict[str, list[Group]]:
@@ -135,19 +142,21 @@ def flat_lines(all_groups: Sequence[Group]) -> list[Group]:
 def crossing(curve: Sequence[Group], rival: Group, *, seed: int = 0) -> Crossing:
     """Find where a curve first reaches a rival's accuracy, by straight lines over the logarithm of messages.
 
-    The interval resamples test messages (percentile bootstrap, scipy); the seeds' spread is no part of it. One message
-    cannot be resampled and leaves the place open.
+    The interval resamples test messages, or groups of them (percentile bootstrap, scipy); the seeds' spread is no part
+    of it. One message, or one group, cannot be resampled and leaves the place open.
     """
     sizes = [float(group.per_label) for group in curve]
     beyond = 2 * sizes[-1]
 
-    def passed_at(flat: NDArray[np.float64], *points: NDArray[np.float64]) -> float:
-        size = first_crossing(sizes, [float(np.mean(p)) for p in points], float(np.mean(flat)))
+    def passed_at(messages: NDArray[np.float64], flat: NDArray[np.float64], *points: NDArray[np.float64]) -> float:
+        n = messages.sum()
+        size = first_crossing(sizes, [float(p.sum() / n) for p in points], float(flat.sum() / n))
         return beyond if size is None else size
 
-    hits = rival.hits, *(group.hits for group in curve)
+    _, messages = totals(rival.hits, rival.clusters)
+    hits = messages, *(totals(group.hits, rival.clusters)[0] for group in (rival, *curve))
     interval = Interval(sizes[0], beyond)
-    if len(rival.hits) > 1:
+    if len(messages) > 1:
         interval = bootstrap_interval(hits, passed_at, n_resamples=RESAMPLES, seed=seed, paired=True, vectorized=False)
     low, high = (math.inf if bound > sizes[-1] else float(bound) for bound in (interval.low, interval.high))
     at = first_crossing(sizes, [group.mean for group in curve], rival.mean)
@@ -170,12 +179,14 @@ def first_crossing(sizes: Sequence[float], accuracies: Sequence[float], level: f
 
 
 def gap(learner: Group, rival: Group) -> Gap:
-    """Return the difference in accuracy and its 95 % interval, paired by message (Student's t)."""
-    from scipy.stats import ttest_1samp
+    """Return the difference in accuracy and its 95 % interval, paired by message (Student's t, by groups)."""
+    from scipy.stats import t
 
     differences = learner.hits - rival.hits
     if not differences.std():
         same = float(differences[0])
         return Gap(learner.per_label, same, Interval(same, same))
-    interval = ttest_1samp(differences, 0.0).confidence_interval(0.95)
-    return Gap(learner.per_label, float(differences.mean()), Interval(float(interval.low), float(interval.high)))
+    n_groups = len(totals(differences, rival.clusters)[0])
+    mean, error = float(differences.mean()), mean_error(differences, rival.clusters)
+    width = float(t.ppf(0.975, n_groups - 1)) * error if n_groups > 1 else 1.0
+    return Gap(learner.per_label, mean, Interval(max(mean - width, -1.0), min(mean + width, 1.0)))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.analysis.calibration import ProbabilityScores
+from bench.analysis.clusters import right_design
 from bench.analysis.label_scores import Interval
 from bench.analysis.scores import Row, Scores, wilson_interval
 from bench.analysis.thresholds import Selective
@@ -51,7 +52,10 @@ def _kept(row: Row) -> float | None:
 
 def _kept_interval(row: Row) -> Interval | None:
     choice = _selective(row)
-    return wilson_interval(choice.right, choice.answered) if choice and choice.answered else None
+    if choice is None or not choice.answered:
+        return None
+    kept = [record for record in row.records if record.confidence is not None and record.confidence >= choice.threshold]
+    return wilson_interval(choice.right, choice.answered, design=right_design(kept))
 
 
 def _first_attempt(row: Row) -> float | None:
@@ -59,8 +63,13 @@ def _first_attempt(row: Row) -> float | None:
     return row.scores.first_attempt_accuracy if row.scores and row.cell.max_attempts > 1 else None
 
 
+def _design_effect(row: Row) -> float | None:
+    return row.scores.design.effect if row.scores and row.scores.design.n_groups else None
+
+
 METRICS: tuple[Metric, ...] = (
     Metric("accuracy", "%", True, _scored(lambda s: s.accuracy), _bounded(lambda s: s.accuracy_interval)),
+    Metric("design effect", "", None, _design_effect),
     Metric("first-attempt accuracy", "%", True, _first_attempt),
     Metric("parse failures", "%", False, _scored(lambda s: s.parse_failure_rate)),
     Metric("micro F1", "%", True, _scored(lambda s: s.micro_f1)),

@@ -13,8 +13,10 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.analysis.clusters import Clusters, clusters_of, totals
 from bench.analysis.label_scores import RESAMPLES, Interval, bootstrap_interval
 from bench.analysis.scores import Row
+from bench.analysis.shared import shared_records
 from bench.analysis.thresholds import ABOVE_ALL
 from bench.config.tables import CostConfig
 from bench.records.types import PredictionRecord
@@ -95,9 +97,12 @@ def choose_threshold(validation: Records, prices: CostConfig, labels: Sequence[s
 def mistake_costs(rows: Sequence[Row], prices: CostConfig) -> tuple[MistakeCost, ...]:
     """Return what the mistakes of all scored rows cost on the messages that all of them answered."""
     scored = [row for row in rows if row.scores]
-    if not scored or scored[0].scores is None or scored[0].scores.takes_several or not shared_records(scored)[0]:
+    if not scored or scored[0].scores is None or scored[0].scores.takes_several:
         return ()
-    labels = scored[0].scores.labels
+    answers = shared_records([row.records for row in scored])
+    if not answers[0]:
+        return ()
+    labels, clusters = scored[0].scores.labels, clusters_of(answers[0])
     thresholds = [choose_threshold(row.validation, prices, labels) for row in scored]
     costs = cost_matrix(scored, prices, thresholds)
     unaided = cost_matrix(scored, prices, [None] * len(scored))
@@ -107,30 +112,23 @@ def mistake_costs(rows: Sequence[Row], prices: CostConfig) -> tuple[MistakeCost,
             classifier=row.cell.classifier,
             n=len(records),
             per_message=float(costs[i].mean()),
-            interval=cost_interval(costs[i], most),
+            interval=cost_interval(costs[i], most, clusters=clusters),
             to_person=_to_person(records, thresholds[i]) if prices.person is not None else 0.0,
             unaided=float(unaided[i].mean()),
             threshold=thresholds[i],
             n_validation=len(row.validation),
             difference=float((costs[i] - cheapest).mean()),
-            difference_interval=difference_interval(costs[i] - cheapest, most),
+            difference_interval=difference_interval(costs[i] - cheapest, most, clusters=clusters),
         )
-        for i, (row, records) in enumerate(zip(scored, shared_records(scored), strict=True))
+        for i, (row, records) in enumerate(zip(scored, answers, strict=True))
     )
-
-
-def shared_records(rows: Sequence[Row]) -> list[list[PredictionRecord]]:
-    """Return each row's answers to the messages that all rows answered, in the same order."""
-    by_id = [{record.id: record for record in row.records} for row in rows]
-    shared = [id_ for id_ in by_id[0] if all(id_ in records for records in by_id)]
-    return [[records[id_] for id_ in shared] for records in by_id]
 
 
 def cost_matrix(rows: Sequence[Row], prices: CostConfig, thresholds: Sequence[float | None]) -> Costs:
     """Return the cost of each message (second axis) that all rows (first axis) answered."""
     assert rows[0].scores
     labels = rows[0].scores.labels
-    answered = zip(shared_records(rows), thresholds, strict=True)
+    answered = zip(shared_records([row.records for row in rows]), thresholds, strict=True)
     return np.array([message_costs(records, prices, labels, threshold) for records, threshold in answered])
 
 
@@ -138,23 +136,35 @@ def _to_person(records: Records, threshold: float | None) -> float:
     return sum(goes_to_person(record, threshold) for record in records) / len(records)
 
 
-def cost_interval(costs: Costs, most: float, *, level: float = 0.95) -> Interval:
-    """Return the bootstrap interval of a mean cost.
+def cost_interval(costs: Costs, most: float, *, level: float = 0.95, clusters: Clusters | None = None) -> Interval:
+    """Return the bootstrap interval of a mean cost, over messages or over groups of them.
 
     One message that costs nothing and one that costs the most are added, as Wilson's interval in effect does: ten
     messages without a mistake do not show that there are none.
     """
-    return _bootstrap(np.append(costs, [0.0, most]), level)
+    return _bootstrap(costs, (0.0, most), level, clusters)
 
 
-def difference_interval(differences: Costs, most: float, *, level: float = 0.95) -> Interval:
-    """Return the bootstrap interval of a mean difference in cost, paired by message.
+def difference_interval(
+    differences: Costs, most: float, *, level: float = 0.95, clusters: Clusters | None = None
+) -> Interval:
+    """Return the bootstrap interval of a mean difference in cost, paired by message, over messages or their groups.
 
     A message on which each one alone makes the dearest mistake is added on both sides (Bonett & Price 2012 do so for
     accuracies): two classifiers that agree on ten messages are not equal beyond doubt.
     """
-    return _bootstrap(np.append(differences, [most, -most]), level)
+    return _bootstrap(differences, (most, -most), level, clusters)
 
 
-def _bootstrap(values: Costs, level: float) -> Interval:
-    return bootstrap_interval((values,), np.mean, n_resamples=RESAMPLES, seed=0, confidence_level=level)
+def _bootstrap(values: Costs, added: tuple[float, float], level: float, clusters: Clusters | None) -> Interval:
+    """Return the interval of a mean with two messages added; in place of these two groups of mean size."""
+    sums, sizes = totals(values, clusters)
+    size = sizes.mean()
+    samples = np.append(sums, size * np.array(added)), np.append(sizes, [size, size])
+    return bootstrap_interval(
+        samples, _ratio, n_resamples=RESAMPLES, seed=0, paired=True, vectorized=True, confidence_level=level
+    )
+
+
+def _ratio(sums: Costs, sizes: Costs, axis: int) -> Costs:
+    return np.asarray(sums.sum(axis=axis) / sizes.sum(axis=axis))

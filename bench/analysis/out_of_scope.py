@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.analysis.clusters import INDEPENDENT, Design, right_design
 from bench.analysis.label_scores import Interval
 from bench.analysis.scores import wilson_interval
 from bench.records.types import PredictionRecord
@@ -17,10 +18,11 @@ from bench.records.types import PredictionRecord
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """`n` of which `right` are right; their share has a Wilson interval."""
+    """`n` of which `right` are right; their share has a Wilson interval, for messages of that design."""
 
     right: int
     n: int
+    design: Design = INDEPENDENT
 
     @property
     def value(self) -> float | None:
@@ -30,7 +32,7 @@ class Share:
     @property
     def interval(self) -> Interval | None:
         """Return the 95 % interval, None of nothing."""
-        return wilson_interval(self.right, self.n) if self.n else None
+        return wilson_interval(self.right, self.n, design=self.design) if self.n else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,9 @@ def rejection(records: Sequence[PredictionRecord], other: str) -> Rejection:
     inside = [record for record in records if record.gold != (other,)]
     outside = [record for record in records if record.gold == (other,)]
     turned_away = [record for record in records if record.valid and record.predicted == (other,)]
-    return Rejection(
-        in_scope_accuracy=Share(sum(record.is_right for record in inside), len(inside)),
-        recall=Share(sum(record.is_right for record in outside), len(outside)),
-        precision=Share(sum(record.is_right for record in turned_away), len(turned_away)),
-    )
+    return Rejection(_share(inside), _share(outside), _share(turned_away))
+
+
+def _share(records: Sequence[PredictionRecord]) -> Share:
+    right = sum(record.is_right for record in records)
+    return Share(right, len(records), right_design(records) if records else INDEPENDENT)

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.analysis.clusters import INDEPENDENT, Clusters, Design, design_of
 from bench.analysis.label_scores import Interval
 
 LEVEL = 0.05
@@ -25,11 +26,15 @@ Relation = Literal["better", "equivalent", "not worse", "worse", "undecided"]
 
 @dataclass(frozen=True, slots=True)
 class PairedCounts:
-    """Of n messages put to both: how many only the first got right, and how many only the second."""
+    """Of n messages put to both: how many only the first got right, and how many only the second.
+
+    `design` says how much less than independent messages these say of the difference.
+    """
 
     n: int
     only_first: int
     only_second: int
+    design: Design = INDEPENDENT
 
     @property
     def difference(self) -> float:
@@ -37,16 +42,19 @@ class PairedCounts:
         return (self.only_first - self.only_second) / self.n
 
     @classmethod
-    def of(cls, first: NDArray[np.bool_], second: NDArray[np.bool_]) -> PairedCounts:
+    def of(
+        cls, first: NDArray[np.bool_], second: NDArray[np.bool_], clusters: Clusters | None = None
+    ) -> PairedCounts:
         """Count from two arrays that say of every message whether it was answered right."""
-        return cls(len(first), int((first & ~second).sum()), int((second & ~first).sum()))
+        design = design_of(first.astype(int) - second.astype(int), clusters)
+        return cls(len(first), int((first & ~second).sum()), int((second & ~first).sum()), design)
 
 
 def score_statistic(counts: PairedCounts, difference: float) -> float:
     """Return Tango's z of the hypothesis that the true difference is that much; above 0 where more was observed."""
     n, b, c = counts.n, counts.only_first, counts.only_second
     variance = _variance(b / n, c / n, difference)
-    return math.sqrt(n) * (counts.difference - difference) / math.sqrt(max(variance, 1e-300))
+    return math.sqrt(n / counts.design.effect) * (counts.difference - difference) / math.sqrt(max(variance, 1e-300))
 
 
 def _variance(only_first: float, only_second: float, difference: float) -> float:
@@ -74,11 +82,10 @@ def paired_interval(counts: PairedCounts, *, level: float = 1 - LEVEL) -> Interv
         ValueError: if n is 0.
     """
     from scipy.optimize import brentq
-    from scipy.stats import norm
 
     if counts.n == 0:
         raise ValueError("no interval without messages")
-    z, observed = float(norm.ppf((1 + level) / 2)), counts.difference
+    z, observed = counts.design.critical(level), counts.difference
     low, high = -1.0, 1.0
     if observed > -NEAR_ONE and score_statistic(counts, -NEAR_ONE) > z:
         low = float(brentq(lambda d: score_statistic(counts, d) - z, -NEAR_ONE, min(observed, NEAR_ONE)))
@@ -92,9 +99,21 @@ def is_not_worse(counts: PairedCounts, margin: float, *, level: float = 1 - LEVE
 
     It is where the lower end of `paired_interval` lies above -margin.
     """
-    from scipy.stats import norm
+    return score_statistic(counts, -margin) > counts.design.critical(level)
 
-    return score_statistic(counts, -margin) > float(norm.ppf((1 + level) / 2))
+
+def differ_p_value(counts: PairedCounts) -> float:
+    """Return the p-value of "both are right equally often": McNemar's exact test (statsmodels), the score test by groups.
+
+    One group shows nothing.
+    """
+    from scipy.stats import t
+    from statsmodels.stats.contingency_tables import mcnemar
+
+    if counts.design.n_groups is None:
+        return float(mcnemar([[0, counts.only_first], [counts.only_second, 0]], exact=True).pvalue)
+    degrees = counts.design.n_groups - 1
+    return float(2 * t.sf(abs(score_statistic(counts, 0.0)), degrees)) if degrees else 1.0
 
 
 def relation(interval: Interval, margin: float) -> Relation:
@@ -106,11 +125,14 @@ def relation(interval: Interval, margin: float) -> Relation:
     return "worse" if interval.high < 0 else "undecided"
 
 
-def needed_to_differ(only_first: float, only_second: float, *, level: float = LEVEL) -> int | None:
+def needed_to_differ(
+    only_first: float, only_second: float, *, level: float = LEVEL, effect: float = 1.0
+) -> int | None:
     """Return how many messages McNemar's test needs to tell two classifiers apart at 80 % power.
 
-    The arguments are shares of all messages; `level` is the two-sided one of significance, after any correction.
-    The sample size is that of Connor 1987 (Biometrics 43:207); None where the shares are equal.
+    The arguments are shares of all messages; `level` is the two-sided one of significance, after any correction, and
+    `effect` the design effect. The sample size is that of Connor 1987 (Biometrics 43:207); None where the shares are
+    equal.
     """
     from scipy.stats import norm
 
@@ -119,14 +141,16 @@ def needed_to_differ(only_first: float, only_second: float, *, level: float = LE
         return None
     alpha, beta = float(norm.ppf(1 - level / 2)), float(norm.ppf(POWER))
     root = alpha * math.sqrt(differing) + beta * math.sqrt(differing - difference**2)
-    return math.ceil((root / difference) ** 2)
+    return math.ceil(effect * (root / difference) ** 2)
 
 
-def needed_to_be_not_worse(only_first: float, only_second: float, margin: float, *, level: float = LEVEL) -> int | None:
+def needed_to_be_not_worse(
+    only_first: float, only_second: float, margin: float, *, level: float = LEVEL, effect: float = 1.0
+) -> int | None:
     """Return how many messages would show at 80 % power that the first is not worse than the margin.
 
-    The sample size of the score test (Nam 1997, Biometrics 53:1422) if both shares are as given; None where the first
-    is worse by the margin or more, which no number of messages would change.
+    The sample size of the score test (Nam 1997, Biometrics 53:1422) if both shares are as given, times the design
+    effect; None where the first is worse by the margin or more, which no number of messages would change.
     """
     from scipy.stats import norm
 
@@ -136,4 +160,4 @@ def needed_to_be_not_worse(only_first: float, only_second: float, margin: float,
     alpha, beta = float(norm.ppf(1 - level / 2)), float(norm.ppf(POWER))
     expected = only_first + only_second - (only_first - only_second) ** 2
     root = alpha * math.sqrt(_variance(only_first, only_second, -margin)) + beta * math.sqrt(expected)
-    return math.ceil((root / ahead) ** 2)
+    return math.ceil(effect * (root / ahead) ** 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bench.analysis.clusters import design_of
 from bench.analysis.compare import FLOOR
 from bench.analysis.cost import break_even, cost_of
 from bench.analysis.scores import Row, wilson_interval
@@ -12,8 +13,9 @@ from bench.config.tables import CostConfig
 
 
 def _percent(row: Row, candidates: Candidates) -> str:
-    right = int(candidates.hits[candidates.rows.index(row)].sum())
-    interval = wilson_interval(right, candidates.n)
+    hits = candidates.hits[candidates.rows.index(row)]
+    right = int(hits.sum())
+    interval = wilson_interval(right, candidates.n, design=design_of(hits, candidates.clusters))
     return f"{100 * right / candidates.n:.1f} % right [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
 
 

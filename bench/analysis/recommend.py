@@ -14,12 +14,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.analysis.clusters import Clusters, clusters_of
 from bench.analysis.compare import FLOOR
 from bench.analysis.cost import cost_of
 from bench.analysis.paired import LEVEL, PairedCounts, paired_interval, relation
 from bench.analysis.reasons import more_messages, opening, spending, why
 from bench.analysis.scores import Row, first_seeds
 from bench.analysis.selection import Selection, select
+from bench.analysis.shared import shared_records
 from bench.analysis.verdict import MARGIN, Candidates, Limits, Standing, Verdict
 from bench.config.tables import CostConfig
 from classifiers.errors import BenchError
@@ -44,9 +46,10 @@ def recommend(
     if not fit:
         return none_fits(broken, margin)
     costs = [_price(row, limits, prices) if is_timed else (0.0, 0.0) for row in fit]
-    hits = hits_of(fit)
-    selection = select(hits, costs, [row.cell.backend == FLOOR for row in fit], margin)
-    candidates = Candidates(tuple(fit), hits, selection, _standings(fit, hits, selection, margin), margin, is_timed)
+    hits, clusters = hits_of(fit)
+    selection = select(hits, costs, [row.cell.backend == FLOOR for row in fit], margin, clusters)
+    standings = _standings(fit, hits, clusters, selection, margin)
+    candidates = Candidates(tuple(fit), hits, clusters, selection, standings, margin, is_timed)
     row = candidates.best if selection.row is None else fit[selection.row]
     headline, *details = opening(row, candidates)
     sure = (*details, *why(row, candidates))
@@ -94,27 +97,26 @@ def none_fits(broken: Mapping[str, str], margin: float) -> Verdict:
     return Verdict(None, (f"None meets the limits: {reasons}.",), margin=margin)
 
 
-def hits_of(rows: Sequence[Row]) -> NDArray[np.bool_]:
-    """Return whether each row (first axis) got each message right that all rows answered.
+def hits_of(rows: Sequence[Row]) -> tuple[NDArray[np.bool_], Clusters | None]:
+    """Return whether each row (first axis) got each message right that all rows answered, and the messages' groups.
 
     Raises:
         BenchError: if there is no such message.
     """
-    by_id = [{record.id: record.is_right for record in row.records} for row in rows]
-    shared = [id_ for id_ in by_id[0] if all(id_ in answers for answers in by_id)]
-    if not shared:
+    answers = shared_records([row.records for row in rows])
+    if not answers[0]:
         raise BenchError("the classifiers answered no message in common")
-    return np.array([[answers[id_] for id_ in shared] for answers in by_id], dtype=bool)
+    return np.array([[record.is_right for record in records] for records in answers]), clusters_of(answers[0])
 
 
 def _standings(
-    rows: Sequence[Row], hits: NDArray[np.bool_], selection: Selection, margin: float
+    rows: Sequence[Row], hits: NDArray[np.bool_], clusters: Clusters | None, selection: Selection, margin: float
 ) -> tuple[Standing, ...]:
     standings = []
     for i, row in enumerate(rows):
         if i == selection.best:
             continue
-        counts = PairedCounts.of(hits[i], hits[selection.best])
+        counts = PairedCounts.of(hits[i], hits[selection.best], clusters)
         level = 1 - LEVEL if row.cell.backend == FLOOR else selection.level
         interval = paired_interval(counts, level=level)
         standings.append(Standing(row.cell.classifier, counts.difference, interval, relation(interval, margin)))

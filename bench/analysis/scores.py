@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from bench.analysis.calibration import ProbabilityScores, probability_scores
+from bench.analysis.clusters import INDEPENDENT, Clusters, Design, clusters_of, right_design
 from bench.analysis.confusions import Confusion, confusions_of
 from bench.analysis.label_scores import (
     Interval,
@@ -67,7 +68,19 @@ class Scores:
     @cached_property
     def accuracy_interval(self) -> Interval:
         """Return the 95 % Wilson interval of the accuracy, or an always-valid one."""
-        return share_interval(self.n_right, self.n) if self.always_valid else wilson_interval(self.n_right, self.n)
+        if self.always_valid:
+            return share_interval(self.n_right, self.n)
+        return wilson_interval(self.n_right, self.n, design=self.design)
+
+    @cached_property
+    def clusters(self) -> Clusters | None:
+        """Return the group of each message; None where none have one in common."""
+        return clusters_of(self.records)
+
+    @cached_property
+    def design(self) -> Design:
+        """Return how much less than independent messages these say of the accuracy."""
+        return right_design(self.records)
 
     @property
     def first_attempt_accuracy(self) -> float:
@@ -118,8 +131,8 @@ class Scores:
 
     @cached_property
     def macro_f1_interval(self) -> Interval:
-        """Return the 95 % bootstrap interval of macro F1."""
-        return macro_f1_interval(self._gold, self._answered)
+        """Return the 95 % bootstrap interval of macro F1, over messages or over their groups."""
+        return macro_f1_interval(self._gold, self._answered, self.clusters)
 
     @cached_property
     def per_label(self) -> tuple[LabelScore, ...]:
@@ -166,11 +179,12 @@ class Scores:
             "probability": asdict(self.probability) if self.probability else None,
             "micro_f1": self.micro_f1,
             "hamming_loss": self.hamming_loss,
+            **({"n_groups": self.design.n_groups, "design_effect": self.design.effect} if self.design.n_groups else {}),
         }
 
 
-def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> Interval:
-    """Return the Wilson score interval of a proportion (statsmodels).
+def wilson_interval(successes: int, n: int, *, level: float = 0.95, design: Design = INDEPENDENT) -> Interval:
+    """Return the Wilson score interval of a proportion (statsmodels), for as many messages as say as much alone.
 
     Chosen over the normal approximation because accuracies here sit near 1, where that one
     leaves [0, 1] (Brown, Cai & DasGupta 2001).
@@ -182,7 +196,10 @@ def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> Interval:
 
     if n == 0:
         raise ValueError("no interval without messages")
-    low, high = proportion_confint(successes, n, alpha=1 - level, method="wilson")
+    scale = design.effective(level)
+    if not scale:
+        return Interval(0.0, 1.0)
+    low, high = proportion_confint(successes * scale, n * scale, alpha=1 - level, method="wilson")
     return Interval(float(low), float(high))
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.analysis.clusters import Clusters
 from bench.analysis.paired import (
     PairedCounts,
     is_not_worse,
@@ -42,7 +43,13 @@ class Selection:
     told_from_floors: bool
 
 
-def select(hits: NDArray[np.bool_], prices: Sequence[Price], floors: Sequence[bool], margin: float) -> Selection:
+def select(
+    hits: NDArray[np.bool_],
+    prices: Sequence[Price],
+    floors: Sequence[bool],
+    margin: float,
+    clusters: Clusters | None = None,
+) -> Selection:
     """Select among rows that answered the same messages.
 
     A row has to be shown to be not worse than every other one: one row that is far behind the true best can be close
@@ -54,41 +61,42 @@ def select(hits: NDArray[np.bool_], prices: Sequence[Price], floors: Sequence[bo
         prices: what is to be as low as possible; the first figure decides, the second among equals.
         floors: which rows are there to be passed, such as majority.
         margin: the largest loss of accuracy that does not matter, a share.
+        clusters: the group of each message, where messages of a group are not independent.
     """
+
+    def counts(i: int, j: int) -> PairedCounts:
+        return PairedCounts.of(hits[i], hits[j], clusters)
+
     rows = [i for i, is_floor in enumerate(floors) if not is_floor] or list(range(len(hits)))
     level = 1 - 2 * ERROR / max(len(rows) - 1, 1)
     best = max(rows, key=lambda i: (int(hits[i].sum()), [-price for price in prices[i]]))
     beaten = [i for i in range(len(hits)) if i not in rows]
-    safe = [i for i in rows if _is_safe(i, hits, [j for j in rows if j != i], margin, level)]
-    passing = [i for i in safe if all(_is_told_from(hits[i], hits[j]) for j in beaten)]
-    told = all(_is_told_from(hits[best], hits[j]) for j in beaten)
+    safe = [i for i in rows if all(is_not_worse(counts(i, j), margin, level=level) for j in rows if j != i)]
+    passing = [i for i in safe if all(_is_told_apart(counts(i, j)) for j in beaten)]
+    told = all(_is_told_apart(counts(best, j)) for j in beaten)
     if passing:
         return Selection(min(passing, key=lambda i: prices[i]), best, level, None, told)
-    return Selection(None, best, level, _needed(hits, best, rows, beaten, margin), told)
+    to_rows, to_floors = [counts(best, j) for j in rows if j != best], [counts(best, j) for j in beaten]
+    return Selection(None, best, level, _needed(to_rows, to_floors, hits.shape[1], margin), told)
 
 
-def _is_safe(i: int, hits: NDArray[np.bool_], others: Sequence[int], margin: float, level: float) -> bool:
-    return all(is_not_worse(PairedCounts.of(hits[i], hits[j]), margin, level=level) for j in others)
-
-
-def _is_told_from(first: NDArray[np.bool_], floor: NDArray[np.bool_]) -> bool:
-    return paired_interval(PairedCounts.of(first, floor)).low > 0
+def _is_told_apart(counts: PairedCounts) -> bool:
+    return paired_interval(counts).low > 0
 
 
 def _needed(
-    hits: NDArray[np.bool_], best: int, rows: Sequence[int], floors: Sequence[int], margin: float
+    to_rows: Sequence[PairedCounts], to_floors: Sequence[PairedCounts], n: int, margin: float
 ) -> int | None:
-    """Return the messages that all comparisons of the best need; more than there are, in two digits."""
-    n = hits.shape[1]
-    level = 2 * ERROR / max(len(rows) - 1, 1)
-    sizes: list[int | None] = []
-    for j in (*rows, *floors):
-        counts = PairedCounts.of(hits[best], hits[j])
-        shares = counts.only_first / n, counts.only_second / n
-        if j in floors:
-            sizes.append(needed_to_differ(*shares) if counts.difference > 0 else None)
-        elif j != best:
-            sizes.append(needed_to_be_not_worse(*shares, margin, level=level))
+    """Return the messages that all comparisons of the best with rows and floors need; more than n, in two digits."""
+    level = 2 * ERROR / max(len(to_rows), 1)
+    sizes = [
+        needed_to_be_not_worse(c.only_first / n, c.only_second / n, margin, level=level, effect=c.design.effect)
+        for c in to_rows
+    ]
+    sizes += [
+        needed_to_differ(c.only_first / n, c.only_second / n, effect=c.design.effect) if c.difference > 0 else None
+        for c in to_floors
+    ]
     known = [size for size in sizes if size is not None]
     return None if len(known) < len(sizes) else two_digits(max([*known, n + 1]))
 

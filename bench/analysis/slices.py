@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from bench.analysis.clusters import right_design
 from bench.analysis.compare import Disagreement, answers_by_message
 from bench.analysis.label_scores import Interval
 from bench.analysis.scores import Row, wilson_interval
@@ -64,5 +65,6 @@ def _slice(name: str, messages: Sequence[Disagreement], value: Callable[[Disagre
 
 
 def _accuracy(messages: Sequence[Disagreement], classifier: str) -> tuple[float, Interval]:
-    right = sum(message.is_right(classifier) for message in messages)
-    return right / len(messages), wilson_interval(right, len(messages))
+    records = [message.answers[classifier] for message in messages]
+    right, n = sum(record.is_right for record in records), len(records)
+    return right / n, wilson_interval(right, n, design=right_design(records))

@@ -8,12 +8,14 @@ tests that stops at the first failure (fixed-sequence testing, Angelopoulos et a
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.analysis.clusters import Clusters, Design, clusters_of, design_of
 from bench.records.types import PredictionRecord
 
 ABOVE_ALL = 1.01
@@ -24,24 +26,50 @@ ERROR = 0.05
 
 @dataclass(frozen=True, slots=True)
 class _Surest:
-    """For every threshold from the highest down: how many answers reach it, and how many of those are right."""
+    """For every threshold from the highest down: how many answers reach it, and how many of those are right.
+
+    `hits` says of every answer, the surest first, whether it is right, and `clusters` the group of its message.
+    """
 
     thresholds: NDArray[np.float64]
     n: NDArray[np.int64]
     right: NDArray[np.int64]
+    hits: NDArray[np.bool_]
+    clusters: Clusters | None
+
+    def effective(self, level: float) -> NDArray[np.float64]:
+        """Return for every threshold what share of its answers says as much, were they independent."""
+        return self._shares(lambda n: design_of(self.hits[:n], self._clusters(n)), level)
+
+    def least_effective(self, level: float) -> NDArray[np.float64]:
+        """Return what share that is if all answers of a group are alike: it does not depend on what is right."""
+        return self._shares(lambda n: design_of(np.ones(n), self._clusters(n)), level)
+
+    def _shares(self, design: Callable[[int], Design], level: float) -> NDArray[np.float64]:
+        if self.clusters is None:
+            return np.ones(len(self.n))
+        return np.array([design(n).effective(level) for n in self.n])
+
+    def _clusters(self, n: int) -> Clusters:
+        return np.unique(self.clusters[:n], return_inverse=True)[1]  # type: ignore[index]
 
 
 def _surest(records: Sequence[PredictionRecord]) -> _Surest | None:
-    pairs = [(r.confidence, r.is_right) for r in records if r.confidence is not None]
-    if not pairs:
+    sure = [record for record in records if record.confidence is not None]
+    if not sure:
         return None
-    confidence, is_right = (np.array(column) for column in zip(*sorted(pairs, reverse=True), strict=True))
+    sure.sort(key=lambda record: (record.confidence or 0.0, record.is_right), reverse=True)
+    confidence = np.array([record.confidence for record in sure])
+    hits = np.array([record.is_right for record in sure])
     ends = np.flatnonzero(np.append(confidence[1:] < confidence[:-1], True))  # answers of one probability go together
-    return _Surest(confidence[ends], ends + 1, np.cumsum(is_right)[ends])
+    return _Surest(confidence[ends], ends + 1, np.cumsum(hits)[ends], hits, clusters_of(sure))
 
 
-def accuracy_bound(right: NDArray[np.int64], n: NDArray[np.int64], error: float = ERROR) -> NDArray[np.float64]:
-    """Return the one-sided lower bound of an accuracy (Clopper & Pearson 1934, statsmodels)."""
+def accuracy_bound(right: NDArray[Any], n: NDArray[Any], error: float = ERROR) -> NDArray[np.float64]:
+    """Return the one-sided lower bound of an accuracy (Clopper & Pearson 1934, statsmodels).
+
+    Of messages in groups the numbers are those of as many independent ones as say as much (Korn & Graubard 1998).
+    """
     from statsmodels.stats.proportion import proportion_confint
 
     return np.asarray(proportion_confint(right, n, alpha=2 * error, method="beta")[0])
@@ -56,7 +84,8 @@ def unsure_below(records: Sequence[PredictionRecord], accuracy: float) -> float 
     """Return the lowest probability at and above which an accuracy is shown at 95 % confidence.
 
     The tests begin where few answers can show it, and again at the surest half, each with half the error: what the few
-    surest answers are too few to show, half of all may.
+    surest answers are too few to show, half of all may. Messages of one group count as one where the tests begin, and
+    as what their answers show after that.
 
     Args:
         records: answers to validation messages, never to test messages.
@@ -69,17 +98,20 @@ def unsure_below(records: Sequence[PredictionRecord], accuracy: float) -> float 
     surest = _surest(records)
     if surest is None:
         return None
-    half, few = len(records) // 2, min_answers(accuracy, ERROR / 2)
+    whole = surest.least_effective(1 - ERROR)[-1]
+    half, few = len(records) // 2 * whole, min_answers(accuracy, ERROR / 2)
     if few is None:
         return ABOVE_ALL
     begins = [few, half] if half > few else [min_answers(accuracy) or few]
     return min(_last_shown(surest, accuracy, begin, ERROR / len(begins)) for begin in begins)
 
 
-def _last_shown(surest: _Surest, accuracy: float, begin: int, error: float) -> float:
+def _last_shown(surest: _Surest, accuracy: float, begin: float, error: float) -> float:
     """Return the last threshold before the first that is not shown, from `begin` answers on."""
-    shown = accuracy_bound(surest.right, surest.n, error) >= accuracy
-    tested = np.flatnonzero(surest.n >= begin)
+    level = 1 - 2 * error
+    says = surest.effective(level)
+    shown = accuracy_bound(surest.right * says, surest.n * says, error) >= accuracy
+    tested = np.flatnonzero(surest.n * surest.least_effective(level) >= begin)
     failures = np.flatnonzero(~shown[tested])
     passed = tested[: failures[0]] if len(failures) else tested
     return float(surest.thresholds[passed[-1]]) if len(passed) else ABOVE_ALL

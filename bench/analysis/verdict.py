@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.analysis.clusters import Clusters
 from bench.analysis.label_scores import Interval
 from bench.analysis.paired import Relation
 from bench.analysis.scores import Row
@@ -62,10 +63,14 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """The rows that meet the limits and what was selected of them; `hits` says which messages each got right."""
+    """The rows that meet the limits and what was selected of them.
+
+    `hits` says which messages each got right, and `clusters` the group of each message.
+    """
 
     rows: tuple[Row, ...]
     hits: NDArray[np.bool_]
+    clusters: Clusters | None
     selection: Selection
     standings: tuple[Standing, ...]
     margin: float

@@ -88,4 +88,5 @@ def _record(message: Message, prediction: Prediction, names: Sequence[str], seco
         seconds=seconds,
         truncated=prediction.truncated,
         columns=dict(message.columns),
+        group=message.group,
     )

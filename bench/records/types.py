@@ -31,22 +31,29 @@ SLACK = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class MessageRecord:
-    """One message as every worker reads it: the part it is in, its text and gold labels, and its other columns."""
+    """One message as every worker reads it: the part it is in, its text and gold labels, and its other columns.
+
+    `group` is that of `[data] group`, empty where it has none.
+    """
 
     id: str
     part: Part
     text: str
     gold: tuple[str, ...]
     columns: dict[str, str] = field(default_factory=dict)
+    group: str = ""
 
     def as_message(self) -> Message:
         """Return the message as classifiers take it."""
-        return Message(self.id, self.text, self.gold, self.columns)
+        return Message(self.id, self.text, self.gold, self.columns, self.group)
 
 
 @dataclass(frozen=True, slots=True)
 class PredictionRecord:
-    """One classifier's answer to one test message; `seconds` is its share of its batch's time."""
+    """One classifier's answer to one test message; `seconds` is its share of its batch's time.
+
+    `group` is the message's, empty where it has none.
+    """
 
     id: str
     text: str
@@ -58,6 +65,7 @@ class PredictionRecord:
     seconds: float = 0.0
     truncated: bool = False
     columns: dict[str, str] = field(default_factory=dict)
+    group: str = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.seconds < math.inf:

@@ -130,7 +130,15 @@ def shown_metrics(rows: list[Row], names: tuple[str, ...]) -> list[Metric]:
 
 
 SUMMARY = ("accuracy", "p50", "throughput", "memory")
-QUALITY = ("accuracy", "first-attempt accuracy", "parse failures", "micro F1", "macro F1", "Hamming loss")
+QUALITY = (
+    "accuracy",
+    "design effect",
+    "first-attempt accuracy",
+    "parse failures",
+    "micro F1",
+    "macro F1",
+    "Hamming loss",
+)
 PROBABILITY = (
     "log loss",
     "Brier",
