@@ -40,7 +40,7 @@ class PairScorer:
         """
         from sentence_transformers import CrossEncoder
 
-        from classifiers.finetune.trainer import chosen_device
+        from classifiers.finetune.device import chosen_device
 
         reading = {key: value for key, value in settings.reading.items() if key != "trust_remote_code"}
         model = CrossEncoder(

@@ -87,6 +87,12 @@ class RunConfig(Closed):
             raise ValueError("verdict: by = 'cost' needs prices of mistakes; give `wrong` or `person` in [cost]")
         return self
 
+    @model_validator(mode="after")
+    def _answers_of_groups_are_all_given(self) -> RunConfig:
+        if self.data.group and self.stop.when == "always":
+            raise ValueError("stop: no row can stop early where messages come in groups ([data] group); leave it out")
+        return self
+
     def runs(self) -> list[RunConfig]:
         """Return the runs a sweep consists of; without one, this run alone."""
         if self.sweep is None:

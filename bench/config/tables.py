@@ -63,12 +63,16 @@ class DataConfig(Closed):
     `corrections` is a file of corrected labels, which `bench disagreements --mark` and the report's page make. They are
     applied to what was read, and never written into the data.
 
+    `group` is a column of what messages have in common, such as their customer: all messages of one are in one part,
+    and intervals and tests take account of the groups. A message without one is a group by itself.
+
     A key that would not be used, such as `label` beside a folder with task.toml, is an error.
     """
 
     path: str = "data/customer-messages"
     text: str = "text"
     label: str = "label"
+    group: str = ""
     train: str | None = None
     validation: str | None = None
     test: str | None = None

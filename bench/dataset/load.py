@@ -31,7 +31,7 @@ MAX_SHOWN = 200
 """Characters of a file's name in an error text."""
 IN_TASK_FILE = ("text", "label", "instruction", "definitions", "separator", "label_columns", "labels_per_message")
 """Keys of [data] that a folder's task.toml decides."""
-IN_CATALOGUE = ("text", "label", "separator", "label_columns", "labels_per_message")
+IN_CATALOGUE = ("text", "label", "group", "separator", "label_columns", "labels_per_message")
 """Keys of [data] that the catalogue decides for a data set by name."""
 
 
@@ -59,7 +59,8 @@ class LoadedTask:
         about = [self.task.instruction, *map(str, self.task.labels), *several]
         digest = hashlib.sha256(json.dumps(about).encode())
         for message in self.messages:
-            digest.update(json.dumps([message.id, message.text, message.labels]).encode())
+            group = [message.group] if message.group else []
+            digest.update(json.dumps([message.id, message.text, message.labels, *group]).encode())
         return digest.hexdigest()[:16]
 
 
@@ -199,6 +200,8 @@ def _in_order(messages: Sequence[Message], task: Task) -> tuple[Message, ...]:
 
 def _from_folder(folder: Path, config: DataConfig) -> LoadedTask:
     content = read_task_file(folder)
+    if content.messages is None:
+        _refuse(config, ("group",), f"{folder / TASK_FILE} with a file of texts per label")
     labels = content.label_list
     task = Task(content.name, labels, content.instruction, _max_labels(content.columns, len(labels)))
     table = read_messages(folder, content, config)

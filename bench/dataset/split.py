@@ -1,7 +1,7 @@
 """Divide messages into train, validation and test before anything is trained, and say what is odd.
 
 Duplicates across parts let a classifier be tested on what it learnt by heart, so they are found first and moved to one
-part, or reported where the parts are given.
+part, or reported where the parts are given or messages come in groups (`bench.dataset.groups`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from bench.config.tables import SplitConfig
 from bench.dataset.duplicates import duplicate_groups
+from bench.dataset.groups import across_parts, are_grouped, check_groups, draw_groups, whole_groups
 from bench.dataset.load import LoadedTask
 from bench.dataset.parts import PARTS, Part
 from classifiers.errors import BenchError
@@ -49,6 +50,7 @@ def make_split(loaded: LoadedTask, config: SplitConfig, seed: int) -> Split:
 
     Methods: `stratified` by label set with a seed; `tail`, the last 10 % of the task's order as
     test, as in the blog post's code; `files`, the data set's own parts (the default where it has them).
+    What is drawn is drawn by whole groups where messages have such.
 
     Raises:
         BenchError: if there are too few messages, or no parts for `files`, or duplicates leave a part empty.
@@ -62,22 +64,28 @@ def make_split(loaded: LoadedTask, config: SplitConfig, seed: int) -> Split:
         drawn = _by_tail(messages, config, seed)
     else:
         drawn = _by_chance(messages, config, seed)
-    pinned = _pinned(messages, config)
+    pinned = whole_groups(messages, _pinned(messages, config))
     drawn |= dict.fromkeys(pinned, "test")
     groups = duplicate_groups(messages, config.similarity)
-    movable = _movable(loaded, method) if config.duplicates == "move" else set()
+    may_move = config.duplicates == "move" and not are_grouped(messages)  # a message alone would leave its group
+    movable = _movable(loaded, method) if may_move else set()
     parts = drawn | _moved(groups, drawn, movable, pinned)
     _check_filled(drawn, parts)
     duplicates = _duplicate_warnings(groups, drawn, parts)
-    return Split(parts, (*loaded.warnings, *duplicates, *_label_warnings(loaded, parts, method)))
+    others = (*_group_warnings(messages, parts), *_label_warnings(loaded, parts, method))
+    return Split(parts, (*loaded.warnings, *duplicates, *others))
 
 
 def _check_enough(messages: Sequence[Message], method: str, config: SplitConfig) -> None:
     needed = len(PARTS) if config.validation else len(PARTS) - 1
     if len(messages) < needed:
         raise BenchError(f"{len(messages)} messages cannot fill {needed} parts; at least {needed} per label are needed")
+    if method == "tail" and are_grouped(messages):
+        raise BenchError("[data] group: split method 'tail' would divide a group; use 'stratified', or leave it out")
     if method == "stratified":
         _check_labels_have(messages, needed)
+        if are_grouped(messages):
+            check_groups(messages, needed)
 
 
 def _check_labels_have(messages: Sequence[Message], needed: int) -> None:
@@ -115,7 +123,9 @@ def _moved(
 
 
 def _check_filled(drawn: Mapping[str, Part], parts: Mapping[str, Part]) -> None:
-    """See that there is something left to learn from and to test on where duplicates were moved."""
+    """See that there is something left to learn from and to test on, whatever was pinned or moved."""
+    if "train" not in drawn.values():
+        raise BenchError("no message is left to learn from: all are pinned to test, or belong to a group that is")
     for part in ("train", "test"):
         if part in drawn.values() and part not in parts.values():
             n = sum(drawn[id_] == part for id_ in drawn)
@@ -140,6 +150,8 @@ def _stratified(messages: Sequence[Message], share: float, seed: int) -> tuple[l
 
     if not share:
         return list(messages), []
+    if are_grouped(messages):
+        return draw_groups(messages, share, seed)
     if any(len(m.labels) != 1 for m in messages):
         return _stratified_by_sets(messages, share, seed)
     _check_labels_have(messages, 2)
@@ -236,6 +248,15 @@ def _duplicate_warnings(
     if left:
         done = "were left where they are: scores may flatter classifiers that learn"
         yield f"{_groups(left)} and {done} ({_examples(left)})"
+
+
+def _group_warnings(messages: Sequence[Message], parts: Mapping[str, Part]) -> Iterator[str]:
+    if across := across_parts(messages, parts):
+        shown = ", ".join(across[:3]) + (" …" if len(across) > 3 else "")
+        yield (
+            f"{len(across)} groups have messages in several parts, as the data set divides them ({shown}): scores may "
+            "flatter classifiers that learn"
+        )
 
 
 def _groups(groups: Sequence[Sequence[str]]) -> str:

@@ -80,7 +80,8 @@ def _hub_part(dataset: object, name: str, config: DataConfig) -> Table:
 
 
 def _wanted(config: DataConfig) -> tuple[str, ...]:
-    return (config.text, *(config.label_columns or (config.label,)))
+    group = (config.group,) if config.group else ()
+    return (config.text, *(config.label_columns or (config.label,)), *group)
 
 
 def _columns(rows: Iterable[Row]) -> list[str]:
@@ -129,6 +130,8 @@ def _table(rows: Sequence[Row], n: int, name: str, config: DataConfig) -> Table:
     if blank:
         shown = ", ".join(map(str, blank[:MAX_NAMED])) + (" …" if len(blank) > MAX_NAMED else "")
         warnings.append(f"{name}: {len(blank):,} of {len(rows):,} rows have no text and were left out (line {shown})")
+    if config.group and (alone := sum(not message.group for message in messages)):
+        warnings.append(f"{name}: {alone:,} messages have no {config.group}; each counts as a group of its own")
     if not messages:
         raise BenchError(f"{name}: column '{config.text}' is empty in every row")
     return Table(tuple(messages), tuple(warnings))
@@ -138,8 +141,9 @@ def _message(row: Mapping[str, object], id_: str, config: DataConfig) -> Message
     text = text_of(row.get(config.text), f"{id_}: column '{config.text}'")
     used = _wanted(config)
     columns = {column: plain(value) for column, value in row.items() if column not in used}
-    message = Message(id_, text, labels_of(row, id_, config) if text else (), columns)
-    for cell in (text, *message.labels, *columns.values()):
+    group = text_of(row.get(config.group), f"{id_}: column '{config.group}'") if config.group else ""
+    message = Message(id_, text, labels_of(row, id_, config) if text else (), columns, group)
+    for cell in (text, *message.labels, *columns.values(), group):
         check_text(cell, f"{id_}: a cell")
     return message
 

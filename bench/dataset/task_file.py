@@ -96,7 +96,7 @@ def read_task_file(folder: Path) -> TaskFile:
 def read_messages(folder: Path, content: TaskFile, config: DataConfig) -> Table:
     """Read the messages of a folder's task, at most `max_messages` of them."""
     if content.messages is not None:
-        update = {"max_messages": config.max_messages, "blanks": config.blanks}
+        update = {"max_messages": config.max_messages, "blanks": config.blanks, "group": config.group}
         return read_table(inside(folder, content.messages), content.columns.model_copy(update=update))
     lines = (message for entry in content.labels for message in _lines(folder, entry))
     kept, n = sample(lines, config.max_messages)

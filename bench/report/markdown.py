@@ -93,8 +93,13 @@ def scores_json(rows: Sequence[Row], pairs: Sequence[Pair]) -> dict[str, Any]:
     """Return the derived figures for machines: every classifier's scores and every pair's test."""
     return {
         "classifiers": {r.cell.classifier: r.scores.as_json() if r.scores else None for r in rows},
-        "pairs": [asdict(pair) for pair in pairs],
+        "pairs": [_pair_json(pair) for pair in pairs],
     }
+
+
+def _pair_json(pair: Pair) -> dict[str, Any]:
+    """Return a pair's test; a design effect only where messages come in groups."""
+    return {key: value for key, value in asdict(pair).items() if key != "design_effect" or value is not None}
 
 
 def scores_csv(rows: Sequence[Row]) -> str:

@@ -217,7 +217,7 @@ class TokenClassifier(Classifier[M], Generic[M, N]):
             self.thresholds = tune_thresholds(rows, label_matrix(validation, self.task.label_names))
 
     def _device(self) -> torch.device:
-        from classifiers.finetune.trainer import chosen_device
+        from classifiers.finetune.device import chosen_device
 
         return chosen_device(self.settings.device)
 

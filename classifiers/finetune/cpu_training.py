@@ -16,6 +16,8 @@ from torch import nn
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface, eager_mask
 
+from classifiers.finetune.device import is_processor
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
@@ -76,7 +78,7 @@ def plain_attention(  # noqa: PLR0913 - transformers calls it so
 @contextmanager
 def quick_training(model: PreTrainedModel) -> Iterator[None]:
     """Train a model so on a processor; elsewhere, and afterwards, it is as it was."""
-    if model.device.type != "cpu":
+    if not is_processor(model.device.type):
         yield
         return
     AttentionInterface.register(NAME, plain_attention)

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from classifiers.finetune.device import PROCESSOR, precision_for
 from classifiers.finetune.label_config import label_config, takes_several
 from classifiers.finetune.settings import TrainingSettings
 from classifiers.finetune.tokens import body_folder
-from classifiers.finetune.trainer import Encoded, precision_for, train
+from classifiers.finetune.trainer import Encoded, train
 from classifiers.interface import Listener, Task, Trial
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class FineTuned:
     @property
     def precision(self) -> str:
         """Return the precision of the matrix products."""
-        return precision_for(self.settings, self.device)
+        return precision_for(self.settings.precision, self.device)
 
     @property
     def _answering(self) -> PreTrainedModel:
@@ -118,6 +119,12 @@ class FineTuned:
             copied: Any = deepcopy(self.model)
             self._rounded = copied.to(torch.bfloat16)
         return self._rounded
+
+    def move_to_processor(self) -> None:
+        """Compute on the processor from now on, where exports are made and answer."""
+        moved: Any = self.model
+        moved.to(PROCESSOR)
+        self._rounded = None
 
     def probabilities(self, batch: Any) -> list[list[float]]:
         """Return each row's probabilities, which add up to 1 only where a message has one label."""

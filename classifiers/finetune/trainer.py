@@ -21,6 +21,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from classifiers.finetune.class_weights import class_weights, is_unbalanced, train_both_ways
 from classifiers.finetune.cpu_training import quick_training
+from classifiers.finetune.device import precision_for, training_options
 from classifiers.finetune.epoch_choice import EpochChoice, hits
 from classifiers.finetune.label_config import takes_several
 from classifiers.finetune.settings import TrainingSettings
@@ -146,7 +147,6 @@ def _arguments(
     hidden_size, device = model.config.hidden_size, model.device.type
     has_validation = bool(parts[1].labels)
     keep_best = settings.best_epoch and has_validation
-    precision = precision_for(settings, device)
     return TrainingArguments(
         output_dir=folder,
         num_train_epochs=settings.epochs_for(hidden_size, len(parts[0].labels)),
@@ -168,43 +168,11 @@ def _arguments(
         logging_strategy="no",
         report_to="none",
         disable_tqdm=True,
-        dataloader_pin_memory=device == "cuda",
-        use_cpu=device == "cpu",
-        ddp_backend="gloo" if device == "cpu" and "WORLD_SIZE" in os.environ else None,
         optim=settings.optimizer,
-        bf16=precision == "bfloat16",
-        fp16=precision == "float16",
-        tf32=True if device == "cuda" and precision != "float32" else None,
         torch_compile=settings.compile,
         seed=seed,
+        **training_options(device, precision_for(settings.precision, device)),
     )
-
-
-def chosen_device(name: str) -> torch.device:
-    """Return the device of a setting; `auto` takes a graphics card where there is one."""
-    import torch
-
-    if name != "auto":
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
-def precision_for(settings: TrainingSettings, device: str) -> str:
-    """Return the precision of the matrix products: `auto` takes 16 bits only where the device has them.
-
-    A processor without bfloat16 instructions emulates them at a tenth of float32's speed.
-    """
-    import torch
-
-    if settings.precision != "auto":
-        return settings.precision
-    if device == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
-    if device == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()):
-        return "bfloat16"
-    return "float32"
 
 
 class _CountingTrainer(Trainer):

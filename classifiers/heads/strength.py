@@ -92,7 +92,8 @@ def cross_validate(
 ) -> Choice:
     """Try every C by stratified cross-validation on the training messages.
 
-    There are 10 folds for at most 300 messages and 5 for more, but no more than messages of the most frequent label.
+    There are 10 folds for at most 300 messages and 5 for more, but no more than messages of the most frequent label, and
+    messages of one group are in one fold.
     Where that label has a single message, nothing can be held out and C is `UNTRIED`, or the nearest in `strengths`.
     """
     strengths = search.strengths
@@ -113,18 +114,22 @@ def cross_validate(
 
 def _folds(messages: Sequence[Message], seed: int) -> Iterator[tuple[Places, Places]]:
     """Yield the places of the messages to fit on and of those held out, which in all folds together are all."""
-    from sklearn.model_selection import StratifiedKFold
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     place_of = {id(message): i for i, message in enumerate(messages)}
     places = np.array([place_of[id(m)] for m in stratified_sample(messages, MAX_MESSAGES, seed)], dtype=np.intp)
     counts = Counter(label for message in messages for label in message.labels)
     rarest = [min(messages[i].labels, key=lambda label: (counts[label], label), default="") for i in places]
-    n = min(MANY_FOLDS if len(places) <= SMALL else FEW_FOLDS, max(Counter(rarest).values(), default=0))
+    numbers, groups = np.unique([repr(messages[i].group or i) for i in places], return_inverse=True)
+    most = max(Counter(rarest).values(), default=0)
+    n = min(MANY_FOLDS if len(places) <= SMALL else FEW_FOLDS, most, len(numbers))
     if n < 2:
         return
+    kind = StratifiedGroupKFold if len(numbers) < len(groups) else StratifiedKFold
+    divider = kind(n, shuffle=True, random_state=seed)
     with warnings.catch_warnings():  # that a label has fewer messages than there are folds
         warnings.simplefilter("ignore", UserWarning)
-        for train, held_out in StratifiedKFold(n, shuffle=True, random_state=seed).split(places, rarest):
+        for train, held_out in divider.split(places, rarest, groups):
             if _can_be_fitted([messages[i] for i in places[train]]):
                 yield places[train], places[held_out]
 

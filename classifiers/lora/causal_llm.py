@@ -65,8 +65,8 @@ class CausalLLM:
         import torch
         from transformers import AutoConfig, AutoModelForSequenceClassification, GgufConfig
 
+        from classifiers.finetune.device import chosen_device, precision_for
         from classifiers.finetune.label_config import label_config
-        from classifiers.finetune.trainer import chosen_device, precision_for
 
         config = AutoConfig.from_pretrained(
             **self.place,
@@ -82,7 +82,7 @@ class CausalLLM:
             **self.place,
             **unpack,
             config=config,
-            dtype=getattr(torch, precision_for(settings.training, device.type)),
+            dtype=getattr(torch, precision_for(settings.training.precision, device.type)),
             **settings.reading,
         )
         model.score.float()

@@ -91,6 +91,8 @@ def pairs_table(pairs: Sequence[Pair], notes: tuple[str, ...]) -> Table:
         "Intervals are score intervals (Tango 1998). Holm p and n needed: corrected for the comparisons with the most "
         "accurate row, which are the ones the verdict uses.",
     )
+    if any(pair.design_effect for pair in pairs):
+        notes += ("Messages come in groups: McNemar p is that of the intervals' score test, which counts with them.",)
     title = "Differences in accuracy (points, paired on the same messages)"
     return Table(title, head, body, notes=notes, topic=Topic.DIFFERENCES)
 

@@ -28,6 +28,8 @@ from bench.report.text import (
 
 Figures = tuple[tuple[str, ...], tuple[tuple[str, ...], ...], frozenset[tuple[int, int]]]
 """Head, body, and the places to be set in bold."""
+MIN_GROUPS = 30
+"""With fewer groups a percentile bootstrap over them covers less than 95 %."""
 UNDER_PROBABILITIES = (
     "log loss and Brier score: lower is better; calibration error: mean distance of confidence from accuracy over ten "
     "bins; recalibrated: with a temperature fitted on validation (Guo et al. 2017); coverage at 99 % accuracy: the "
@@ -69,9 +71,18 @@ def _under_summary(rows: Sequence[Row]) -> Iterator[str]:
         intervals = [s.accuracy_interval for s in scored]
         width = share(max(i.high - i.low for i in intervals))
         n = max(s.n for s in scored)
-        yield f"n = {n} test messages; brackets are 95 % Wilson intervals, up to {width} points wide."
+        groups = max(s.design.n_groups or 0 for s in scored)
+        among = f" in {groups:,} groups" if groups else ""
+        yield f"n = {n} test messages{among}; brackets are 95 % Wilson intervals, up to {width} points wide."
+        if groups:
+            yield f"All intervals and tests take account of the groups{_few(groups)}."
     if any(row.cell.stopped for row in rows):
         yield "Rows that stopped early stand on the messages they answered; their intervals hold whenever they stop."
+
+
+def _few(groups: int) -> str:
+    """Say that intervals by bootstrap are too short where there are few groups to draw."""
+    return f"; of so few, intervals by bootstrap are still too short: have {MIN_GROUPS}" if groups < MIN_GROUPS else ""
 
 
 def labels_text(n_labelled: int | None) -> str:
@@ -86,7 +97,11 @@ def quality_table(rows: Sequence[Row], *, takes_several: bool) -> Table:
 
 
 def _under_scores(rows: Sequence[Row], *, takes_several: bool) -> Iterator[str]:
-    yield "brackets are 95 % intervals of macro F1, by bootstrap over the test messages."
+    grouped = any(row.scores and row.scores.design.n_groups for row in rows)
+    drawn = "groups of test messages" if grouped else "test messages"
+    yield f"brackets are 95 % intervals of macro F1, by bootstrap over the {drawn}."
+    if grouped:
+        yield "design effect: n messages in their groups say as much of the accuracy as n / design effect alone would."
     if takes_several:
         yield "accuracy is subset accuracy: a message counts where its labels are exactly the gold ones."
     if any(row.cell.max_attempts > 1 for row in rows):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from classifiers.encoder.export.exported import EXPORTS, Batch, Exported, export, installed
 from classifiers.errors import BenchError
+from classifiers.finetune.device import is_processor
 from classifiers.finetune.saved import Measured, Runtime
 
 if TYPE_CHECKING:
@@ -71,9 +72,15 @@ class Chosen:
 def choose(tuned: FineTuned, wanted: Runtime, comparison: Comparison, folder: Path, *, threads: int) -> Chosen:
     """Export what is wanted, compare it with torch, and give what shall run.
 
+    Exports answer on the processor: `auto` leaves a model on another device as it is, and where one is asked for by
+    name the model is moved.
+
     Raises:
         BenchError: if the runtime asked for is not installed, or its answers are not torch's.
     """
+    if wanted == "auto" and not is_processor(tuned.device):
+        return Chosen(tuned, ())
+    tuned.move_to_processor()
     exports = installed(EXPORTS) if wanted == "auto" else [wanted]
     export(tuned.model, comparison.mixed[0], folder, exports)
     opened: dict[Runtime, FineTuned | Exported] = {"torch": tuned}

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from classifiers.errors import BenchError
 from classifiers.interface import Stage
-from classifiers.llm.engine.gguf_model import GgufModel, last_log
+from classifiers.llm.engine.gguf_model import GgufModel, is_on_gpu, last_log
 
 # llama.cpp holds 256 sequences; they share one pool of cells, so unused ones cost nothing
 MAX_SEQUENCES = 255
@@ -112,7 +112,7 @@ class Decoder:
         params.n_threads = params.n_threads_batch = threads
         params.kv_unified = True
         params.no_perf = True
-        if exact or not (lib.llama_supports_gpu_offload() or _has_amx()):
+        if exact or not (is_on_gpu() or _has_amx()):
             # it rounds otherwise than a plain call: with Qwen 1.5B 54 of 60 answers equalled a chat loop's, 59
             # without it, for a few percent of time. With AMX, whose kernels for batches round otherwise anyway, it
             # changed nothing (55 to 58 of 60 with and without) and saved 8 % of the time, with 135M 24 %

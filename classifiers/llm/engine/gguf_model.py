@@ -28,6 +28,11 @@ def last_log() -> str:
     return next(telling, "no reason given")
 
 
+def is_on_gpu() -> bool:
+    """Tell whether this build of llama.cpp computes on a graphics card: the only place that asks."""
+    return bool(lib.llama_supports_gpu_offload())
+
+
 class GgufModel:
     """Weights and vocabulary of one GGUF file.
 
@@ -40,7 +45,7 @@ class GgufModel:
         lib.llama_backend_init()
         _log_lines.clear()
         params = lib.llama_model_default_params()
-        params.n_gpu_layers = 999 if lib.llama_supports_gpu_offload() else 0
+        params.n_gpu_layers = 999 if is_on_gpu() else 0
         self.handle: Any = lib.llama_model_load_from_file(str(path).encode(), params)
         if not self.handle:
             raise BenchError(

@@ -51,8 +51,12 @@ class SimilarMessages:
         import torch
         from sentence_transformers import SentenceTransformer
 
+        from classifiers.finetune.device import chosen_device
+
         torch.set_num_threads(threads)
-        self._encoder: Any = SentenceTransformer(str(folder), local_files_only=True, trust_remote_code=False)
+        self._encoder: Any = SentenceTransformer(
+            str(folder), device=str(chosen_device("auto")), local_files_only=True, trust_remote_code=False
+        )
         self._train = list(train)
         self._places: dict[str, list[int]] = {}
         for i, message in enumerate(train):

@@ -15,7 +15,7 @@ from classifiers.encoder.export.runtime import fastest
 from classifiers.encoder.settings import EncoderSettings
 from classifiers.errors import BenchError
 from classifiers.finetune.saved import Measured
-from classifiers.finetune.trainer import precision_for
+from classifiers.finetune.device import precision_for
 from classifiers.interface import Message, Task
 
 TEXTS = ["hi", "Where is my order 88? It should have come on Monday, and nobody answers.", "money back " * 40, ""]
@@ -53,7 +53,7 @@ def test_an_export_answers_as_torch_does_and_comes_back_from_disk(
             assert a.probabilities == pytest.approx(b.probabilities, abs=bound)
         assert encoder.details().metadata["runtime"] == runtime
         # OpenVINO takes 16 bits on its own where the processor computes in them, as `auto` does with torch
-        precisions = {"onnx": "float32", "onnx-int8": "int8", "openvino": precision_for(EncoderSettings(), "cpu")}
+        precisions = {"onnx": "float32", "onnx-int8": "int8", "openvino": precision_for("auto", "cpu")}
         assert encoder.details().precision == precisions[runtime]
         assert encoder.details().metadata[f"{runtime} equal"] == 1
         assert encoder.details().metadata[f"{runtime} /s"] > 0
