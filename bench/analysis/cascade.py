@@ -118,7 +118,7 @@ def cascade_row(name: str, first: Row, second: Row | None, config: CascadeConfig
     if not (mine and theirs):
         raise BenchError(f"cascade '{name}': no answers to validation messages to choose the threshold by; {AGAIN}")
     n = len({record.id for record in mine} & {record.id for record in theirs})
-    choice = choose(points(mine, theirs), config, n, _designs(mine, theirs))
+    choice = choose(points(mine, theirs), config, n, designs(mine, theirs))
     threshold = choice.point.threshold
     answers = {record.id: record for record in (second.records if second else rejected(first.records, config.other))}
     records = tuple(
@@ -140,7 +140,7 @@ def cascade_row(name: str, first: Row, second: Row | None, config: CascadeConfig
     return Row(cell, records, scores, cascade)
 
 
-def _designs(first: Records, second: Records) -> Callable[[float], Design]:
+def designs(first: Records, second: Records) -> Callable[[float], Design]:
     """Return what tells how much validation messages say of a cascade's accuracy at a threshold."""
     mine, theirs = shared_records([first, second])
     clusters, sure = clusters_of(mine), np.array([_sure(record) for record in mine])

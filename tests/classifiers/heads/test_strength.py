@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -125,3 +126,25 @@ def test_linear_learns_from_two_short_messages() -> None:
     linear = Linear()
     linear.fit(TASK, [Message("1", "yes please", ("a",)), Message("2", "no", ("b",))], ())
     assert [p.labels[0] for p in linear.predict(["yes", "no"])] == ["a", "b"]
+
+
+def test_messages_of_one_group_are_held_out_together() -> None:
+    """Each group has words of its own: who has seen some of its messages knows the label of the others."""
+    texts = np.array([f"group{i // 4} text" for i in range(80)], dtype=object)
+    rng = np.random.default_rng(0)
+    labels = ["ab"[int(label)] for label in rng.permutation([0, 1] * 10)]
+    alone = [Message(str(i), text, (labels[i // 4],)) for i, text in enumerate(texts)]
+
+    def accuracies(messages: list[Message]) -> list[float]:
+        def vectorise(given):
+            transformer = CountVectorizer()
+            return transformer, transformer.fit_transform(given)
+
+        parts = (texts, messages), (texts[:0], ())
+        return [t.accuracy for t in fit_logistic(TASK, parts, Search(), listen=silent, vectorise=vectorise).trials]
+
+    grouped = [replace(message, group=message.text) for message in alone]
+    assert max(accuracies(alone)) == 1.0
+    assert max(accuracies(grouped)) <= 0.6
+    one_each = [replace(message, group=message.id) for message in alone]
+    assert accuracies(one_each) == accuracies(alone)
