@@ -5,14 +5,14 @@ A data set is one observation, whatever its size: runs of the same data with dif
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.analysis.scored_run import rows_of
-from bench.analysis.scores import full_data_rows
+from bench.analysis.scores import full_data_rows, why_stopped
 from bench.records.store import RunFolder
 from classifiers.errors import BenchError
 
@@ -27,7 +27,8 @@ class Standings:
 
     Rank 1 is the best on a data set; equal accuracies share the mean of their ranks. `p_value` is Friedman's, `nemenyi`
     the p-value of every pair, shape (classifiers, classifiers); both are None with fewer than three of either.
-    `left_out` names rows that some data set has no scores of.
+    `left_out` names rows that some data set has no scores of. `stopped` says of rows that stopped early on which part of
+    a data set's test messages their accuracy stands; they are ranked by it all the same.
     """
 
     data_sets: tuple[str, ...]
@@ -36,6 +37,7 @@ class Standings:
     left_out: tuple[str, ...]
     p_value: float | None
     nemenyi: NDArray[np.float64] | None
+    stopped: tuple[str, ...] = ()
 
     @property
     def ranks(self) -> NDArray[np.float64]:
@@ -66,7 +68,15 @@ def standings(runs: Sequence[RunFolder]) -> Standings:
     left_out = dict.fromkeys(name for table in tables for name in table if name not in names)
     figures = np.array([[np.mean(table[name]) for name in names] for table in tables])
     p_value, pairs = _tests(figures)
-    return Standings(tuple(by_data), tuple(names), figures, tuple(left_out), p_value, pairs)
+    return Standings(tuple(by_data), tuple(names), figures, tuple(left_out), p_value, pairs, tuple(_stopped(runs)))
+
+
+def _stopped(runs: Sequence[RunFolder]) -> Iterator[str]:
+    """Say which rows of the tables answered only a part of a run's test messages."""
+    for folder in runs:
+        for row in full_data_rows(rows_of(folder)):
+            if row.scores and (text := why_stopped(row)):
+                yield f"{row.cell.classifier} in {folder.path.name}: {text}; its accuracy is that of these messages"
 
 
 def _accuracies(runs: Sequence[RunFolder]) -> dict[str, Mapping[str, list[float]]]:

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 from bench.analysis.compare import Pair, compare, corrected
-from bench.analysis.scores import Row
+from bench.analysis.scores import Row, why_stopped
 from bench.records.types import PredictionRecord
 from classifiers.errors import BenchError
 
@@ -43,13 +43,15 @@ class RunDiff:
     """The changes from one run to another, and how many test messages of each are in none of the pairs.
 
     A message is left out where the other run tested none with the same text and gold labels. `is_by_id` says that
-    records hold no texts, so that messages were paired by their ids, which the same split allows.
+    records hold no texts, so that messages were paired by their ids, which the same split allows. `stopped` says of rows
+    that stopped early which messages they are compared on.
     """
 
     changes: tuple[Change, ...]
     only_old: int
     only_new: int
     is_by_id: bool
+    stopped: tuple[str, ...] = ()
 
 
 def changes(old: Sequence[Row], new: Sequence[Row], *, is_same_split: bool) -> RunDiff:
@@ -77,11 +79,18 @@ def changes(old: Sequence[Row], new: Sequence[Row], *, is_same_split: bool) -> R
         raise BenchError("the records hold no texts, and ids do not pair messages: the runs do not have the same split")
     same = {name: _on_same_messages(before[name], after[name], is_by_id=is_by_id) for name in names}
     pairs = corrected([compare(now, then) for then, now in same.values()])
+    whole = [name for name in names if not why_stopped(before[name]) + why_stopped(after[name])]
     return RunDiff(
         changes=tuple(_change(*same[pair.first], pair) for pair in pairs),
-        only_old=max(len(before[name].records) - len(same[name][0].records) for name in names),
-        only_new=max(len(after[name].records) - len(same[name][1].records) for name in names),
+        only_old=max((len(before[name].records) - len(same[name][0].records) for name in whole), default=0),
+        only_new=max((len(after[name].records) - len(same[name][1].records) for name in whole), default=0),
         is_by_id=is_by_id,
+        stopped=tuple(
+            f"{name}, {when}: {text}; it is compared on the {len(same[name][0].records):,} messages both runs answered"
+            for name in names
+            for when, row in (("before", before[name]), ("after", after[name]))
+            if (text := why_stopped(row))
+        ),
     )
 
 

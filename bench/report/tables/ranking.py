@@ -54,6 +54,7 @@ def _notes(standings: Standings) -> list[str]:
     else:
         notes.append(f"p of Friedman's test that all are alike: {p_text(standings.p_value)}.")
         notes.append(_told_apart(standings))
+    notes += [f"{text}." for text in standings.stopped]
     notes += [f"left out, for it has no scores on some data set: {name}." for name in standings.left_out]
     return notes
 

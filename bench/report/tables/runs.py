@@ -34,6 +34,7 @@ def changes_table(old: RunRecord, new: RunRecord, diff: RunDiff) -> Table:
     notes += [f"n = {min(change.pair.n for change in diff.changes)} test messages that both runs have."]
     if diff.is_by_id:
         notes += ["paired by id, because the records hold no texts; the runs have the same split."]
+    notes += [f"{text}." for text in diff.stopped]
     if diff.only_old or diff.only_new:
         notes += [
             f"left out, since the other run has none of the same text and gold labels: {diff.only_old} test messages "

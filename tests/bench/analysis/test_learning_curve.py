@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from samples import hits
 
 from bench.analysis.learning_curve import Group, crossing, curves, first_crossing, flat_lines, gap, groups
 from bench.cli import main
@@ -92,6 +94,14 @@ def test_the_interval_over_seeds_and_messages_holds_the_spread_of_both():
     of_messages = 2 * 1.96 * both.mean(axis=0).std() / 20
     assert of_messages < width(both) < of_messages + 2 * 1.96 * 0.0707 / 5**0.5 + 0.02
     assert width(both) == pytest.approx(2 * 1.96 * ((of_messages / 3.92) ** 2 + 0.0707**2 / 5) ** 0.5, rel=0.15)
+
+
+def test_seeds_that_stopped_at_unlike_places_are_set_against_each_other_on_what_all_answered():
+    first, second = hits("slow", [True] * 6 + [False] * 4), hits("slow-seed1", [True] * 8)
+    second = replace(second, cell=replace(second.cell, row="slow"))
+    (both,) = groups([first, second])
+    assert both.right.tolist() == [[True] * 6 + [False] * 2, [True] * 8]
+    assert both.mean == pytest.approx((6 / 8 + 1) / 2)
 
 
 def test_a_crossing_has_an_interval_and_says_how_far_behind_it_was():

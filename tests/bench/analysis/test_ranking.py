@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from samples import write_sweep
+from samples import write_run, write_sweep
 
 from bench.analysis.ranking import Standings, _tests, standings
 from bench.cli import main
+from bench.records.conditions import Stopped
 from bench.records.store import RunFolder
 from bench.report.tables.ranking import standings_table, write_standings
 from classifiers.errors import BenchError
@@ -65,6 +67,23 @@ def test_table_puts_the_best_first_and_says_what_was_left_out() -> None:
 def test_too_few_data_sets_are_ranked_but_not_tested() -> None:
     assert _tests(FIGURES[:2]) == (None, None)
     assert _tests(np.ones((4, 4))) == (None, None)
+
+
+def test_a_row_that_stopped_early_is_ranked_and_said_to_be(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / name, "aabb", {"x": "aabb", "y": "aaaa"}) for name in ("first", "second")]
+    runs[1].write(replace(runs[1].read(), task_fingerprint="u"))
+    cell = runs[1].cell("y")
+    record = cell.read()
+    assert record is not None
+    cell.write(replace(record, stopped=Stopped(2, 4, "worse", "x", -0.5, -0.1, 0.95)))
+    cell.predictions.write(cell.predictions.read()[:2])
+    over_all = standings(runs)
+    assert over_all.accuracies.tolist() == [[1.0, 0.5], [1.0, 1.0]]
+    (said,) = over_all.stopped
+    assert said == (
+        "y in second: stopped after 2 of 4 test messages: decided (worse than x); its accuracy is that of these messages"
+    )
+    assert f"{said}." in standings_table(over_all).notes
 
 
 def test_files_hold_the_figures_and_the_diagram(tmp_path: Path) -> None:

@@ -10,13 +10,16 @@ from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
-from samples import hits, record, row
+from samples import hits, record, row, run_record
 
 from bench.analysis.run_diff import changes
 from bench.cli import main
+from bench.records.conditions import Stopped
+from bench.report.tables.runs import changes_table
 from classifiers.errors import BenchError
 
 REFERENCE = REPOSITORY / "results" / "reference" / "default"
+STOPPED = Stopped(3, 6, "worse", "x", -0.5, -0.1, 0.95)
 
 
 def test_a_loss_beyond_chance_is_a_regression_and_a_small_one_is_not() -> None:
@@ -65,6 +68,19 @@ def test_a_text_that_stands_twice_is_two_messages() -> None:
     twice = [replace(record(i, "a", said), text="same") for i, said in enumerate("ab")]
     (change,) = changes([row("x", twice)], [row("x", twice[::-1])], is_same_split=False).changes
     assert (change.pair.n, change.old_accuracy, change.new_accuracy) == (2, 0.5, 0.5)
+
+
+def test_a_row_that_stopped_early_is_compared_on_what_both_runs_answered_and_said_to_be() -> None:
+    whole, slow = hits("x", [True] * 4 + [False] * 2), hits("y", [True] * 5 + [False])
+    part = replace(slow, records=slow.records[2:5], cell=replace(slow.cell, stopped=STOPPED))
+    diff = changes([whole, slow], [whole, part], is_same_split=True)
+    y = diff.changes[1]
+    assert (y.classifier, y.pair.n, y.old_accuracy, y.new_accuracy) == ("y", 3, 1.0, 1.0)
+    assert (diff.only_old, diff.only_new) == (0, 0), "what it did not come to is not left out of the data"
+    (note,) = diff.stopped
+    assert note.startswith("y, after: stopped after 3 of 6 test messages: decided (worse than x); it is compared on the 3")
+    table = changes_table(run_record(), run_record(), diff)
+    assert any(note in line for line in table.notes)
 
 
 def test_without_texts_ids_pair_the_messages_of_one_split_and_of_no_other() -> None:
