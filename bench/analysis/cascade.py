@@ -183,7 +183,9 @@ def _second_opinions(name: str, mine: Records, theirs: Records, config: CascadeC
 
 def rejected(records: Records, other: str) -> list[PredictionRecord]:
     """Return the answers of somebody who gives every message the label `other`, at no cost."""
-    return [PredictionRecord(r.id, r.text, r.gold, (other,), valid=True, columns=r.columns, group=r.group) for r in records]
+    return [
+        PredictionRecord(r.id, r.text, r.gold, (other,), valid=True, columns=r.columns, group=r.group) for r in records
+    ]
 
 
 def _joined(first: PredictionRecord, second: PredictionRecord) -> PredictionRecord:

@@ -1,9 +1,9 @@
-"""Messages in groups, such as those of one customer, are not independent; counted so, they make intervals too short.
+"""Messages in groups, such as those of one customer, are not independent: counted so, they make intervals too short.
 
-A bootstrap draws groups instead of messages (Field & Welsh 2007, JRSS B 69:369). Shares, and differences of shares, have
-score intervals at as many independent messages as say as much: their number divided by the design effect (Rao & Scott
-1992, Biometrics 48:577; for paired answers Obuchowski 1998, Stat. Med. 17:1495), with Student's t of the number of groups
-minus one (Korn & Graubard 1998, Survey Methodology 24:193).
+A bootstrap draws groups instead of messages (Field & Welsh 2007, JRSS B 69:369). Shares and their differences have score
+intervals for as many independent messages as say as much: their number divided by the design effect (Rao & Scott 1992,
+Biometrics 48:577; for paired answers Obuchowski 1998, Stat. Med. 17:1495), with the quantile of Student's t for the
+number of groups minus one (Korn & Graubard 1998, Survey Methodology 24:193).
 """
 
 from __future__ import annotations

@@ -103,9 +103,10 @@ def is_not_worse(counts: PairedCounts, margin: float, *, level: float = 1 - LEVE
 
 
 def differ_p_value(counts: PairedCounts) -> float:
-    """Return the p-value of "both are right equally often": McNemar's exact test (statsmodels), the score test by groups.
+    """Return the p-value of the hypothesis that both are right equally often.
 
-    One group shows nothing.
+    It is that of McNemar's exact test (statsmodels), and of the score test for messages in groups; one group shows
+    nothing.
     """
     from scipy.stats import t
     from statsmodels.stats.contingency_tables import mcnemar

@@ -27,8 +27,8 @@ class Standings:
 
     Rank 1 is the best on a data set; equal accuracies share the mean of their ranks. `p_value` is Friedman's, `nemenyi`
     the p-value of every pair, shape (classifiers, classifiers); both are None with fewer than three of either.
-    `left_out` names rows that some data set has no scores of. `stopped` says of rows that stopped early on which part of
-    a data set's test messages their accuracy stands; they are ranked by it all the same.
+    `left_out` names rows that some data set has no scores of. `stopped` says of rows that stopped early on how many
+    test messages their accuracy stands; they are ranked by it all the same.
     """
 
     data_sets: tuple[str, ...]

@@ -20,7 +20,7 @@ from bench.analysis.cost import cost_of
 from bench.analysis.paired import LEVEL, PairedCounts, paired_interval, relation
 from bench.analysis.reasons import more_messages, opening, spending, why
 from bench.analysis.scores import Row, first_seeds
-from bench.analysis.selection import Selection, select
+from bench.analysis.selection import Price, Selection, select
 from bench.analysis.shared import shared_records
 from bench.analysis.verdict import MARGIN, Candidates, Limits, Standing, Verdict
 from bench.config.tables import CostConfig
@@ -46,10 +46,8 @@ def recommend(
     if not fit:
         return none_fits(broken, margin)
     costs = [_price(row, limits, prices) if is_timed else (0.0, 0.0) for row in fit]
-    hits, clusters = hits_of(fit)
-    selection = select(hits, costs, [row.cell.backend == FLOOR for row in fit], margin, clusters)
-    standings = _standings(fit, hits, clusters, selection, margin)
-    candidates = Candidates(tuple(fit), hits, clusters, selection, standings, margin, is_timed)
+    candidates = _candidates(fit, costs, margin, is_timed=is_timed)
+    selection = candidates.selection
     row = candidates.best if selection.row is None else fit[selection.row]
     headline, *details = opening(row, candidates)
     sure = (*details, *why(row, candidates))
@@ -68,6 +66,14 @@ def recommend(
         costs=spent,
         changes=changes,
     )
+
+
+def _candidates(fit: Sequence[Row], costs: Sequence[Price], margin: float, *, is_timed: bool) -> Candidates:
+    """Select among rows that keep the limits, and say how each stands to the most accurate."""
+    hits, clusters = hits_of(fit)
+    selection = select(hits, costs, [row.cell.backend == FLOOR for row in fit], margin, clusters)
+    standings = _standings(fit, hits, clusters, selection, margin)
+    return Candidates(tuple(fit), hits, clusters, selection, standings, margin, is_timed)
 
 
 def within(limits: Limits, rows: Sequence[Row], *, is_timed: bool) -> tuple[list[Row], dict[str, str]]:

@@ -7,7 +7,7 @@ therefore paired by text and gold labels.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.analysis.compare import Pair, compare, corrected
@@ -42,9 +42,9 @@ class Change:
 class RunDiff:
     """The changes from one run to another, and how many test messages of each are in none of the pairs.
 
-    A message is left out where the other run tested none with the same text and gold labels. `is_by_id` says that
-    records hold no texts, so that messages were paired by their ids, which the same split allows. `stopped` says of rows
-    that stopped early which messages they are compared on.
+    A message is left out where the other run tested none with the same text and gold labels; rows that stopped early do
+    not count there, and `stopped` says which messages they are compared on. `is_by_id` says that records hold no texts,
+    so that messages were paired by their ids, which the same split allows.
     """
 
     changes: tuple[Change, ...]
@@ -85,13 +85,16 @@ def changes(old: Sequence[Row], new: Sequence[Row], *, is_same_split: bool) -> R
         only_old=max((len(before[name].records) - len(same[name][0].records) for name in whole), default=0),
         only_new=max((len(after[name].records) - len(same[name][1].records) for name in whole), default=0),
         is_by_id=is_by_id,
-        stopped=tuple(
-            f"{name}, {when}: {text}; it is compared on the {len(same[name][0].records):,} messages both runs answered"
-            for name in names
-            for when, row in (("before", before[name]), ("after", after[name]))
-            if (text := why_stopped(row))
-        ),
+        stopped=tuple(_stopped({"before": before, "after": after}, same)),
     )
+
+
+def _stopped(runs: Mapping[str, Mapping[str, Row]], same: Mapping[str, tuple[Row, Row]]) -> Iterator[str]:
+    """Say which rows stopped early in which run, and how many messages both runs answered."""
+    for name, (row, _) in same.items():
+        for when, rows in runs.items():
+            if text := why_stopped(rows[name]):
+                yield f"{name}, {when}: {text}; it is compared on the {len(row.records):,} messages both runs answered"
 
 
 def _on_same_messages(old: Row, new: Row, *, is_by_id: bool) -> tuple[Row, Row]:

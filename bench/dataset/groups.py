@@ -57,8 +57,8 @@ def check_groups(messages: Sequence[Message], needed: int) -> None:
 def draw_groups(messages: Sequence[Message], share: float, seed: int) -> tuple[list[Message], list[Message]]:
     """Draw about a share of the messages, whole groups and by label as far as these allow; return the rest, and them.
 
-    Of scikit-learn's stratified group folds those are drawn that leave the fewest labels out of either side, and of such
-    those whose number of messages is nearest to the share.
+    Of scikit-learn's stratified group folds those are drawn that leave the fewest labels out of either side, and of
+    such the ones whose number of messages is nearest to the share.
 
     Raises:
         BenchError: if one group holds so much that nothing is left for the other side.

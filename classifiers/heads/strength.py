@@ -92,8 +92,8 @@ def cross_validate(
 ) -> Choice:
     """Try every C by stratified cross-validation on the training messages.
 
-    There are 10 folds for at most 300 messages and 5 for more, but no more than messages of the most frequent label, and
-    messages of one group are in one fold.
+    There are 10 folds for at most 300 messages and 5 for more, but no more than messages of the most frequent label.
+    Messages of one group are in one fold.
     Where that label has a single message, nothing can be held out and C is `UNTRIED`, or the nearest in `strengths`.
     """
     strengths = search.strengths
@@ -130,7 +130,7 @@ def _folds(messages: Sequence[Message], seed: int) -> Iterator[tuple[Places, Pla
     with warnings.catch_warnings():  # that a label has fewer messages than there are folds
         warnings.simplefilter("ignore", UserWarning)
         for train, held_out in divider.split(places, rarest, groups):
-            if _can_be_fitted([messages[i] for i in places[train]]):
+            if len(held_out) and _can_be_fitted([messages[i] for i in places[train]]):
                 yield places[train], places[held_out]
 
 

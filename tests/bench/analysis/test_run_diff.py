@@ -78,7 +78,8 @@ def test_a_row_that_stopped_early_is_compared_on_what_both_runs_answered_and_sai
     assert (y.classifier, y.pair.n, y.old_accuracy, y.new_accuracy) == ("y", 3, 1.0, 1.0)
     assert (diff.only_old, diff.only_new) == (0, 0), "what it did not come to is not left out of the data"
     (note,) = diff.stopped
-    assert note.startswith("y, after: stopped after 3 of 6 test messages: decided (worse than x); it is compared on the 3")
+    assert note.startswith("y, after: stopped after 3 of 6 test messages: decided (worse than x); it is compared on")
+    assert note.endswith("on the 3 messages both runs answered")
     table = changes_table(run_record(), run_record(), diff)
     assert any(note in line for line in table.notes)
 

@@ -86,7 +86,8 @@ def test_every_choice_of_a_device_goes_through_one_module() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cuda", "mps", "device"), [(True, False, "cuda"), (True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")]
+    ("cuda", "mps", "device"),
+    [(True, False, "cuda"), (True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")],
 )
 def test_auto_takes_a_graphics_card_where_there_is_one(
     cuda: bool, mps: bool, device: str, monkeypatch: pytest.MonkeyPatch
