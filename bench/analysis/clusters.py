@@ -1,9 +1,9 @@
-"""Messages in groups, such as those of one customer, are not independent: counted so, they make intervals too short.
+"""Messages in groups, such as those of one customer, are not independent: counted so, they say more than they do.
 
-A bootstrap draws groups instead of messages (Field & Welsh 2007, JRSS B 69:369). Shares and their differences have score
-intervals for as many independent messages as say as much: their number divided by the design effect (Rao & Scott 1992,
-Biometrics 48:577; for paired answers Obuchowski 1998, Stat. Med. 17:1495), with the quantile of Student's t for the
-number of groups minus one (Korn & Graubard 1998, Survey Methodology 24:193).
+A bootstrap draws groups instead of messages (Field & Welsh 2007, JRSS B 69:369). Shares and their differences have
+score intervals for as many independent messages as say as much: their number divided by the design effect (Rao & Scott
+1992, Biometrics 48:577; for paired answers Obuchowski 1998, Stat. Med. 17:1495), with the quantile of Student's t for
+the number of groups minus one (Korn & Graubard 1998, Survey Methodology 24:193).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -34,15 +35,20 @@ class Design:
 
     def critical(self, level: float) -> float:
         """Return by how many standard errors a two-sided interval of this level reaches; infinite for one group."""
-        from scipy.stats import norm, t
-
-        if self.n_groups is None:
-            return float(norm.ppf((1 + level) / 2))
-        return float(t.ppf((1 + level) / 2, self.n_groups - 1)) if self.n_groups > 1 else math.inf
+        return _quantile(self.n_groups, level)
 
     def effective(self, level: float = 0.95) -> float:
         """Return what share of the messages, were they independent, gives as wide a score interval; 0 for one group."""
         return (INDEPENDENT.critical(level) / self.critical(level)) ** 2 / self.effect if self.n_groups else 1.0
+
+
+@cache
+def _quantile(n_groups: int | None, level: float) -> float:
+    from scipy.stats import norm, t
+
+    if n_groups is None:
+        return float(norm.ppf((1 + level) / 2))
+    return float(t.ppf((1 + level) / 2, n_groups - 1)) if n_groups > 1 else math.inf
 
 
 INDEPENDENT = Design()

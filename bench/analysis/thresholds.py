@@ -8,14 +8,14 @@ tests that stops at the first failure (fixed-sequence testing, Angelopoulos et a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.analysis.clusters import Clusters, Design, clusters_of, design_of
+from bench.analysis.clusters import Design, clusters_of, design_of
 from bench.records.types import PredictionRecord
 
 ABOVE_ALL = 1.01
@@ -28,30 +28,23 @@ ERROR = 0.05
 class _Surest:
     """For every threshold from the highest down: how many answers reach it, and how many of those are right.
 
-    `hits` says of every answer, the surest first, whether it is right, and `clusters` the group of its message.
+    `designs` say how much these answers say, and `least` how much they would if all answers of a group were alike,
+    which does not depend on what is right.
     """
 
     thresholds: NDArray[np.float64]
     n: NDArray[np.int64]
     right: NDArray[np.int64]
-    hits: NDArray[np.bool_]
-    clusters: Clusters | None
+    designs: Sequence[Design]
+    least: Sequence[Design]
 
     def effective(self, level: float) -> NDArray[np.float64]:
         """Return for every threshold what share of its answers says as much, were they independent."""
-        return self._shares(lambda n: design_of(self.hits[:n], self._clusters(n)), level)
+        return np.array([design.effective(level) for design in self.designs])
 
     def least_effective(self, level: float) -> NDArray[np.float64]:
-        """Return what share that is if all answers of a group are alike: it does not depend on what is right."""
-        return self._shares(lambda n: design_of(np.ones(n), self._clusters(n)), level)
-
-    def _shares(self, design: Callable[[int], Design], level: float) -> NDArray[np.float64]:
-        if self.clusters is None:
-            return np.ones(len(self.n))
-        return np.array([design(n).effective(level) for n in self.n])
-
-    def _clusters(self, n: int) -> Clusters:
-        return np.unique(self.clusters[:n], return_inverse=True)[1]  # type: ignore[index]
+        """Return the least that this share can be."""
+        return np.array([design.effective(level) for design in self.least])
 
 
 def _surest(records: Sequence[PredictionRecord]) -> _Surest | None:
@@ -62,7 +55,13 @@ def _surest(records: Sequence[PredictionRecord]) -> _Surest | None:
     confidence = np.array([record.confidence for record in sure])
     hits = np.array([record.is_right for record in sure])
     ends = np.flatnonzero(np.append(confidence[1:] < confidence[:-1], True))  # answers of one probability go together
-    return _Surest(confidence[ends], ends + 1, np.cumsum(hits)[ends], hits, clusters_of(sure))
+    clusters = clusters_of(sure)
+
+    def designs(values: NDArray[Any]) -> list[Design]:
+        # groups are numbered in order of appearance, so that the first messages have the first numbers
+        return [design_of(values[: end + 1], None if clusters is None else clusters[: end + 1]) for end in ends]
+
+    return _Surest(confidence[ends], ends + 1, np.cumsum(hits)[ends], designs(hits), designs(np.ones(len(hits))))
 
 
 def accuracy_bound(right: NDArray[Any], n: NDArray[Any], error: float = ERROR) -> NDArray[np.float64]:
@@ -72,7 +71,8 @@ def accuracy_bound(right: NDArray[Any], n: NDArray[Any], error: float = ERROR) -
     """
     from statsmodels.stats.proportion import proportion_confint
 
-    return np.asarray(proportion_confint(right, n, alpha=2 * error, method="beta")[0])
+    some = np.maximum(n, 1e-9)  # one group says nothing
+    return np.asarray(proportion_confint(right, some, alpha=2 * error, method="beta")[0])
 
 
 def min_answers(accuracy: float, error: float = ERROR) -> int | None:

@@ -36,7 +36,7 @@ def grouped(right: NDArray[np.bool_], clusters: NDArray[np.intp] | None, p: floa
     """Return answers to messages of these groups; None puts them in none."""
     names = [""] * len(right) if clusters is None else [f"customer {i}" for i in clusters]
     return [
-        replace(record(i, "ab"[i % 2], "ab"[(i + 1 - hit) % 2], p), group=name)
+        replace(record(i, "ab"[i % 2], "ab"[(i + 1 - int(hit)) % 2], p), group=name)
         for i, (hit, name) in enumerate(zip(right, names, strict=True))
     ]
 
@@ -97,7 +97,7 @@ def test_a_pair_counts_as_many_messages_as_its_groups_say() -> None:
     found = paired_interval(same)
     assert (found.low, found.high) == (pytest.approx(quarter.low, abs=1e-6), pytest.approx(quarter.high, abs=1e-6))
     assert paired_interval(alone).low > 0 > found.low
-    assert (is_not_worse(alone, 0.02), is_not_worse(same, 0.02)) == (True, True)
+    assert (is_not_worse(alone, 0.02), is_not_worse(same, 0.02)) == (True, False)
     assert differ_p_value(same) == pytest.approx(2 * norm.sf((40 - 20) / math.sqrt(40 + 20) / 2), rel=1e-4)
     assert differ_p_value(PairedCounts(8, 4, 0, Design(8.0, 1))) == 1.0
     assert paired_interval(PairedCounts(8, 4, 0, Design(8.0, 1))) == Interval(-1.0, 1.0)
@@ -280,8 +280,8 @@ def promised(rng: np.random.Generator, n_groups: int, size: int) -> list[Predict
 def test_the_accuracy_promised_of_answers_in_groups_is_kept_in_95_percent_of_draws() -> None:
     """At a confidence of t and above (t + 1) / 2 are right: 0.8 and above gives 0.9."""
     rng, kept, broken, used = np.random.default_rng(11), 0, 0, 0
-    for _ in range(200):
-        answers = promised(rng, 200, 5)
+    for _ in range(100):
+        answers = promised(rng, 120, 4)
         threshold = unsure_below(answers, 0.9)
         alone = unsure_below([replace(answer, group="") for answer in answers], 0.9)
         assert threshold is not None
@@ -289,8 +289,8 @@ def test_the_accuracy_promised_of_answers_in_groups_is_kept_in_95_percent_of_dra
         used += threshold < ABOVE_ALL
         kept += threshold == ABOVE_ALL or threshold >= 0.8 - 1e-5
         broken += alone < 0.8 - 1e-5
-    assert kept >= 0.95 * 200
-    assert broken > 0.1 * 200, "messages counted one by one promise too much"
+    assert kept >= 95
+    assert broken > 10, "messages counted one by one promise too much"
     assert used > 20, "a promise that is never made would be kept too"
 
 
