@@ -1,4 +1,4 @@
-"""Messages in groups, such as those of one customer, are not independent: counted so, they say more than they do.
+"""Messages in groups, such as those of one customer, are not independent: counted so, they say too much.
 
 A bootstrap draws groups instead of messages (Field & Welsh 2007, JRSS B 69:369). Shares and their differences have
 score intervals for as many independent messages as say as much: their number divided by the design effect (Rao & Scott
@@ -69,7 +69,8 @@ def totals(values: NDArray[Any], clusters: Clusters | None) -> tuple[NDArray[np.
     """Return sum and number of the values of every group, which is every value itself without groups."""
     if clusters is None:
         return values.astype(float), np.ones(len(values))
-    return np.bincount(clusters, weights=values.astype(float)), np.bincount(clusters).astype(float)
+    sums: NDArray[np.float64] = np.bincount(clusters, weights=values.astype(float)).astype(float)
+    return sums, np.bincount(clusters).astype(float)
 
 
 def mean_error(values: NDArray[Any], clusters: Clusters | None) -> float:

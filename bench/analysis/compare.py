@@ -107,9 +107,7 @@ def compare(first: Row, second: Row) -> Pair:
         only_first_right=counts.only_first,
         only_second_right=counts.only_second,
         holm_p_value=p_value,
-        needed_n=needed_to_differ(
-            counts.only_first / counts.n, counts.only_second / counts.n, effect=design.effect
-        ),
+        needed_n=needed_to_differ(counts.only_first / counts.n, counts.only_second / counts.n, effect=design.effect),
         design_effect=design.effect if design.n_groups else None,
     )
 

@@ -42,9 +42,7 @@ class PairedCounts:
         return (self.only_first - self.only_second) / self.n
 
     @classmethod
-    def of(
-        cls, first: NDArray[np.bool_], second: NDArray[np.bool_], clusters: Clusters | None = None
-    ) -> PairedCounts:
+    def of(cls, first: NDArray[np.bool_], second: NDArray[np.bool_], clusters: Clusters | None = None) -> PairedCounts:
         """Count from two arrays that say of every message whether it was answered right."""
         design = design_of(first.astype(int) - second.astype(int), clusters)
         return cls(len(first), int((first & ~second).sum()), int((second & ~first).sum()), design)
@@ -126,9 +124,7 @@ def relation(interval: Interval, margin: float) -> Relation:
     return "worse" if interval.high < 0 else "undecided"
 
 
-def needed_to_differ(
-    only_first: float, only_second: float, *, level: float = LEVEL, effect: float = 1.0
-) -> int | None:
+def needed_to_differ(only_first: float, only_second: float, *, level: float = LEVEL, effect: float = 1.0) -> int | None:
     """Return how many messages McNemar's test needs to tell two classifiers apart at 80 % power.
 
     The arguments are shares of all messages; `level` is the two-sided one of significance, after any correction, and

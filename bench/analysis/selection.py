@@ -84,9 +84,7 @@ def _is_told_apart(counts: PairedCounts) -> bool:
     return paired_interval(counts).low > 0
 
 
-def _needed(
-    to_rows: Sequence[PairedCounts], to_floors: Sequence[PairedCounts], n: int, margin: float
-) -> int | None:
+def _needed(to_rows: Sequence[PairedCounts], to_floors: Sequence[PairedCounts], n: int, margin: float) -> int | None:
     """Return the messages that all comparisons of the best with rows and floors need; more than n, in two digits."""
     level = 2 * ERROR / max(len(to_rows), 1)
     sizes = [

@@ -67,6 +67,4 @@ def run_fingerprint(config: RunConfig, loaded: LoadedTask, split: Split) -> str:
 
 def message_records(loaded: LoadedTask, split: Split) -> list[MessageRecord]:
     """Return the messages with their parts, in the task's order, as the run folder keeps them."""
-    return [
-        MessageRecord(m.id, split.parts[m.id], m.text, m.labels, dict(m.columns), m.group) for m in loaded.messages
-    ]
+    return [MessageRecord(m.id, split.parts[m.id], m.text, m.labels, dict(m.columns), m.group) for m in loaded.messages]

@@ -168,6 +168,7 @@ def test_accuracies_of_groups_that_are_alike_lie_in_their_intervals_and_not_in_t
     assert kept["messages"] < 750
 
 
+@pytest.mark.slow
 def test_macro_f1_of_groups_that_are_alike_lies_in_its_interval_and_not_in_that_of_messages() -> None:
     rng, kept = np.random.default_rng(4), {"groups": 0, "messages": 0}
     for i in range(200):
@@ -207,14 +208,18 @@ def test_the_verdict_on_groups_that_are_alike_is_true_in_19_of_20_draws() -> Non
     assert kept["messages"] < kept["groups"]
 
 
-def test_more_groups_and_not_more_messages_of_them_decide() -> None:
-    rng = np.random.default_rng(7)
-    few = drawn(rng, [0.95, 0.85], n_groups=30, size=20, alike=0.9)
-    prices, floors = [(2.0, 0.0), (1.0, 0.0)], [False, False]
-    found = select(few, prices, floors, 0.02, np.repeat(np.arange(30), 20))
-    assert (found.row, select(few, prices, floors, 0.02).row) == (None, 0)
-    assert found.needed_n is not None
-    assert found.needed_n > 600
+def test_many_messages_of_few_groups_decide_nothing() -> None:
+    """Twelve customers with 50 messages each: by messages the less accurate row is chosen in half of the draws."""
+    clusters, rows = np.repeat(np.arange(12), 50), {"groups": [], "messages": []}
+    for seed in range(12):
+        hits = drawn(np.random.default_rng(seed), [0.9, 0.85], n_groups=12, size=50, alike=0.9)
+        found = select(hits, [(2.0, 0.0), (1.0, 0.0)], [False, False], 0.02, clusters)
+        assert found.row is not None or (found.needed_n or 0) > 600
+        rows["groups"].append(found.row)
+        rows["messages"].append(select(hits, [(2.0, 0.0), (1.0, 0.0)], [False, False], 0.02).row)
+    assert rows["groups"].count(None) >= 10
+    assert 1 not in rows["groups"]
+    assert rows["messages"].count(1) >= 4
 
 
 def test_costs_of_groups_that_are_alike_have_longer_intervals() -> None:
@@ -277,29 +282,31 @@ def promised(rng: np.random.Generator, n_groups: int, size: int) -> list[Predict
     ]
 
 
+@pytest.mark.slow
 def test_the_accuracy_promised_of_answers_in_groups_is_kept_in_95_percent_of_draws() -> None:
-    """At a confidence of t and above (t + 1) / 2 are right: 0.8 and above gives 0.9."""
+    """At a confidence of t and above (t + 1) / 2 are right: 0.6 and above gives 0.8."""
     rng, kept, broken, used = np.random.default_rng(11), 0, 0, 0
-    for _ in range(100):
-        answers = promised(rng, 120, 4)
-        threshold = unsure_below(answers, 0.9)
-        alone = unsure_below([replace(answer, group="") for answer in answers], 0.9)
+    for _ in range(60):
+        answers = promised(rng, 150, 10)
+        threshold = unsure_below(answers, 0.8)
+        alone = unsure_below([replace(answer, group="") for answer in answers], 0.8)
         assert threshold is not None
         assert alone is not None
         used += threshold < ABOVE_ALL
-        kept += threshold == ABOVE_ALL or threshold >= 0.8 - 1e-5
-        broken += alone < 0.8 - 1e-5
-    assert kept >= 95
-    assert broken > 10, "messages counted one by one promise too much"
-    assert used > 20, "a promise that is never made would be kept too"
+        kept += threshold == ABOVE_ALL or threshold >= 0.6 - 1e-4
+        broken += alone < 0.6 - 1e-4
+    assert kept >= 0.95 * 60
+    assert broken > 0.2 * 60, "messages counted one by one promise too much"
+    assert used > 30, "a promise that is never made would be kept too"
 
 
+@pytest.mark.slow
 def test_the_accuracy_promised_of_a_cascade_counts_groups() -> None:
     rng, kept, broken, used = np.random.default_rng(12), 0, 0, 0
     config = CascadeConfig.model_validate({"first": "x", "second": "y", "accuracy": 0.9})
-    for _ in range(200):
-        first = promised(rng, 100, 5)
-        right = (rng.random(100) < 0.95).repeat(5)
+    for _ in range(60):
+        first = promised(rng, 100, 20)
+        right = (rng.random(100) < 0.95).repeat(20)
         second = [replace(r, predicted=("a" if hit else "b",)) for r, hit in zip(first, right, strict=True)]
         curve = points(first, second)
 
@@ -307,10 +314,10 @@ def test_the_accuracy_promised_of_a_cascade_counts_groups() -> None:
             bound = min(max(threshold, 0.5), 1.0)
             return 2 * (bound - 0.5) * 0.95 + 2 * (1 - bound) * (bound + 1) / 2 >= 0.9
 
-        choice, alone = choose(curve, config, 500, designs(first, second)), choose(curve, config, 500)
+        choice, alone = choose(curve, config, 2000, designs(first, second)), choose(curve, config, 2000)
         used += bool(choice.is_shown)
         kept += not choice.is_shown or is_true(choice.point.threshold)
         broken += bool(alone.is_shown) and not is_true(alone.point.threshold)
-    assert kept >= 0.95 * 200
-    assert broken > 0.1 * 200
-    assert used > 20
+    assert kept >= 0.95 * 60
+    assert broken > 0.1 * 60
+    assert used > 5

@@ -14,8 +14,8 @@ from classifiers.encoder.export.exported import EXPORTS, Exported
 from classifiers.encoder.export.runtime import fastest
 from classifiers.encoder.settings import EncoderSettings
 from classifiers.errors import BenchError
-from classifiers.finetune.saved import Measured
 from classifiers.finetune.device import precision_for
+from classifiers.finetune.saved import Measured
 from classifiers.interface import Message, Task
 
 TEXTS = ["hi", "Where is my order 88? It should have come on Monday, and nobody answers.", "money back " * 40, ""]
