@@ -103,12 +103,14 @@ class DataConfig(Closed):
 class SplitConfig(Closed):
     """How messages are divided; `pinned` is a file of texts, one per line, that always go to test.
 
-    `validation` 0 leaves no validation part: what is chosen on it then takes its default.
+    `validation` 0 leaves no validation part: what is chosen on it then takes its default. A test part above `max_test`
+    messages is sampled down to that number by label, the same messages in every run; the report says so.
     """
 
     method: Literal["stratified", "tail", "files"] | None = None
     validation: float = Field(0.1, ge=0, lt=1)
     test: float = Field(0.2, gt=0, lt=1)
+    max_test: int | None = Field(None, gt=0)
     pinned: str | None = None
     duplicates: Literal["move", "report"] = "move"
     similarity: float = Field(0.8, gt=0, le=1)
@@ -185,11 +187,12 @@ class StopConfig(Closed):
 
     It is compared with the most accurate of the rows that answer at least 20 messages per second. With `when = "auto"`
     that is done where the test part has more than 500 messages and the row answers fewer than 20 per second, but not in
-    learning curves; `"always"` does it for every row and test part, `"never"` for none. No row stops before
-    `min_messages`. `error` is the chance of a wrong decision, whenever it is made.
+    learning curves; `"slow"` does the same in learning curves too, `"always"` does it for every row and test part,
+    `"never"` for none. No row stops before `min_messages`. `error` is the chance of a wrong decision, whenever it is
+    made.
     """
 
-    when: Literal["auto", "always", "never"] = "auto"
+    when: Literal["auto", "slow", "always", "never"] = "auto"
     min_messages: int = Field(100, ge=10)
     error: float = Field(0.05, gt=0, lt=0.5)
 

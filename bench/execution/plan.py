@@ -12,6 +12,7 @@ from bench.config.cells import CellPlan, make_classifier
 from bench.config.run import RunConfig
 from bench.dataset.load import LoadedTask, load_task
 from bench.dataset.split import Split, make_split
+from bench.dataset.test_sample import with_sampled_test
 from bench.execution.fingerprint import cell_identity, run_fingerprint
 from bench.measure.threads import waiting_threads
 from bench.records.store import CellFolder, RunFolder
@@ -63,7 +64,7 @@ def prepare(config: RunConfig, results: Path, *, folder: str | None = None, fetc
     classifiers = {name: make_classifier(cell, threads=threads) for name, cell in first_cells.items()}
     loaded = load_task(config.data)
     config.cost.check(loaded.task)
-    split = make_split(loaded, config.split, config.seed)
+    loaded, split = with_sampled_test(loaded, make_split(loaded, config.split, config.seed), config.split)
     _check_recorded(config, loaded, split, classifiers.values())
     for classifier in reversed(classifiers.values()):
         classifier.fetch(fetch)

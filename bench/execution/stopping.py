@@ -75,13 +75,12 @@ def in_random_order(messages: Sequence[Message], config: RunConfig) -> list[Mess
 def may_stop(config: RunConfig, n_test: int) -> bool:
     """Tell whether any row of a run may stop early.
 
-    A point of a learning curve is wanted whatever it decides, and messages in groups are not the independent ones that
-    the decision is made for.
+    A point of a learning curve is wanted whatever it decides, unless the config says otherwise, and messages in groups
+    are not the independent ones that the decision is made for.
     """
-    is_curve = any(row.train_per_label != ["all"] for row in config.classifiers.values())
-    is_plain = not is_curve and not config.data.group
-    by_itself = config.stop.when == "auto" and n_test > MIN_TEST_MESSAGES and is_plain
-    return by_itself or config.stop.when == "always"
+    when, is_curve = config.stop.when, any(row.train_per_label != ["all"] for row in config.classifiers.values())
+    by_itself = (when == "slow" or (when == "auto" and not is_curve)) and not config.data.group
+    return when == "always" or (by_itself and n_test > MIN_TEST_MESSAGES)
 
 
 def stopping_rule(cell: Cell) -> StoppingRule | None:
