@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bench.report.build import Report
 
 
-def _config(options: argparse.Namespace) -> RunConfig:
+def config_of(options: argparse.Namespace) -> RunConfig:
     """Read the config and lay the command line's options over it."""
     from bench.config.run import load_config, make_config
     from classifiers.errors import check_known
@@ -75,8 +75,8 @@ def run_benchmark(options: argparse.Namespace) -> int:
     from bench.report.progress import ProgressWatcher
 
     console = make_console()
-    config = _config(options)
-    executor = _executor(options, config)
+    config = config_of(options)
+    executor = executor_of(options, config)
     with ProgressWatcher(console) as watcher:
         plans = [
             prepare(run_config, options.results, folder=options.run, fetch=watcher.fetched)
@@ -98,19 +98,19 @@ def run_benchmark(options: argparse.Namespace) -> int:
     return _exit_code(report)
 
 
-def _executor(options: argparse.Namespace, config: RunConfig) -> Executor:
-    """Return what carries the cells out."""
+def executor_of(options: argparse.Namespace, config: RunConfig, max_seconds: float | None = None) -> Executor:
+    """Return what carries the cells out, for no longer than `max_seconds`."""
     if options.executor == "local":
         from bench.execution.local import LocalExecutor
 
         if options.address or options.storage:
             raise BenchError("--address and --storage are of a cluster: give --executor ray with them")
-        return LocalExecutor(config.jobs)
+        return LocalExecutor(config.jobs, max_seconds=max_seconds)
     if not find_spec("ray"):
         raise BenchError("--executor ray needs the extra 'ray': pip install 'encoder-or-llm-bench[ray]'")
     from bench.execution.ray_cluster import RayExecutor
 
-    return RayExecutor(options.address, options.storage or str(options.results.resolve()))
+    return RayExecutor(options.address, options.storage or str(options.results.resolve()), max_seconds=max_seconds)
 
 
 def _show_sweep(into: Path, folders: list[RunFolder], console: Console) -> int:

@@ -6,8 +6,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Collection, Iterator, Sequence
+from concurrent import futures
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from threading import Lock
 from typing import IO, Any
@@ -21,10 +22,14 @@ from classifiers.errors import BenchError
 
 @dataclass(frozen=True, slots=True)
 class LocalExecutor:
-    """Runs `jobs` cells at a time; several start together only while memory is free for all of them."""
+    """Runs `jobs` cells at a time; several start together only while memory is free for all of them.
+
+    After `max_seconds` nothing is started and what runs is stopped; the same command goes on with it.
+    """
 
     at_a_time: int = 1
     name: str = "local"
+    max_seconds: float | None = None
 
     def run(self, jobs: Sequence[Job], watcher: Watcher) -> Ended:
         """Run all cells; an interrupt kills those that run and starts no other."""
@@ -33,11 +38,19 @@ class LocalExecutor:
         with ThreadPoolExecutor(self.at_a_time) as pool:
             try:
                 running = {pool.submit(_run_when_it_fits, job, watcher, workers, gate): job for job in jobs}
-                for done in as_completed(running):
+                for done in _as_they_end(running, self.max_seconds):
                     yield running[done], done.result()
             finally:
                 workers.stop()
                 pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _as_they_end(running: Collection[Future[CellRecord]], max_seconds: float | None) -> Iterator[Future[CellRecord]]:
+    """Yield cells as they end, until the time is up."""
+    try:
+        yield from as_completed(running, timeout=max_seconds)
+    except futures.TimeoutError:
+        return
 
 
 def _run_when_it_fits(job: Job, watcher: Watcher, workers: _Workers, gate: MemoryGate | None) -> CellRecord:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +30,15 @@ TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class RayExecutor:
-    """Runs cells on a Ray cluster: the one at `address`, or one of this machine alone where that is None."""
+    """Runs cells on a Ray cluster: the one at `address`, or one of this machine alone where that is None.
+
+    After `max_seconds` what has not ended is stopped; the same command goes on with it.
+    """
 
     address: str | None
     storage: str
     name: str = "ray"
+    max_seconds: float | None = None
 
     def run(self, jobs: Sequence[Job], watcher: Watcher) -> Ended:
         """Run all cells at once, as far as the cluster has processors and memory, and give them as they end.
@@ -44,6 +49,7 @@ class RayExecutor:
 
         check_storage(self.storage)
         ray.init(address=self.address, log_to_driver=False, ignore_reinit_error=True)
+        started = time.monotonic()
         waiting: dict[Any, Job] = {}
         try:
             for job in jobs:
@@ -55,9 +61,13 @@ class RayExecutor:
                     watcher.started(job.title)
                     waiting[self._submit(job)] = job
             while waiting:
-                (done, *_), _ = ray.wait(list(waiting))
-                job = waiting.pop(done)
-                yield job, self._record(job, done)
+                used = time.monotonic() - started
+                left = None if self.max_seconds is None else max(self.max_seconds - used, 0.0)
+                ended, _ = ray.wait(list(waiting), timeout=left)
+                if not ended:
+                    return
+                job = waiting.pop(ended[0])
+                yield job, self._record(job, ended[0])
         finally:  # nothing runs on after an interrupt
             for task in waiting:
                 ray.cancel(task, force=True)

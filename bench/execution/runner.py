@@ -6,7 +6,7 @@ A worker that crashes, is killed or fails leaves a failed row with its cause; th
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -37,8 +37,14 @@ NOT_WRITABLE = (
 )
 
 
-def run(plans: Sequence[Plan], executor: Executor, watcher: Watcher) -> list[RunFolder]:
-    """Run every cell that is not finished, those of all plans side by side, and give the plans' folders.
+Order = Callable[[Sequence[Job]], Sequence[Job]]
+"""In which order cells are run."""
+
+
+def run(
+    plans: Sequence[Plan], executor: Executor, watcher: Watcher, order: Order = lambda jobs: jobs
+) -> list[RunFolder]:
+    """Run every cell that is not finished, those of all plans side by side, and return the plans' folders.
 
     Raises:
         BenchError: if the results cannot be written, or another run is at work on them.
@@ -46,7 +52,7 @@ def run(plans: Sequence[Plan], executor: Executor, watcher: Watcher) -> list[Run
     with ExitStack() as held:
         alone = len(plans) == 1
         waiting = [job for plan in plans for job in _waiting(plan, held, watcher, executor.name, alone=alone)]
-        with closing(executor.run(waiting, watcher)) as ending:
+        with closing(executor.run(order(waiting), watcher)) as ending:
             for job, record in ending:
                 watcher.ended(job.title, record, kept=False)
     return [plan.folder for plan in plans]
