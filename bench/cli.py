@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import shtab
 
-from bench.commands import answers, data_sets, labels, runs, tools
+from bench.commands import answers, data_sets, labels, runs, study, tools
 from bench.measure.threads import waiting_threads
 from bench.report.sanitize import visible
 from classifiers.errors import BenchError
@@ -73,6 +74,8 @@ def make_parser() -> argparse.ArgumentParser:
             _add_compare,
             _add_history,
             _add_across,
+            _add_study,
+            _add_atlas,
         ),
         *(_add_models, _add_data, _add_doctor, _add_speed),
     ):
@@ -120,10 +123,15 @@ def _add_run_options(parser: argparse.ArgumentParser, *, default: str) -> None:
     add("--seed", type=int, help="Seed of the split and of the training.")
     add("--threads", type=int, help="Processor threads to use (default: all cores).")
     add("--run", metavar="NAME", help="Name of the run's folder (default: made from the config and the data).")
+    _add_executor(parser)
+    parser.set_defaults(command=runs.run_benchmark, default=default)
+
+
+def _add_executor(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add("--executor", choices=["local", "ray"], default="local", help="Where to run: here (default) or on Ray.")
     add("--address", metavar="ADDRESS", help="Address of the Ray cluster (default: start one on this machine).")
     add("--storage", metavar="URL", help="Where the cluster keeps its results, such as s3://bucket/results.")
-    parser.set_defaults(command=runs.run_benchmark, default=default)
 
 
 def _add_report(commands: Commands) -> None:
@@ -266,6 +274,47 @@ def _add_across(commands: Commands) -> None:
     default = Path("results/across")
     parser.add_argument("--out", type=Path, default=default, metavar="FOLDER", help="Where to write the ranking.")
     parser.set_defaults(command=runs.compare_data_sets)
+
+
+def _add_study(commands: Commands) -> None:
+    parser = _add(commands, "study", "Run a config on many data sets, in an order that is useful whenever you stop.")
+    add = parser.add_argument
+    add("config", nargs="?", help="A preset or FILE.toml with [sweep.data.NAME] (default: the preset 'atlas').")
+    add("--hours", type=_hours, metavar="H", help="Stop after so many hours; the same command goes on there.")
+    add("--sets", metavar="NAME,NAME", help="Run only these data sets of the config.")
+    add("--only", metavar="NAME,NAME", help="Run only these classifiers of the config.")
+    add("--sizes", metavar="N,N", help="Training sizes in messages per label, such as 1,8,64,all.")
+    add("--seeds", type=int, help="How many times to train at each size.")
+    add("--threads", type=int, help="Processor threads to use (default: all cores).")
+    where = Path("results/atlas")
+    add("--out", type=Path, default=where, metavar="FOLDER", help="Where to write the scores (default: results/atlas).")
+    _add_executor(parser)
+    unused = ("preset", "data", "text", "label", "split", "margin", "seed", "run")
+    parser.set_defaults(
+        command=study.run_study, default="atlas", until_decided=False, all=False, **dict.fromkeys(unused)
+    )
+
+
+def _hours(text: str) -> float:
+    """Read a number of hours above 0."""
+    try:
+        hours = float(text)
+    except ValueError:
+        hours = 0.0
+    if not 0 < hours < math.inf:
+        raise argparse.ArgumentTypeError(f"give a number of hours above 0, not {text!r}")
+    return hours
+
+
+def _add_atlas(commands: Commands) -> None:
+    parser = _add(commands, "atlas", "Show what the scores of a study say, or check scores that are to join them.")
+    what = "What to do: show a folder of scores and write its page, or check files of scores."
+    parser.add_argument("action", choices=["show", "check"], help=what)
+    parser.add_argument("path", nargs="*", help="With show: the folder (default: results/atlas); with check: files.")
+    default = Path("results/reference/atlas")
+    against = "With check: the scores that they are to join (default: results/reference/atlas)."
+    parser.add_argument("--against", type=Path, default=default, metavar="FOLDER", help=against)
+    parser.set_defaults(command=study.show_or_check)
 
 
 def _add_models(commands: Commands) -> None:

@@ -12,7 +12,10 @@ from pathlib import Path
 from bench.analysis.compare import all_pairs
 from bench.analysis.scored_run import rows_of
 from bench.analysis.scores import full_data_rows
+from bench.records.atlas import read_atlas
 from bench.records.store import RunFolder
+from bench.report.atlas.build import make_atlas
+from bench.report.atlas.files import PICTURE, markdown
 from bench.report.build import Report, make_report
 from bench.report.files import write_document
 from bench.report.markdown import results_block
@@ -48,6 +51,7 @@ BLOCKS = (
     Block("docs/results.md", "stress", "default", ("Challenge", "Perturbed", "Prompt injection")),
 )
 SPEED = Block("docs/results.md", "speed", "speed")
+ATLAS = Block("docs/atlas.md", "atlas", "atlas")
 
 
 def reference_report(name: str) -> Report:
@@ -61,6 +65,8 @@ def block_text(block: Block) -> str:
     """Return the Markdown that stands between a block's markers."""
     if block == SPEED:
         return speed_block(read_speed(REFERENCE / "speed"))
+    if block == ATLAS:
+        return markdown(make_atlas(read_atlas(REFERENCE / "atlas")), f"../results/reference/atlas/{PICTURE}")
     report = reference_report(block.run)
     source = f"Run [{block.run}]({_link(block)}), commit `{report.run.git_commit or 'unknown'}`."
     return f"{results_block(report, block.titles)}\n\n{source}"
@@ -74,7 +80,7 @@ def _link(block: Block) -> str:
 
 def fill() -> None:
     """Write every block into its document."""
-    for block in (*BLOCKS, SPEED):
+    for block in (*BLOCKS, SPEED, ATLAS):
         write_document(REPOSITORY / block.document, block.name, block_text(block))
 
 

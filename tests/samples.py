@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.analysis.scores import Row, score
+from bench.analysis.scores import Row, score, wilson_interval
 from bench.config.run import make_config
+from bench.records.atlas import AtlasCell, AtlasScores
 from bench.records.store import RunFolder
 from bench.records.types import CellRecord, PredictionRecord, RunRecord
 from classifiers.interface import Task
@@ -70,6 +71,48 @@ def write_run(folder: Path, gold: str, answers: dict[str, str]) -> RunFolder:
         run.cell(name).predictions.write(made.records)
         run.cell(name).write(made.cell)
     return run
+
+
+def atlas_cell(row: str, right: str, *, size: int | None = None, seed: int = 0, **fields: Any) -> AtlasCell:
+    """Return a cell with its answers as signs: 1 right, 0 wrong, . not asked."""
+    n, hit = len(right) - right.count("."), right.count("1")
+    interval = wilson_interval(hit, n)
+    name = "-".join(filter(None, [row, str(size or ""), f"seed{seed}" if seed else ""]))
+    scores = {"right": right, "n": n, "accuracy": hit / n, "low": interval.low, "high": interval.high}
+    about: dict[str, Any] = {"backend": "linear", "n_train": 1000, "n_labelled": 1000, "train_per_label": size}
+    return AtlasCell(name=name, row=row, seed=seed, **{**about, **scores, **fields})
+
+
+def atlas_scores(data_set: str, n_labels: int, cells: Sequence[AtlasCell], **fields: Any) -> AtlasScores:
+    """Return the scores of one data set, its messages numbered."""
+    n = len(cells[0].right)
+    about: dict[str, Any] = {
+        "sha256": "s", "seen_by_llms": True, "task": "t", "split": "p", "part_sizes": {"train": 1000, "test": n},
+        "ids": tuple(f"test/{i:04d}" for i in range(n)), "versions": {}, "machine_per_hour": 0.1,
+    }  # fmt: skip
+    return AtlasScores(data_set=data_set, n_labels=n_labels, cells=tuple(cells), **{**about, **fields})
+
+
+def signs(n: int, hits: int) -> str:
+    """Return answers of which the first `hits` of n are right."""
+    return "1" * hits + "0" * (n - hits)
+
+
+def atlas_set(data_set: str, n_labels: int, hits: Sequence[int], llm: int, *, n: int = 200) -> AtlasScores:
+    """Return scores of an encoder at 1, 8, 64 examples per label and all, with two seeds, beside an LLM and floors.
+
+    `hits` are the messages of n that the encoder gets right at each size, `llm` those of the LLM.
+    """
+    sizes = (1, 8, 64, None)
+    cells = [atlas_cell("majority", signs(n, n // 10), backend="majority")]
+    for size, right in zip(sizes, hits, strict=True):
+        trained = {"n_train": (size or 256) * n_labels, "fine_tuned": True, "parameters": 22_000_000}
+        timed = {"messages_per_second": 500.0, "is_timed": True, "machine": "Z80, 2 threads"}
+        cells += [atlas_cell("encoder", signs(n, right), size=size, seed=seed, **trained, **timed) for seed in (0, 1)]
+    asked = {"n_labelled": 0, "is_prompted": True, "parameters": 1_500_000_000, "messages_per_second": 5.0}
+    cells.append(atlas_cell("llm", signs(n, llm), is_timed=True, machine="Z80, 2 threads", **asked))
+    cells.append(atlas_cell("zero_shot", signs(n, llm // 2), n_labelled=0))
+    return atlas_scores(data_set, n_labels, cells)
 
 
 WORDS = {

@@ -183,14 +183,14 @@ def filled(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_generated_blocks_show_the_reference_runs(filled: ModuleType) -> None:
-    for block in (*filled.BLOCKS, filled.SPEED):
+    for block in (*filled.BLOCKS, filled.SPEED, filled.ATLAS):
         text = (REPOSITORY / block.document).read_text("utf-8")
         assert replace_block(text, filled.block_text(block), block.name) == text, f"{block}: run docs/blocks.py"
 
 
 def test_every_marked_block_is_filled_or_run(filled: ModuleType) -> None:
     """A table between markers that nothing compares with the records could lie."""
-    names = {(block.document, block.name) for block in (*filled.BLOCKS, filled.SPEED)}
+    names = {(block.document, block.name) for block in (*filled.BLOCKS, filled.SPEED, filled.ATLAS)}
     known = names | {("README.md", "backend"), ("docs/encoder.md", "torchrun")}
     marked = {
         (page.relative_to(REPOSITORY).as_posix(), name)

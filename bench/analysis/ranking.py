@@ -58,7 +58,19 @@ def standings(runs: Sequence[RunFolder]) -> Standings:
     Raises:
         BenchError: if they are of fewer than two data sets, or have fewer than two rows in common.
     """
-    by_data = _accuracies(runs)
+    return standings_of(_accuracies(runs), tuple(_stopped(runs)))
+
+
+def standings_of(by_data: Mapping[str, Mapping[str, Sequence[float]]], stopped: Sequence[str] = ()) -> Standings:
+    """Compare the rows that all data sets have.
+
+    Args:
+        by_data: the accuracies of each data set by row, one per seed.
+        stopped: what is to be said of rows that stopped early.
+
+    Raises:
+        BenchError: as `standings` does.
+    """
     if len(by_data) < 2:
         raise BenchError("ranks over data sets need runs on two or more different data sets")
     tables = list(by_data.values())
@@ -68,7 +80,7 @@ def standings(runs: Sequence[RunFolder]) -> Standings:
     left_out = dict.fromkeys(name for table in tables for name in table if name not in names)
     figures = np.array([[np.mean(table[name]) for name in names] for table in tables])
     p_value, pairs = _tests(figures)
-    return Standings(tuple(by_data), tuple(names), figures, tuple(left_out), p_value, pairs, tuple(_stopped(runs)))
+    return Standings(tuple(by_data), tuple(names), figures, tuple(left_out), p_value, pairs, tuple(stopped))
 
 
 def _stopped(runs: Sequence[RunFolder]) -> Iterator[str]:

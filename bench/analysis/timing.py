@@ -44,7 +44,7 @@ def timing(run: RunRecord, rows: Sequence[Row]) -> Timing:
     machines: dict[str, list[str]] = {}
     for row in rows:
         if row.cell.status == "ok" and row.cascade is None:
-            machines.setdefault(_described(row.cell.machine or run.machine), []).append(row.cell.classifier)
+            machines.setdefault(described(row.cell.machine or run.machine), []).append(row.cell.classifier)
     return Timing(_shared(run), {machine: tuple(names) for machine, names in machines.items()})
 
 
@@ -56,7 +56,8 @@ def _shared(run: RunRecord) -> str:
     return ""
 
 
-def _described(machine: dict[str, str | int]) -> str:
+def described(machine: dict[str, str | int]) -> str:
+    """Return what tells a machine apart, in words: processor, cores, threads, GPU."""
     known = {name: machine[name] for name in DECISIVE if name in machine}
     units = {"cores": "cores", "threads": "threads"}
     return ", ".join(f"{value} {units[name]}" if name in units else str(value) for name, value in known.items())

@@ -19,6 +19,8 @@ from bench.dataset.separated import SEPARATORS, check_columns
 from classifiers.errors import BenchError
 from classifiers.interface import Message
 
+SAMPLED = "rows were sampled"
+"""What the warning about a table says that was not read whole."""
 SAMPLE_SEED = 0
 """The same in all runs, so that runs with other seeds work on the same messages."""
 MAX_NAMED = 3
@@ -112,7 +114,7 @@ def sample(rows: Iterable[T], most: int) -> tuple[list[T], int]:
 
 def sampled_warning(name: str, kept: int, n: int) -> str:
     """Return the warning about a table that was sampled."""
-    return f"{name}: {kept:,} of {n:,} rows were sampled; raise max_messages under [data] to take more"
+    return f"{name}: {kept:,} of {n:,} {SAMPLED}; raise max_messages under [data] to take more"
 
 
 def _table(rows: Sequence[Row], n: int, name: str, config: DataConfig) -> Table:

@@ -54,11 +54,6 @@ def page(report: Report, drawn: Mapping[str, Any], narrow: Mapping[str, Any] | N
         drawn: the charts by name.
         narrow: those of them that look otherwise on a phone.
     """
-    from jinja2 import Environment, FileSystemLoader
-
-    environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["embedded"] = embedded
-    environment.tests["wide"] = _is_wide
     shown = report.findings.rows
     viewed = complete_rows(shown)
     messages, left_out = viewed_messages(viewed)
@@ -66,7 +61,8 @@ def page(report: Report, drawn: Mapping[str, Any], narrow: Mapping[str, Any] | N
     charts = {name: {"wide": chart.to_dict(), "narrow": None} for name, chart in drawn.items()}
     for name, chart in (narrow or {}).items():
         charts[name]["narrow"] = chart.to_dict()
-    return environment.get_template("page.html").render(
+    return rendered(
+        "page.html",
         report=report,
         sections=list(sections(report, drawn)),
         summary=report.of(Topic.SUMMARY),
@@ -77,12 +73,21 @@ def page(report: Report, drawn: Mapping[str, Any], narrow: Mapping[str, Any] | N
         recommended=_recommended(report, shown),
         folded_rows=FOLDED_ROWS,
         charts=charts,
-        looks={"light": config(LIGHT), "dark": config(DARK)},
-        vega=_vega(),
         data=_viewer_data(report, viewed, [*messages, *contrived]),
         left_out=left_out,
         held=len(messages),
     )
+
+
+def rendered(template: str, **values: object) -> str:
+    """Return a page of a template, with the chart library and the looks of charts in it."""
+    from jinja2 import Environment, FileSystemLoader
+
+    environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["embedded"] = embedded
+    environment.tests["wide"] = _is_wide
+    looks = {"light": config(LIGHT), "dark": config(DARK)}
+    return environment.get_template(template).render(looks=looks, vega=_vega(), **values)
 
 
 def first_chart(drawn: Mapping[str, Any]) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -139,18 +138,6 @@ def test_cell_that_never_fits_is_a_failed_row(tmp_path: Path, capsys: pytest.Cap
     config = write_sweep(tmp_path, seeds=[0], rows=rows, top="jobs = 2\n")
     assert main(["--results", str(tmp_path / "results"), "run", str(config)]) == 1
     assert "huge: FAILED: it needs about 1000000.0 GB of memory" in capsys.readouterr().out
-
-
-@pytest.fixture
-def cluster() -> Iterator[Any]:
-    """A Ray cluster of a head that works on nothing and two machines with a processor each."""
-    import ray
-    from ray.cluster_utils import Cluster
-
-    found = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    yield found
-    ray.shutdown()
-    found.shutdown()
 
 
 @pytest.mark.slow

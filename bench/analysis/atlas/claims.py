@@ -1,0 +1,215 @@
+"""What the atlas says, a sentence per claim with its n, and what it cannot say; all of it worked out of the scores.
+
+A claim names no data set, row or figure of its own: another atlas makes other sentences.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from statistics import median
+
+from bench.analysis.atlas.crossings import SetCrossing, crossings, headline
+from bench.analysis.atlas.overview import FEW, prices
+from bench.analysis.atlas.points import fine_tuned_row
+from bench.analysis.atlas.ranks import Duel, ranks, trained_duels, two_sided_sign_p, unlabelled_duels
+from bench.analysis.ranking import LEVEL
+from bench.records.atlas import AtlasScores
+
+MIN_SETS = 4
+"""Data sets below which nothing is said of a relation between labels and crossings."""
+
+
+def claims(atlas: Sequence[AtlasScores]) -> list[str]:
+    """Return what the scores show, most important first; empty where there are none."""
+    crossed = headline(atlas, crossings(atlas))
+    return [
+        *_few_labels(crossed),
+        *_more_labels(crossed),
+        *_relation(crossed),
+        *_all_labels(trained_duels(atlas)),
+        *_no_labels(unlabelled_duels(atlas)),
+        *_speed(atlas),
+        *_ranks(atlas),
+    ]
+
+
+def _few_labels(crossed: Sequence[SetCrossing]) -> Iterator[str]:
+    """Say on how many data sets the encoder passes the LLM with a few labels, whole interval."""
+    if not crossed:
+        return
+    by_few = [point for point in crossed if point.crossing.interval.high <= FEW]
+    yield (
+        f"With {FEW} examples per label or fewer, {crossed[0].crossing.learner} passes the best prompted LLM that is "
+        f"shown none on {_of(len(by_few), len(crossed))}{_names(by_few)}; counted is where the whole 95 % interval of "
+        "the crossing lies there."
+    )
+
+
+def _more_labels(crossed: Sequence[SetCrossing]) -> Iterator[str]:
+    """Name the data sets that need more labels, and those where that stays open."""
+    later = [point for point in crossed if point.is_bounded and point.crossing.interval.high > FEW]
+    if later:
+        listed = ", ".join(f"{point.data_set} ({place_text(point)})" for point in later)
+        yield f"On {_of(len(later), len(crossed))} it needs more, or may: {listed}; examples per label, 95 % interval."
+    if open_ := [point for point in crossed if not point.is_bounded]:
+        yield (
+            f"On {_of(len(open_), len(crossed))} the messages and sizes at hand do not show that it passes the LLM"
+            f"{_names(open_)}."
+        )
+
+
+def place_text(crossed: SetCrossing) -> str:
+    """Return a crossing and its interval in examples per label."""
+    where = crossed.crossing
+    at = f"> {where.last:,.0f}" if where.at is None else f"{where.at:,.0f}"
+    low, high = (
+        f"> {where.last:,.0f}" if math.isinf(end) else f"{end:,.0f}"
+        for end in (where.interval.low, where.interval.high)
+    )
+    return f"{at} [{low}, {high}]"
+
+
+def _relation(crossed: Sequence[SetCrossing]) -> Iterator[str]:
+    """Say whether tasks with more labels are passed with fewer examples per label (Spearman)."""
+    from scipy.stats import spearmanr
+
+    if not crossed:
+        return
+    places = [2 * point.crossing.last if point.crossing.at is None else point.crossing.at for point in crossed]
+    labels = [point.n_labels for point in crossed]
+    if len(crossed) < MIN_SETS or len(set(places)) < 2 or len(set(labels)) < 2:
+        yield f"Whether the number of labels moves the crossing cannot be said from {_sets(len(crossed))}."
+        return
+    result = spearmanr(labels, places)
+    rho, p_value = float(result.statistic), float(result.pvalue)
+    figures = f"Spearman's rho {rho:+.2f}, p {p_value:.3f}, n = {_sets(len(crossed))}"
+    if p_value >= LEVEL:
+        yield f"That the crossing moves with the number of labels is not shown ({figures})."
+    else:
+        way = "fewer" if rho < 0 else "more"
+        yield f"The more labels a task has, the {way} examples per label the encoder needs to pass the LLM ({figures})."
+
+
+def _all_labels(duels: Sequence[Duel]) -> Iterator[str]:
+    """Compare encoder and LLM where all labels are used."""
+    if not duels:
+        return
+    wins, losses = _won(duels)
+    best = max(duels, key=lambda duel: duel.gap.difference)
+    yield (
+        f"Trained on all labelled messages, {duels[0].first} is more accurate than the best LLM without labels on "
+        f"{_of(wins, len(duels))} and less accurate on {losses} (95 % intervals of paired differences; sign test p "
+        f"{two_sided_sign_p(wins, losses):.3f}); the largest difference is {100 * best.gap.difference:+.1f} points, on "
+        f"{best.data_set} (n = {best.n:,} test messages)."
+    )
+
+
+def _no_labels(duels: Sequence[Duel]) -> Iterator[str]:
+    """Compare the LLM with rows that need no labels either."""
+    if not duels:
+        return
+    wins, losses = _won(duels)
+    others = " or ".join(dict.fromkeys(duel.first for duel in duels))
+    ahead = [duel.data_set for duel in duels if duel.winner == duel.first]
+    where = f" ({_listed(ahead)})" if ahead else ""
+    yield (
+        f"Without any labels, the LLM is more accurate than {others} on {_of(losses, len(duels))}, less accurate on "
+        f"{wins}{where}, and on {len(duels) - wins - losses} neither is shown."
+    )
+
+
+def _speed(atlas: Sequence[AtlasScores]) -> Iterator[str]:
+    """Say how many times as fast the encoder answers, data set by data set on one machine."""
+    pairs = [(a, b) for a, b in prices(atlas) if a and b and a.machine == b.machine]
+    if not pairs:
+        return
+    ratios = [llm.seconds / encoder.seconds for encoder, llm in pairs]
+    yield (
+        f"{pairs[0][0].row} answers {median(ratios):,.0f} times as many messages per second as the best LLM (median "
+        f"over {_sets(len(ratios))}; {min(ratios):,.0f} to {max(ratios):,.0f} times)."
+    )
+
+
+def _ranks(atlas: Sequence[AtlasScores]) -> Iterator[str]:
+    """Say whether rows can be told apart over all data sets."""
+    standings = ranks(atlas)
+    if standings is None:
+        return
+    n, rows = len(standings.data_sets), len(standings.classifiers)
+    if standings.p_value is None:
+        yield f"Ranks over {_sets(n)} and {rows} rows cannot be tested: three of each are needed."
+        return
+    order = standings.mean_ranks.argsort(kind="stable")
+    first, last = (standings.classifiers[int(order[i])] for i in (0, -1))
+    yield (
+        f"Over {_sets(n)}, {first} has the best mean rank of {rows} rows ({standings.mean_ranks.min():.1f}) and {last} "
+        f"the worst ({standings.mean_ranks.max():.1f}); Friedman's test that all are alike: p {standings.p_value:.2g}."
+    )
+
+
+def limits(atlas: Sequence[AtlasScores]) -> list[str]:
+    """Return what the scores cannot say, and why."""
+    if not atlas:
+        return []
+    return [*_of_models(atlas), *_of_data(atlas), *_of_runs(atlas)]
+
+
+def _of_models(atlas: Sequence[AtlasScores]) -> Iterator[str]:
+    sizes = [cell.parameters for scores in atlas for cell in scores.cells if cell.is_prompted and cell.parameters]
+    if sizes:
+        yield f"Nothing is said of LLMs with more than {max(sizes) / 1e9:.1f} billion parameters: none was run."
+    else:
+        yield "Nothing is said of LLMs: none was run."
+    if fine_tuned_row(atlas) is None:
+        yield "Nothing is said of fine-tuned encoders: none was run at three sizes or more."
+
+
+def _of_data(atlas: Sequence[AtlasScores]) -> Iterator[str]:
+    if read := [scores.data_set for scores in atlas if scores.seen_by_llms]:
+        yield (
+            f"{len(read)} of {_sets(len(atlas))} are public, and language models have probably read them in training, "
+            f"labels included ({_listed(read)}): on private messages an LLM may do worse."
+        )
+    most = max(len(scores.ids) for scores in atlas)
+    yield f"Every accuracy is of at most {most:,} test messages per data set."
+    if sampled := [scores.data_set for scores in atlas if scores.is_sampled]:
+        yield f"Large training parts were sampled down ({_listed(sampled)}): all of them would give a little more."
+
+
+def _of_runs(atlas: Sequence[AtlasScores]) -> Iterator[str]:
+    machines = {cell.machine for scores in atlas for cell in scores.cells if cell.machine}
+    yield f"Times are of {len(machines)} {'machine' if len(machines) == 1 else 'machines'}; others give other ratios."
+    cells = [cell for scores in atlas for cell in scores.cells]
+    stopped = [cell for cell in cells if not cell.is_complete]
+    if stopped:
+        fewest = min(cell.n for cell in stopped)
+        yield (
+            f"{len(stopped)} of {len(cells):,} cells stopped once it was decided how they stand, after {fewest:,} test "
+            "messages or more; their intervals are wider and hold whenever they stopped."
+        )
+    if missing := sum(len(scores.missing) for scores in atlas):
+        total = missing + len(cells)
+        yield f"{missing:,} of {total:,} cells are not finished: the same command goes on with them."
+
+
+def _won(duels: Sequence[Duel]) -> tuple[int, int]:
+    """Return on how many data sets the first row is shown to be better, and on how many the second."""
+    winners = [(duel.winner == duel.first, duel.winner == duel.second) for duel in duels]
+    return sum(first for first, _ in winners), sum(second for _, second in winners)
+
+
+def _of(part: int, whole: int) -> str:
+    return f"{part} of {_sets(whole)}"
+
+
+def _sets(n: int) -> str:
+    return f"{n} data {'set' if n == 1 else 'sets'}"
+
+
+def _names(crossed: Sequence[SetCrossing]) -> str:
+    return f" ({_listed([point.data_set for point in crossed])})" if crossed else ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names)

@@ -1,0 +1,145 @@
+"""The tables of the atlas."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.analysis.atlas.claims import place_text
+from bench.analysis.atlas.crossings import SetCrossing
+from bench.analysis.atlas.overview import FEW, Overview, Price, Standing
+from bench.analysis.atlas.published import Beside
+from bench.records.atlas import AtlasScores
+from bench.report.tables.table import Table, Topic
+from bench.report.text import DASH, number, share, with_interval
+
+Prices = Sequence[tuple[Price | None, Price | None]]
+
+
+def best_table(overviews: Sequence[Overview], floor: str) -> Table:
+    """Return the best rows of each data set by how many labels there are."""
+    head = ("data set", "labels", "test", "majority", "no labels", f"{FEW} per label", "all labels")
+    body = tuple(
+        (
+            view.scores.data_set,
+            str(view.scores.n_labels),
+            f"{len(view.scores.ids):,}",
+            share(view.floor.accuracy) if view.floor else DASH,
+            *map(_best_text, (view.without, view.with_few, view.with_all)),
+        )
+        for view in overviews
+    )
+    notes = (
+        "accuracy in % of the most accurate row, with its 95 % interval: over messages (Wilson), and over seeds and "
+        "messages where there are several seeds. The best of several rows looks a little better than it is.",
+        floor,
+    )
+    return Table("Best row by number of labels", head, body, notes=tuple(filter(None, notes)), topic=Topic.SUMMARY)
+
+
+def floor_note(scores: Sequence[AtlasScores]) -> str:
+    """Say which figures rest on a part of the test messages; nothing where none does."""
+    stopped = dict.fromkeys(cell.row for one_set in scores for cell in one_set.cells if not cell.is_complete)
+    if not stopped:
+        return ""
+    return f"stopped early on some data sets, so their figures are of fewer test messages: {', '.join(stopped)}."
+
+
+def _best_text(best: Standing | None) -> str:
+    return DASH if best is None else f"{best.row} {with_interval(best.accuracy, best.interval)}"
+
+
+def crossing_table(crossed: Sequence[SetCrossing]) -> Table:
+    """Return a line per data set and a column per learner: examples per label at which it passes the LLM."""
+    learners = list(dict.fromkeys(place.crossing.learner for place in crossed))
+    by_set: dict[str, dict[str, SetCrossing]] = {}
+    for place in crossed:
+        by_set.setdefault(place.data_set, {})[place.crossing.learner] = place
+    head = ("data set", "labels", "LLM", "LLM accuracy", "n", *learners)
+    body = tuple(
+        (
+            data_set,
+            str((first := next(iter(places.values()))).n_labels),
+            first.crossing.rival,
+            share(first.crossing.rival_accuracy),
+            f"{first.n:,}",
+            *(place_text(places[row]) if row in places else DASH for row in learners),
+        )
+        for data_set, places in by_set.items()
+    )
+    notes = (
+        "examples per label at which a row passes the best LLM without labels, with a 95 % interval; n: test messages "
+        "that both answered.",
+        "1: ahead from one example per label on. >: not with the sizes that were run.",
+    )
+    return Table("Where rows pass the LLM", head, body, notes=notes, topic=Topic.CURVE, can_turn=False)
+
+
+def price_table(scores: Sequence[AtlasScores], paired: Prices) -> Table:
+    """Return seconds and money per million messages, of the fine-tuned encoder and of the best LLM."""
+    currency = scores[0].currency
+    head = ("data set", "encoder", "seconds", currency, "LLM", "seconds", currency, "ratio")
+    body = tuple(
+        (one_set.data_set, *_price_cells(encoder), *_price_cells(llm), _ratio(encoder, llm))
+        for one_set, (encoder, llm) in zip(scores, paired, strict=True)
+    )
+    machines = dict.fromkeys(price.machine for pair in paired for price in pair if price)
+    rates = dict.fromkeys(f"{one_set.machine_per_hour:g} {one_set.currency}" for one_set in scores)
+    notes = (
+        f"answering alone, in batches, on {'; '.join(machines)}.",
+        f"money: an assumed {' or '.join(rates)} per machine hour; take your own price times the seconds.",
+    )
+    return Table("What a million messages take", head, body, notes=notes, topic=Topic.COST, can_turn=False)
+
+
+def _price_cells(price: Price | None) -> tuple[str, str, str]:
+    return (DASH, DASH, DASH) if price is None else (price.row, number(price.seconds), number(price.money))
+
+
+def _ratio(encoder: Price | None, llm: Price | None) -> str:
+    if encoder is None or llm is None or encoder.machine != llm.machine:
+        return DASH
+    return f"{number(llm.seconds / encoder.seconds)} times"
+
+
+def published_table(beside: Sequence[Beside]) -> Table:
+    """Return published accuracies beside ours."""
+    head = ("data set", "published", "accuracy %", "ours", "our accuracy %", "verdict", "source")
+    body = tuple(
+        (
+            line.data_set,
+            line.published.what,
+            f"{line.published.accuracy:.1f}",
+            DASH if line.ours is None else _ours(line, line.ours),
+            DASH if line.ours is None else with_interval(line.ours.accuracy, line.ours.interval),
+            line.verdict,
+            line.published.source,
+        )
+        for line in beside
+    )
+    notes = (
+        "ours: the most accurate row of the same kind, on a sample of the official test part; below where the upper "
+        "end of our 95 % interval is.",
+    )
+    return Table("Beside published figures", head, body, notes=notes, topic=Topic.QUALITY, can_turn=False)
+
+
+def _ours(line: Beside, ours: Standing) -> str:
+    return f"{ours.row}, {line.size} per label" if line.size else ours.row
+
+
+def data_table(scores: Sequence[AtlasScores]) -> Table:
+    """Return what each data set is."""
+    head = ("data set", "labels", "train", "validation", "test", "LLMs read it", "cells", "missing", "split")
+    body = tuple(
+        (
+            one_set.data_set,
+            str(one_set.n_labels),
+            *(f"{one_set.part_sizes.get(part, 0):,}" for part in ("train", "validation", "test")),
+            {True: "probably", False: "no", None: DASH}[one_set.seen_by_llms],
+            str(len(one_set.cells)),
+            str(len(one_set.missing)),
+            one_set.split,
+        )
+        for one_set in scores
+    )
+    return Table("Data sets", head, body, topic=Topic.SUMMARY, can_turn=False)
