@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.analysis.compare import all_pairs
+from bench.analysis.rows import full_data_rows
 from bench.analysis.scored_run import rows_of
-from bench.analysis.scores import full_data_rows
 from bench.records.atlas import read_atlas
 from bench.records.store import RunFolder
 from bench.report.atlas.build import make_atlas

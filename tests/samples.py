@@ -9,10 +9,12 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.analysis.scores import Row, score, wilson_interval
+from bench.analysis.rows import Row
+from bench.analysis.scores import score, wilson_interval
 from bench.config.run import make_config
 from bench.records.atlas import AtlasCell, AtlasScores
 from bench.records.store import RunFolder
@@ -37,7 +39,13 @@ def record(id_: int, gold: str, predicted: str | None, p: float | None = None, *
 
 def row(name: str, records: list[PredictionRecord], validation: Sequence[PredictionRecord] = ()) -> Row:
     cell = CellRecord(name, "linear", "f", "ok", row=name)
-    return Row(cell, tuple(records), score(records, ["a", "b"], validation=validation))
+    return Row.of(cell, records, score(records, ["a", "b"], validation=validation))
+
+
+def with_cell(of: Row, **changes: Any) -> Row:
+    """Return a row whose cell's record has other values."""
+    assert of.cell is not None
+    return Row.of(replace(of.cell, **changes), of.records, of.scores)
 
 
 def hits(name: str, right: list[bool]) -> Row:

@@ -205,7 +205,7 @@ def test_readme_is_short_and_shows_six_columns() -> None:
     assert len(text.splitlines()) <= 250
     (head,) = re.findall(r"^\| classifier .*\|$", text, re.MULTILINE)
     columns = [re.sub(r"[↑↓]", "", cell).strip() for cell in head.strip("|").split("|")]
-    assert columns == ["classifier", "accuracy %", "p50 ms", "throughput /s", "memory", "labels used"]
+    assert columns == ["classifier", "accuracy %", "p50 ms", "throughput /s", "serving memory", "labels used"]
 
 
 @pytest.mark.xfail(strict=True, reason="the reference runs were made from several commits; make them again from one")

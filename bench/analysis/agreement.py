@@ -15,7 +15,8 @@ import numpy as np
 
 from bench.analysis.clusters import Clusters, clusters_of, design_of
 from bench.analysis.label_scores import Interval
-from bench.analysis.scores import Row, wilson_interval
+from bench.analysis.rows import Row
+from bench.analysis.scores import wilson_interval
 from bench.dataset.corrections import text_hash
 from bench.records.types import PredictionRecord
 from classifiers.errors import BenchError
@@ -60,7 +61,7 @@ def agreements(rows: Sequence[Row], labels: Mapping[str, tuple[str, ...]]) -> li
         BenchError: if no labelled message is one of the run's.
     """
     compared = {
-        row.cell.classifier: records
+        row.name: records
         for row in rows
         if (records := [record for record in row.records if text_hash(record.text) in labels])
     }

@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench.analysis.clusters import INDEPENDENT, Design, clusters_of, design_of
-from bench.analysis.scores import Cascade, Row, score
+from bench.analysis.resources import cascaded
+from bench.analysis.rows import Cascade, Row
+from bench.analysis.scores import score
 from bench.analysis.shared import shared_records
 from bench.analysis.thresholds import ABOVE_ALL, ERROR, accuracy_bound
 from bench.config.tables import CascadeConfig
-from bench.records.types import CellRecord, Energy, Latency, PredictionRecord
+from bench.records.types import PredictionRecord
 from classifiers.errors import BenchError
 
 STEPS = 10
@@ -102,7 +104,7 @@ def choose(
 
 
 def cascade_row(name: str, first: Row, second: Row | None, config: CascadeConfig) -> Row:
-    """Return the row that a cascade would have been; its costs are made up of those of its two classifiers.
+    """Return the row that a cascade would have been; what it takes follows from what those two take.
 
     `second` gets the rest; it is None where the config's label `other` does.
 
@@ -113,31 +115,49 @@ def cascade_row(name: str, first: Row, second: Row | None, config: CascadeConfig
         raise BenchError(f"cascade '{name}' needs answers of '{config.first}' and '{config.second}'")
     if all(record.probabilities is None for record in first.records):
         raise BenchError(f"cascade '{name}': '{config.first}' gives no probabilities; it cannot go first")
-    mine = first.validation
-    theirs = _second_opinions(name, mine, second.validation, config) if second else rejected(mine, config.other)
-    if not (mine and theirs):
-        raise BenchError(f"cascade '{name}': no answers to validation messages to choose the threshold by; {AGAIN}")
-    n = len({record.id for record in mine} & {record.id for record in theirs})
-    choice = choose(points(mine, theirs), config, n, designs(mine, theirs))
+    choice = _choice(name, first, second, config)
     threshold = choice.point.threshold
-    answers = {record.id: record for record in (second.records if second else rejected(first.records, config.other))}
-    records = tuple(
-        _joined(record, answers[record.id]) if _sure(record) < threshold else record
-        for record in first.records
-        if record.id in answers
-    )
+    rest = second.records if second else rejected(first.records, config.other)
+    records = _answers(first.records, rest, threshold)
     passed_on = sum(_sure(record) < threshold for record in first.records) / len(first.records)
     cascade = Cascade(config.first, config.second or config.other, threshold, passed_on)
-    cell = _cell(name, first.cell, second.cell if second else None, records, cascade)
-    cell = replace(cell, notes=(_note(cascade, config, choice),))
     scores = score(
         records,
         first.scores.labels,
         several=first.scores.takes_several,
         untold=first.scores.untold,
-        always_valid=second is not None and second.cell.stopped is not None,
+        always_valid=second is not None and second.stopped is not None,
     )
-    return Row(cell, records, scores, cascade)
+    return Row(
+        name,
+        records,
+        scores,
+        cascaded(first.resources, second.resources if second else None, records, passed_on),
+        cascade=cascade,
+        notes=(_note(cascade, config, choice),),
+        stopped=second.stopped if second else None,
+        max_attempts=second.max_attempts if second else 1,
+    )
+
+
+def _choice(name: str, first: Row, second: Row | None, config: CascadeConfig) -> Choice:
+    """Choose the threshold on the validation messages that both rows answered."""
+    mine = first.validation
+    theirs = _second_opinions(name, mine, second.validation, config) if second else rejected(mine, config.other)
+    if not (mine and theirs):
+        raise BenchError(f"cascade '{name}': no answers to validation messages to choose the threshold by; {AGAIN}")
+    n = len({record.id for record in mine} & {record.id for record in theirs})
+    return choose(points(mine, theirs), config, n, designs(mine, theirs))
+
+
+def _answers(first: Records, rest: Records, threshold: float) -> tuple[PredictionRecord, ...]:
+    """Return the answers of the first where it is sure enough, else those of the second."""
+    theirs = {record.id: record for record in rest}
+    return tuple(
+        _joined(record, theirs[record.id]) if _sure(record) < threshold else record
+        for record in first
+        if record.id in theirs
+    )
 
 
 def designs(first: Records, second: Records) -> Callable[[float], Design]:
@@ -191,77 +211,3 @@ def rejected(records: Records, other: str) -> list[PredictionRecord]:
 def _joined(first: PredictionRecord, second: PredictionRecord) -> PredictionRecord:
     """Return the second classifier's answer with the time of both; its attempts are what a person wants to see."""
     return replace(second, seconds=first.seconds + second.seconds)
-
-
-def _cell(name: str, first: CellRecord, second: CellRecord | None, records: Records, cascade: Cascade) -> CellRecord:
-    """Return the costs: the first's for all messages, and the second's, where it is a row, for the share passed on."""
-    is_timed = all(cell.predict_seconds is not None for cell in filter(None, (first, second)))
-    seconds = sum(record.seconds for record in records) if is_timed else None
-    alone = CellRecord(
-        classifier=name,
-        backend="cascade",
-        fingerprint="",
-        status="ok",
-        seed=first.seed,
-        models=first.models,
-        load_seconds=first.load_seconds,
-        fit_seconds=first.fit_seconds,
-        predict_seconds=seconds,
-        latency_ms=first.latency_ms,
-        throughput_per_s=len(records) / seconds if seconds else None,
-        peak_memory_bytes=first.peak_memory_bytes,
-        predict_memory_bytes=first.predict_memory_bytes,
-        n_parameters=first.n_parameters,
-        bytes_on_disk=first.bytes_on_disk,
-        row=name,
-        n_train=first.n_train,
-        n_labelled=first.n_labelled,
-        energy=first.energy,
-    )
-    return _with_second(alone, second, cascade.passed_on) if second else alone
-
-
-def _with_second(alone: CellRecord, second: CellRecord, passed_on: float) -> CellRecord:
-    # both learn from the same labelled messages
-    labelled = [cell.n_labelled for cell in (alone, second) if cell.n_labelled is not None]
-    return replace(
-        alone,
-        models=(*alone.models, *second.models),
-        load_seconds=_sum(alone.load_seconds, second.load_seconds),
-        fit_seconds=_sum(alone.fit_seconds, second.fit_seconds),
-        latency_ms=_latency(alone.latency_ms, second.latency_ms, passed_on),
-        peak_memory_bytes=_whole(_sum(alone.peak_memory_bytes, second.peak_memory_bytes)),
-        predict_memory_bytes=_whole(_sum(alone.predict_memory_bytes, second.predict_memory_bytes)),
-        n_parameters=_whole(_sum(alone.n_parameters, second.n_parameters)),
-        bytes_on_disk=_whole(_sum(alone.bytes_on_disk, second.bytes_on_disk)),
-        max_attempts=second.max_attempts,
-        stopped=second.stopped,
-        n_labelled=max(labelled, default=None),
-        energy=_energy(alone.energy, second.energy, passed_on),
-    )
-
-
-def _energy(first: Energy | None, second: Energy | None, passed: float) -> Energy | None:
-    """Return the energy of one answer: the first's, and the second's for the share passed on."""
-    if first is None or second is None:
-        return None
-    always, rest = first.kwh_per_message, second.kwh_per_message
-    each = None if always is None or rest is None else always + passed * rest
-    return Energy(first.source, _sum(first.fit_kwh, second.fit_kwh), each, 1 if each is not None else 0)
-
-
-def _latency(first: Latency | None, second: Latency | None, passed: float) -> Latency | None:
-    """Return the time of one message: the median is the first's alone unless most are passed on."""
-    if first is None or second is None:
-        return None
-    p50 = first.p50 + (second.p50 if passed > 0.5 else 0.0)
-    p95 = first.p95 + (second.p95 if passed > 0.05 else 0.0)
-    return Latency(p50, p95, min(first.n, second.n))
-
-
-def _sum(first: float | None, second: float | None) -> float | None:
-    return None if first is None or second is None else first + second
-
-
-def _whole(value: float | None) -> int | None:
-    return None if value is None else int(value)

@@ -14,7 +14,7 @@ import numpy as np
 from bench.analysis.clusters import clusters_of
 from bench.analysis.label_scores import Interval
 from bench.analysis.paired import LEVEL, PairedCounts, differ_p_value, needed_to_differ, paired_interval
-from bench.analysis.scores import Row, complete_rows
+from bench.analysis.rows import Row, complete_rows
 from bench.analysis.sequential import difference_interval, log_evidence
 from bench.analysis.shared import shared_records
 from bench.dataset.corrections import text_hash
@@ -90,7 +90,7 @@ def compare(first: Row, second: Row) -> Pair:
     """
     mine, theirs = shared_records([first.records, second.records])
     if not mine:
-        raise BenchError(f"'{first.cell.classifier}' and '{second.cell.classifier}' answered no message in common")
+        raise BenchError(f"'{first.name}' and '{second.name}' answered no message in common")
     a, b = (np.array([record.is_right for record in records]) for records in (mine, theirs))
     counts = PairedCounts.of(a, b, clusters_of(mine))
     design = counts.design
@@ -98,8 +98,8 @@ def compare(first: Row, second: Row) -> Pair:
     evidence = log_evidence(counts.only_first, counts.only_second)
     p_value = min(math.exp(-evidence), 1.0) if is_early else differ_p_value(counts)
     return Pair(
-        first=first.cell.classifier,
-        second=second.cell.classifier,
+        first=first.name,
+        second=second.name,
         n=counts.n,
         difference=counts.difference,
         interval=difference_interval(counts) if is_early else paired_interval(counts),
@@ -120,7 +120,7 @@ def all_pairs(rows: Sequence[Row]) -> list[Pair]:
     or a second seed that is added changes none of them. One message in common is no ground for a comparison.
     """
     scored = [row for row in rows if row.scores]
-    pairs = [compare(a, b) for a, b in combinations(scored, 2) if not a.cell.row or a.cell.row != b.cell.row]
+    pairs = [compare(a, b) for a, b in combinations(scored, 2) if a.config_row != b.config_row]
     used = _used(scored)
     with_best = corrected([pair for pair in pairs if frozenset((pair.first, pair.second)) in used])
     changed = {(pair.first, pair.second): pair for pair in with_best}
@@ -131,9 +131,9 @@ def _used(scored: Sequence[Row]) -> set[frozenset[str]]:
     """Return the pairs of the most accurate row with each other row's first seed, floors left out."""
     first: dict[str, str] = {}
     for row in scored:
-        if row.cell.backend != FLOOR:
-            first.setdefault(row.cell.row or row.cell.classifier, row.cell.classifier)
-    accuracy = {row.cell.classifier: row.scores.accuracy for row in scored if row.scores}
+        if row.backend != FLOOR:
+            first.setdefault(row.config_row, row.name)
+    accuracy = {row.name: row.scores.accuracy for row in scored if row.scores}
     best = max(first.values(), key=lambda name: accuracy[name], default="")
     return {frozenset((best, name)) for name in first.values() if name != best}
 
@@ -194,7 +194,7 @@ def suspects(rows: Sequence[Row]) -> list[Suspect]:
 def answers_by_message(rows: Sequence[Row]) -> Iterator[Disagreement]:
     """Return every test message that all classifiers answered, with the answers side by side."""
     scored = [row for row in rows if row.scores]
-    by_id = {row.cell.classifier: {record.id: record for record in row.records} for row in scored}
+    by_id = {row.name: {record.id: record for record in row.records} for row in scored}
     for record in scored[0].records if scored else ():
         if all(record.id in answers for answers in by_id.values()):
             answers = {name: records[record.id] for name, records in by_id.items()}
@@ -216,7 +216,7 @@ def disagreements(
         label: only messages with this gold label.
         right: only where the first, the second, both or neither of the pair is right (needs a pair).
     """
-    compared = [row for row in rows if row.cell.classifier in pair] if pair else complete_rows(rows)
+    compared = [row for row in rows if row.name in pair] if pair else complete_rows(rows)
     differing = (d for d in answers_by_message(compared) if d.differs)
     return [d for d in differing if (not label or label in d.gold) and (not right or _who(d, pair) == right)]
 

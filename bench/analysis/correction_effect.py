@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.analysis.scores import Row
+from bench.analysis.rows import Row
 from bench.dataset.corrections import Corrections, marked
 
 MAX_NAMED = 4
@@ -29,10 +29,10 @@ class CorrectionEffect:
 
     def accuracies(self, rows: Sequence[Row]) -> Iterator[tuple[str, float, float]]:
         """Yield the rows whose accuracy changed, with that before and after."""
-        old = {row.cell.classifier: row.scores.accuracy for row in self.before if row.scores}
+        old = {row.name: row.scores.accuracy for row in self.before if row.scores}
         for row in rows:
-            if row.scores and (before := old.get(row.cell.classifier)) not in (None, row.scores.accuracy):
-                yield row.cell.classifier, before or 0.0, row.scores.accuracy
+            if row.scores and (before := old.get(row.name)) not in (None, row.scores.accuracy):
+                yield row.name, before or 0.0, row.scores.accuracy
 
     @property
     def note(self) -> str:

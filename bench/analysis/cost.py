@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.analysis.resources import Resources
 from bench.config.tables import CostConfig
-from bench.records.types import CellRecord
 
 MACHINES_GB = (0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256)
 HEADROOM = 1.25
@@ -38,16 +38,16 @@ class Cost:
         return self.fixed + self.per_million * messages / 1e6
 
 
-def cost_of(cell: CellRecord, prices: CostConfig) -> Cost | None:
+def cost_of(taken: Resources, prices: CostConfig) -> Cost | None:
     """Return a classifier's cost; None where its throughput, or an energy that has a price, is not known."""
-    training_kwh, answer_kwh = energy_of(cell, prices)
-    if not cell.throughput_per_s or (prices.per_kwh and (training_kwh is None or answer_kwh is None)):
+    training_kwh, answer_kwh = energy_of(taken, prices)
+    if not taken.throughput_per_s or (prices.per_kwh and (training_kwh is None or answer_kwh is None)):
         return None
-    hours = 1e6 / cell.throughput_per_s / 3600
-    training_hours = ((cell.load_seconds or 0.0) + (cell.fit_seconds or 0.0)) / 3600
+    hours = 1e6 / taken.throughput_per_s / 3600
+    training_hours = ((taken.load_seconds or 0.0) + (taken.fit_seconds or 0.0)) / 3600
     kwh = None if answer_kwh is None else 1e6 * answer_kwh
     return Cost(
-        labelling=(cell.n_labelled or 0) * prices.per_label,
+        labelling=(taken.n_labelled or 0) * prices.per_label,
         training=training_hours * prices.machine_per_hour + (training_kwh or 0.0) * prices.per_kwh,
         per_million=hours * prices.machine_per_hour + (kwh or 0.0) * prices.per_kwh,
         hours_per_million=hours,
@@ -57,14 +57,14 @@ def cost_of(cell: CellRecord, prices: CostConfig) -> Cost | None:
     )
 
 
-def energy_of(cell: CellRecord, prices: CostConfig) -> tuple[float | None, float | None]:
+def energy_of(taken: Resources, prices: CostConfig) -> tuple[float | None, float | None]:
     """Return the kilowatt-hours of training and of one answer: measured, else by the config's `watts`, else None."""
-    fit = cell.energy.fit_kwh if cell.energy else None
-    answer = cell.energy.kwh_per_message if cell.energy else None
+    fit = taken.energy.fit_kwh if taken.energy else None
+    answer = taken.energy.kwh_per_message if taken.energy else None
     if prices.watts:
-        fit = prices.watts / 1000 * (cell.fit_seconds or 0.0) / 3600 if fit is None else fit
-        if answer is None and cell.throughput_per_s:
-            answer = prices.watts / 1000 / cell.throughput_per_s / 3600
+        fit = prices.watts / 1000 * (taken.fit_seconds or 0.0) / 3600 if fit is None else fit
+        if answer is None and taken.throughput_per_s:
+            answer = prices.watts / 1000 / taken.throughput_per_s / 3600
     return fit, answer
 
 
@@ -77,9 +77,9 @@ def break_even(first: Cost, second: Cost) -> float | None:
     return 1e6 * fixed / running if fixed * running > 0 else None
 
 
-def machine_gb(cell: CellRecord) -> float | None:
+def machine_gb(taken: Resources) -> float | None:
     """Return the memory in GB of the smallest usual machine that can serve a classifier."""
-    needed = cell.predict_memory_bytes or cell.peak_memory_bytes
+    needed = taken.memory_bytes
     if needed is None:
         return None
     return next((size for size in MACHINES_GB if size * 1e9 >= HEADROOM * needed), None)

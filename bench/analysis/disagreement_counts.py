@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.analysis.compare import answers_by_message
-from bench.analysis.scores import Row
+from bench.analysis.rows import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class DisagreementCounts:
 
 def disagreement_counts(rows: Sequence[Row]) -> DisagreementCounts:
     """Count over the messages that all of these classifiers answered."""
-    names = [row.cell.classifier for row in rows if row.scores]
+    names = [row.name for row in rows if row.scores]
     messages = list(answers_by_message(rows))
     right = [[name for name in names if message.is_right(name)] for message in messages]
     wrong = [[name for name in names if name not in who] for who in right]

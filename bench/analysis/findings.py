@@ -16,7 +16,7 @@ from bench.analysis.learning_curve import Crossing, Group, crossing, curves, fla
 from bench.analysis.mistake_cost import MistakeCost, mistake_costs
 from bench.analysis.out_of_scope import Rejection, rejection
 from bench.analysis.recommend import recommend
-from bench.analysis.scores import Row, complete_rows, full_data_rows
+from bench.analysis.rows import Row, complete_rows, full_data_rows
 from bench.analysis.slices import Slice, slices
 from bench.analysis.timing import Timing, timing
 from bench.analysis.verdict import Limits, Verdict
@@ -88,8 +88,8 @@ def findings(
         verdict=_with_effect(_verdict(run, whole), run, whole, corrected),
         timing=timing(run, whole),
         prices=prices,
-        costs={row.cell.classifier: cost_of(row.cell, prices) for row in whole},
-        machine_gb={row.cell.classifier: machine_gb(row.cell) for row in whole},
+        costs={row.name: cost_of(row.resources, prices) for row in whole},
+        machine_gb={row.name: machine_gb(row.resources) for row in whole},
         mistakes=mistake_costs(complete, prices) if prices.prices_mistakes else (),
         trained=tuple(trained),
         crossings=tuple(_crossings(trained)),
@@ -98,7 +98,7 @@ def findings(
         suspects=tuple(s for s in suspects(complete) if not corrected or s.id not in corrected.judged),
         doubts=tuple(doubts(whole, run.as_task())),
         oos_label=oos_label,
-        rejections={r.cell.classifier: rejection(r.records, oos_label) for r in whole if r.scores and oos_label},
+        rejections={r.name: rejection(r.records, oos_label) for r in whole if r.scores and oos_label},
         cascades=tuple(_cascades(whole)),
     )
 
@@ -134,7 +134,7 @@ def _crossings(trained: Sequence[Group]) -> list[Crossing]:
 
 
 def _cascades(rows: Sequence[Row]) -> list[CascadeCurve]:
-    by_name = {row.cell.classifier: row for row in rows}
+    by_name = {row.name: row for row in rows}
     made = []
     for row in rows:
         if row.cascade is None or row.scores is None:
@@ -142,5 +142,5 @@ def _cascades(rows: Sequence[Row]) -> list[CascadeCurve]:
         first, second = by_name[row.cascade.first].records, by_name.get(row.cascade.second)
         rest = second.records if second else rejected(first, row.cascade.second)
         curve = tuple(points(first, rest))
-        made.append(CascadeCurve(row.cell.classifier, curve, row.cascade.passed_on, row.scores.accuracy))
+        made.append(CascadeCurve(row.name, curve, row.cascade.passed_on, row.scores.accuracy))
     return made

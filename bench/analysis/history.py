@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.analysis.rows import full_data_rows
 from bench.analysis.scored_run import rows_of
-from bench.analysis.scores import full_data_rows
 from bench.records.store import RunFolder
 
 
@@ -30,7 +30,7 @@ def history(runs: Sequence[RunFolder]) -> list[RunLine]:
 
 def _line(folder: RunFolder) -> RunLine:
     run, rows = folder.read(), rows_of(folder)
-    scored = [(row.scores.accuracy, row.cell.classifier) for row in full_data_rows(rows) if row.scores]
+    scored = [(row.scores.accuracy, row.name) for row in full_data_rows(rows) if row.scores]
     accuracy, best = max(scored, default=(None, None))
-    failed = sum(row.cell.status != "ok" for row in rows)
+    failed = sum(row.status != "ok" for row in rows)
     return RunLine(folder.path.name, run.started, str(run.task["name"]), len(rows), failed, best, accuracy)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bench.analysis.clusters import Clusters, clusters_of, mean_error, totals
 from bench.analysis.label_scores import Interval, bootstrap_interval, resamples_at_once
-from bench.analysis.scores import Row
+from bench.analysis.rows import Row
 from bench.analysis.shared import shared_records
 
 RESAMPLES = 2000
@@ -114,14 +114,15 @@ def groups(rows: Sequence[Row]) -> list[Group]:
     by_size: dict[tuple[str, int | None], list[Row]] = {}
     for row in rows:
         if row.scores:
-            by_size.setdefault((row.cell.row or row.cell.classifier, row.cell.train_per_label), []).append(row)
+            by_size.setdefault((row.config_row, row.train_per_label), []).append(row)
     return [_group(name, size, cells, labels) for (name, size), cells in by_size.items()]
 
 
 def _group(name: str, size: int | None, cells: Sequence[Row], labels: int) -> Group:
     answers = shared_records([sorted(cell.records, key=lambda record: record.id) for cell in cells])
     right = np.array([[record.is_right for record in records] for records in answers], dtype=bool)
-    return Group(name, size, (cells[0].cell.n_train or 0) / labels, right, clusters_of(answers[0]))
+    n_train = cells[0].cell.n_train if cells[0].cell else None
+    return Group(name, size, (n_train or 0) / labels, right, clusters_of(answers[0]))
 
 
 def curves(all_groups: Sequence[Group]) -> dict[str, list[Group]]:

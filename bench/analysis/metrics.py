@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from bench.analysis.calibration import ProbabilityScores
 from bench.analysis.clusters import right_design
 from bench.analysis.label_scores import Interval
-from bench.analysis.scores import Row, Scores, wilson_interval
+from bench.analysis.rows import Row
+from bench.analysis.scores import Scores, wilson_interval
 from bench.analysis.thresholds import Selective
 
 
@@ -60,7 +61,7 @@ def _kept_interval(row: Row) -> Interval | None:
 
 def _first_attempt(row: Row) -> float | None:
     """Return the accuracy of first attempts, of a classifier that may make several."""
-    return row.scores.first_attempt_accuracy if row.scores and row.cell.max_attempts > 1 else None
+    return row.scores.first_attempt_accuracy if row.scores and row.max_attempts > 1 else None
 
 
 def _design_effect(row: Row) -> float | None:
@@ -81,13 +82,14 @@ METRICS: tuple[Metric, ...] = (
     Metric("recalibrated error", "%", False, _likely(lambda p: p.recalibrated_error)),
     Metric("coverage at 99 % accuracy", "%", True, _coverage),
     Metric("accuracy kept", "%", None, _kept, _kept_interval),
-    Metric("p50", "ms", False, lambda row: row.cell.latency_ms.p50 if row.cell.latency_ms else None),
-    Metric("p95", "ms", False, lambda row: row.cell.latency_ms.p95 if row.cell.latency_ms else None),
-    Metric("throughput", "/s", True, lambda row: row.cell.throughput_per_s),
-    Metric("load", "s", False, lambda row: row.cell.load_seconds),
-    Metric("fit", "s", False, lambda row: row.cell.fit_seconds),
-    Metric("predict", "s", False, lambda row: row.cell.predict_seconds),
-    Metric("memory", "B", False, lambda row: row.cell.peak_memory_bytes),
-    Metric("parameters", "n", False, lambda row: row.cell.n_parameters),
-    Metric("disk", "B", False, lambda row: row.cell.bytes_on_disk),
+    Metric("p50", "ms", False, lambda row: row.resources.latency_ms.p50 if row.resources.latency_ms else None),
+    Metric("p95", "ms", False, lambda row: row.resources.latency_ms.p95 if row.resources.latency_ms else None),
+    Metric("throughput", "/s", True, lambda row: row.resources.throughput_per_s),
+    Metric("load", "s", False, lambda row: row.resources.load_seconds),
+    Metric("fit", "s", False, lambda row: row.resources.fit_seconds),
+    Metric("predict", "s", False, lambda row: row.resources.predict_seconds),
+    Metric("serving memory", "B", False, lambda row: row.resources.memory_bytes),
+    Metric("peak memory", "B", False, lambda row: row.resources.peak_memory_bytes),
+    Metric("parameters", "n", False, lambda row: row.resources.n_parameters),
+    Metric("disk", "B", False, lambda row: row.resources.bytes_on_disk),
 )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bench.analysis.clusters import Clusters, clusters_of, totals
 from bench.analysis.label_scores import RESAMPLES, Interval, bootstrap_interval
-from bench.analysis.scores import Row
+from bench.analysis.rows import Row
 from bench.analysis.shared import shared_records
 from bench.analysis.thresholds import ABOVE_ALL
 from bench.config.tables import CostConfig
@@ -109,7 +109,7 @@ def mistake_costs(rows: Sequence[Row], prices: CostConfig) -> tuple[MistakeCost,
     cheapest, most = costs[int(costs.mean(axis=1).argmin())], highest_price(prices, labels)
     return tuple(
         MistakeCost(
-            classifier=row.cell.classifier,
+            classifier=row.name,
             n=len(records),
             per_message=float(costs[i].mean()),
             interval=cost_interval(costs[i], most, clusters=clusters),

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.analysis.rows import full_data_rows, why_stopped
 from bench.analysis.scored_run import rows_of
-from bench.analysis.scores import full_data_rows, why_stopped
 from bench.records.store import RunFolder
 from classifiers.errors import BenchError
 
@@ -88,7 +88,7 @@ def _stopped(runs: Sequence[RunFolder]) -> Iterator[str]:
     for folder in runs:
         for row in full_data_rows(rows_of(folder)):
             if row.scores and (text := why_stopped(row)):
-                yield f"{row.cell.classifier} in {folder.path.name}: {text}; its accuracy is that of these messages"
+                yield f"{row.name} in {folder.path.name}: {text}; its accuracy is that of these messages"
 
 
 def _accuracies(runs: Sequence[RunFolder]) -> dict[str, Mapping[str, list[float]]]:
@@ -99,7 +99,7 @@ def _accuracies(runs: Sequence[RunFolder]) -> dict[str, Mapping[str, list[float]
         by_row = by_data.setdefault((run.task_fingerprint, str(run.task["name"])), {})
         for row in full_data_rows(rows_of(folder)):
             if row.scores:
-                by_row.setdefault(row.cell.row or row.cell.classifier, []).append(row.scores.accuracy)
+                by_row.setdefault(row.config_row, []).append(row.scores.accuracy)
     names = [name for _, name in by_data]
     return {
         name if names.count(name) == 1 else f"{name} {fingerprint[:6]}": table

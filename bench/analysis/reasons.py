@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from bench.analysis.clusters import design_of
 from bench.analysis.compare import FLOOR
 from bench.analysis.cost import break_even, cost_of
-from bench.analysis.scores import Row, wilson_interval
+from bench.analysis.rows import Row
+from bench.analysis.scores import wilson_interval
 from bench.analysis.verdict import Candidates, Limits
 from bench.config.tables import CostConfig
 
@@ -26,7 +27,7 @@ def _points(share: float) -> str:
 
 def opening(row: Row, candidates: Candidates) -> Iterator[str]:
     """Say what to use, or that the test messages do not tell."""
-    name, selection = row.cell.classifier, candidates.selection
+    name, selection = row.name, candidates.selection
     if selection.row is not None:
         yield f"Use {name}: {_percent(row, candidates)} on {candidates.n:,} messages."
     else:
@@ -34,13 +35,13 @@ def opening(row: Row, candidates: Candidates) -> Iterator[str]:
         yield f"Too few test messages to decide: {enough} {candidates.n:,}."
         yield f"{name} is the most accurate so far: {_percent(row, candidates)}."
     if not selection.told_from_floors:
-        floors = [other.cell.classifier for other in candidates.rows if other.cell.backend == FLOOR]
+        floors = [other.name for other in candidates.rows if other.backend == FLOOR]
         yield f"Not even {name} is measurably better than {', '.join(floors)}, which ignores the text."
 
 
 def why(row: Row, candidates: Candidates) -> Iterator[str]:
     """Say how the rows stand to the most accurate one, and how far that one's figure can be trusted."""
-    best, name = candidates.best.cell.classifier, row.cell.classifier
+    best, name = candidates.best.name, row.name
     if row is not candidates.best:
         yield _behind(row, candidates)
     margin = _points(candidates.margin)
@@ -48,7 +49,7 @@ def why(row: Row, candidates: Candidates) -> Iterator[str]:
         yield f"Shown to be not worse than {best} by {margin} either: {', '.join(close)}."
     if worse := [other for other in candidates.named("worse") if other != name]:
         yield f"Measurably less accurate: {', '.join(worse)}."
-    contenders = sum(other.cell.backend != FLOOR for other in candidates.rows)
+    contenders = sum(other.backend != FLOOR for other in candidates.rows)
     if contenders > 1:
         yield (
             f"{best} is the best of {contenders} on the same messages, so on new ones its accuracy is likely to be "
@@ -58,7 +59,7 @@ def why(row: Row, candidates: Candidates) -> Iterator[str]:
 
 def more_messages(row: Row, candidates: Candidates) -> Iterator[str]:
     """Say what more test messages would decide."""
-    best, name = candidates.best.cell.classifier, row.cell.classifier
+    best, name = candidates.best.name, row.name
     if undecided := [other for other in candidates.named("undecided") if other != name]:
         yield (
             f"More test messages would show whether these are worse than {best} by {_points(candidates.margin)}: "
@@ -67,16 +68,18 @@ def more_messages(row: Row, candidates: Candidates) -> Iterator[str]:
 
 
 def _behind(row: Row, candidates: Candidates) -> str:
-    name, best = row.cell.classifier, candidates.best
+    name, best = row.name, candidates.best
     standing = next(s for s in candidates.standings if s.classifier == name)
     low, high = (100 * end for end in (standing.interval.low, standing.interval.high))
     text = (
-        f"{best.cell.classifier} is {-100 * standing.difference:.1f} points ahead, but {name} is shown to be not worse "
+        f"{best.name} is {-100 * standing.difference:.1f} points ahead, but {name} is shown to be not worse "
         f"by {_points(candidates.margin)} (difference [{low:+.1f}, {high:+.1f}])"
     )
-    if not (candidates.is_timed and row.cell.throughput_per_s and best.cell.throughput_per_s):
+    if not (candidates.is_timed and row.resources.throughput_per_s and best.resources.throughput_per_s):
         return f"{text}."
-    return f"{text}; it answers {_times(row.cell.throughput_per_s / best.cell.throughput_per_s)} times as fast."
+    return (
+        f"{text}; it answers {_times(row.resources.throughput_per_s / best.resources.throughput_per_s)} times as fast."
+    )
 
 
 def _times(ratio: float) -> str:
@@ -90,7 +93,7 @@ def spending(row: Row, candidates: Candidates, limits: Limits, prices: CostConfi
         return
     if not prices.are_set:
         return
-    mine = cost_of(row.cell, prices)
+    mine = cost_of(row.resources, prices)
     if mine is None:
         return
     unit = prices.currency
@@ -98,12 +101,12 @@ def spending(row: Row, candidates: Candidates, limits: Limits, prices: CostConfi
         f"It costs {mine.total(limits.volume):,.2f} {unit} for {limits.volume:,.0f} messages: labelling "
         f"{mine.labelling:,.2f}, training {mine.training:,.2f}, answering {mine.per_million:,.2f} per million."
     )
-    close = {candidates.best.cell.classifier, *candidates.named("equivalent", "not worse")}
+    close = {candidates.best.name, *candidates.named("equivalent", "not worse")}
     for rival in candidates.rows:
-        other = cost_of(rival.cell, prices)
-        if rival is row or rival.cell.classifier not in close or other is None:
+        other = cost_of(rival.resources, prices)
+        if rival is row or rival.name not in close or other is None:
             continue
         if volume := break_even(mine, other):
             a, b = (row, rival) if mine.per_million < other.per_million else (rival, row)
-            names = a.cell.classifier, b.cell.classifier
+            names = a.name, b.name
             yield f"{names[0]} is cheaper than {names[1]} above {volume:,.0f} messages, and more expensive below."

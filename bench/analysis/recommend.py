@@ -19,7 +19,7 @@ from bench.analysis.compare import FLOOR
 from bench.analysis.cost import cost_of
 from bench.analysis.paired import LEVEL, PairedCounts, paired_interval, relation
 from bench.analysis.reasons import more_messages, opening, spending, why
-from bench.analysis.scores import Row, first_seeds
+from bench.analysis.rows import Row, first_seeds
 from bench.analysis.selection import Price, Selection, select
 from bench.analysis.shared import shared_records
 from bench.analysis.verdict import MARGIN, Candidates, Limits, Standing, Verdict
@@ -55,10 +55,10 @@ def recommend(
     changes = (*more_messages(row, candidates), *(f"{name} is out: it {reason}." for name, reason in broken.items()))
     is_named = selection.row is not None or selection.told_from_floors
     return Verdict(
-        classifier=row.cell.classifier if is_named else None,
+        classifier=row.name if is_named else None,
         sentences=(headline, *sure, *spent, *changes),
         is_decided=selection.row is not None,
-        best=candidates.best.cell.classifier,
+        best=candidates.best.name,
         margin=margin,
         needed_n=selection.needed_n,
         standings=candidates.standings,
@@ -71,7 +71,7 @@ def recommend(
 def _candidates(fit: Sequence[Row], costs: Sequence[Price], margin: float, *, is_timed: bool) -> Candidates:
     """Select among rows that keep the limits, and say how each stands to the most accurate."""
     hits, clusters = hits_of(fit)
-    selection = select(hits, costs, [row.cell.backend == FLOOR for row in fit], margin, clusters)
+    selection = select(hits, costs, [row.backend == FLOOR for row in fit], margin, clusters)
     standings = _standings(fit, hits, clusters, selection, margin)
     return Candidates(tuple(fit), hits, clusters, selection, standings, margin, is_timed)
 
@@ -85,13 +85,13 @@ def within(limits: Limits, rows: Sequence[Row], *, is_timed: bool) -> tuple[list
     if limits.latency_ms is not None and not is_timed:
         raise BenchError("times of this run cannot be compared: leave the latency limit out, or run with jobs = 1")
     scored = first_seeds([row for row in rows if row.scores])
-    broken = {row.cell.classifier: reason for row in scored if (reason := _decided(row) or _breaks(row, limits))}
-    return [row for row in scored if row.cell.classifier not in broken], broken
+    broken = {row.name: reason for row in scored if (reason := _decided(row) or _breaks(row, limits))}
+    return [row for row in scored if row.name not in broken], broken
 
 
 def _decided(row: Row) -> str | None:
     """Return why a row needs no comparison any more: it stopped because it is no better than a faster one."""
-    stopped = row.cell.stopped
+    stopped = row.stopped
     if stopped is None or stopped.decision == "better":
         return None
     return f"rests on a row that was {stopped.text}" if row.cascade else f"was {stopped.text}"
@@ -123,23 +123,23 @@ def _standings(
         if i == selection.best:
             continue
         counts = PairedCounts.of(hits[i], hits[selection.best], clusters)
-        level = 1 - LEVEL if row.cell.backend == FLOOR else selection.level
+        level = 1 - LEVEL if row.backend == FLOOR else selection.level
         interval = paired_interval(counts, level=level)
-        standings.append(Standing(row.cell.classifier, counts.difference, interval, relation(interval, margin)))
+        standings.append(Standing(row.name, counts.difference, interval, relation(interval, margin)))
     return tuple(standings)
 
 
 def _breaks(row: Row, limits: Limits) -> str | None:
     """Return the limit a row breaks, with its figure; what was not measured breaks a limit on it."""
-    cell = row.cell
-    latency = cell.latency_ms.p50 if cell.latency_ms else math.inf
-    memory = (cell.predict_memory_bytes or cell.peak_memory_bytes or math.inf) / 1e9
+    taken = row.resources
+    latency = taken.latency_ms.p50 if taken.latency_ms else math.inf
+    memory = (taken.memory_bytes or math.inf) / 1e9
     if limits.latency_ms is not None and latency > limits.latency_ms:
         return f"takes {_or_unknown(latency, '.1f')} ms per message, over the limit of {limits.latency_ms:g}"
     if limits.memory_gb is not None and memory > limits.memory_gb:
         return f"needs {_or_unknown(memory, '.2f')} GB, over the limit of {limits.memory_gb:g}"
-    if limits.labels is not None and (cell.n_labelled is None or cell.n_labelled > limits.labels):
-        used = "an unknown number of" if cell.n_labelled is None else f"{cell.n_labelled:,}"
+    if limits.labels is not None and (taken.n_labelled is None or taken.n_labelled > limits.labels):
+        used = "an unknown number of" if taken.n_labelled is None else f"{taken.n_labelled:,}"
         return f"used {used} labelled messages, over the {limits.labels:,} there are"
     return None
 
@@ -149,7 +149,7 @@ def _or_unknown(value: float, form: str) -> str:
 
 
 def _price(row: Row, limits: Limits, prices: CostConfig) -> tuple[float, float]:
-    cost = cost_of(row.cell, prices)
+    cost = cost_of(row.resources, prices)
     if cost is None:
         return math.inf, 0.0
     return cost.total(limits.volume), cost.hours_per_million

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.analysis.compare import Pair, compare, corrected
-from bench.analysis.scores import Row, why_stopped
+from bench.analysis.rows import Row, why_stopped
 from bench.records.types import PredictionRecord
 from classifiers.errors import BenchError
 
@@ -67,9 +67,9 @@ def changes(old: Sequence[Row], new: Sequence[Row], *, is_same_split: bool) -> R
     Raises:
         BenchError: if nothing can be compared, or a classifier of the old run has no answers in the new one.
     """
-    before = {row.cell.classifier: row for row in old if row.scores}
-    after = {row.cell.classifier: row for row in new if row.scores}
-    if gone := [name for name in before if name not in after and name in {row.cell.classifier for row in new}]:
+    before = {row.name: row for row in old if row.scores}
+    after = {row.name: row for row in new if row.scores}
+    if gone := [name for name in before if name not in after and name in {row.name for row in new}]:
         raise BenchError(f"'{gone[0]}' failed in the new run; bench report tells why")
     names = [name for name in before if name in after]
     if not names:
@@ -121,4 +121,4 @@ def _by_message(row: Row, *, is_by_id: bool) -> dict[Hashable, PredictionRecord]
 def _change(old: Row, new: Row, pair: Pair) -> Change:
     """Return both accuracies on the messages of the pair, not on those that only one of the runs tested."""
     right = [sum(record.is_right for record in row.records) for row in (old, new)]
-    return Change(new.cell.classifier, right[0] / pair.n, right[1] / pair.n, pair)
+    return Change(new.name, right[0] / pair.n, right[1] / pair.n, pair)

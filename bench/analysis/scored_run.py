@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bench.analysis.cascade import cascade_row
-from bench.analysis.scores import Row, score
+from bench.analysis.rows import Row
+from bench.analysis.scores import score
 from bench.config.tables import CascadeConfig
 from bench.dataset.corrections import Corrections
 from bench.records.store import CellFolder, RunFolder
@@ -38,7 +39,7 @@ def _row(cell: CellRecord, folder: CellFolder, run: RunRecord, corrections: Corr
         validation=validation,
         always_valid=cell.stopped is not None,
     )
-    return Row(cell, tuple(records), scores)
+    return Row.of(cell, records, scores)
 
 
 def with_gold(records: Sequence[PredictionRecord], corrections: Corrections) -> list[PredictionRecord]:
@@ -59,7 +60,7 @@ def check_corrections(run: RunFolder, rows: Sequence[Row], corrections: Correcti
 
 def with_cascades(rows: Sequence[Row], cascades: Mapping[str, CascadeConfig]) -> list[Row]:
     """Add the rows of a config's cascades; one that cannot be made is a failed row with its cause."""
-    by_name = {row.cell.classifier: row for row in rows}
+    by_name = {row.name: row for row in rows}
     return [
         *rows,
         *(
@@ -74,4 +75,4 @@ def _cascade(name: str, by_name: Mapping[str, Row], config: CascadeConfig) -> Ro
     try:
         return cascade_row(name, by_name[config.first], by_name.get(config.second), config)
     except BenchError as error:
-        return Row(CellRecord(name, "cascade", "", "failed", cause=str(error), row=name), (), None)
+        return Row(name, status="failed", cause=str(error))

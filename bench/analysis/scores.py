@@ -26,7 +26,7 @@ from bench.analysis.label_scores import (
     micro_f1,
 )
 from bench.analysis.sequential import share_interval
-from bench.records.types import CellRecord, PredictionRecord
+from bench.records.types import PredictionRecord
 
 
 @dataclass(frozen=True)
@@ -225,68 +225,3 @@ def score(
     if not records:
         return None
     return Scores(tuple(records), tuple(labels), several, untold, tuple(validation), always_valid)
-
-
-@dataclass(frozen=True, slots=True)
-class Cascade:
-    """How a cascade answers: row `first` what it is at least `threshold` sure of, and `second` the rest.
-
-    `second` is a row, or the label that the rest gets; `passed_on` is the share of test messages that it gets.
-    """
-
-    first: str
-    second: str
-    threshold: float
-    passed_on: float
-
-    @property
-    def is_first_alone(self) -> bool:
-        """Tell whether all answers are those of the first row."""
-        return self.passed_on == 0
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the main table: a cell, its answers and their scores (None for a failed cell).
-
-    A row with a `cascade` was never run: its answers and costs are worked out from those of its two rows.
-    """
-
-    cell: CellRecord
-    records: tuple[PredictionRecord, ...]
-    scores: Scores | None
-    cascade: Cascade | None = None
-
-    @property
-    def validation(self) -> tuple[PredictionRecord, ...]:
-        """Return its answers to validation messages, for what is chosen on them."""
-        return self.scores.validation if self.scores else ()
-
-
-def complete_rows(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows that answered the whole test part: what is counted over common messages leaves out the others."""
-    return [row for row in rows if row.cell.stopped is None]
-
-
-def why_stopped(row: Row) -> str:
-    """Say why a row, or a cascade's second one, answered only a part of the test messages; empty where it did not."""
-    text = row.cell.stopped.text if row.cell.stopped else ""
-    return f"{row.cascade.second} was {text}" if text and row.cascade else text
-
-
-def full_data_rows(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows of the main tables: those that were trained on the whole training part.
-
-    A row that learnt from a few messages per label is a point of a curve, and a cascade that passes nothing on is its
-    first row once more.
-    """
-    whole = [row for row in rows if row.cell.train_per_label is None]
-    return [row for row in whole if not (row.cascade and row.cascade.is_first_alone)]
-
-
-def first_seeds(rows: Sequence[Row]) -> list[Row]:
-    """Return one cell per row of the config: what is selected is a way of classifying, not a lucky seed."""
-    first: dict[str, Row] = {}
-    for row in rows:
-        first.setdefault(row.cell.row or row.cell.classifier, row)
-    return list(first.values())

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from bench.analysis.clusters import right_design
 from bench.analysis.compare import Disagreement, answers_by_message
 from bench.analysis.label_scores import Interval
-from bench.analysis.scores import Row, wilson_interval
+from bench.analysis.rows import Row
+from bench.analysis.scores import wilson_interval
 
 MAX_VALUES = 20
 LENGTH = "length"

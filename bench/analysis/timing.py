@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.analysis.scores import Row
+from bench.analysis.rows import Row, cells_of
 from bench.records.types import RunRecord
 
 DECISIVE = ("processor", "cores", "threads", "gpu")
@@ -42,9 +42,9 @@ class Timing:
 def timing(run: RunRecord, rows: Sequence[Row]) -> Timing:
     """Tell which of a run's times may be compared: those of cells that had the same machine to themselves."""
     machines: dict[str, list[str]] = {}
-    for row in rows:
-        if row.cell.status == "ok" and row.cascade is None:
-            machines.setdefault(described(row.cell.machine or run.machine), []).append(row.cell.classifier)
+    for cell in cells_of(rows):
+        if cell.status == "ok":
+            machines.setdefault(described(cell.machine or run.machine), []).append(cell.classifier)
     return Timing(_shared(run), {machine: tuple(names) for machine, names in machines.items()})
 
 

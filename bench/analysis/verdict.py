@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bench.analysis.clusters import Clusters
 from bench.analysis.label_scores import Interval
 from bench.analysis.paired import Relation
-from bench.analysis.scores import Row
+from bench.analysis.rows import Row
 from bench.analysis.selection import Selection
 
 MARGIN = 0.02

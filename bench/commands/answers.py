@@ -18,8 +18,8 @@ def recommend_classifier(options: argparse.Namespace) -> int:
     """Print which classifier of a run to use; 1 where none can be named."""
     from bench.analysis.cost_verdict import recommend_by_cost
     from bench.analysis.recommend import recommend
+    from bench.analysis.rows import full_data_rows
     from bench.analysis.scored_run import rows_of
-    from bench.analysis.scores import full_data_rows
     from bench.analysis.timing import timing
     from bench.analysis.verdict import Limits
     from bench.report.terminal import print_verdict
@@ -109,7 +109,7 @@ def show_cascade(options: argparse.Namespace) -> int:
     from classifiers.errors import check_known
 
     run = find(options)
-    rows = {row.cell.classifier: row for row in rows_of(run)}
+    rows = {row.name: row for row in rows_of(run)}
     check_known([options.first, options.second], rows, what="classifier")
     given = {"first": options.first, "second": options.second, "accuracy": options.accuracy, "budget": options.budget}
     pair = (rows[options.first], rows[options.second])
@@ -124,8 +124,8 @@ def show_cascade(options: argparse.Namespace) -> int:
 def list_disagreements(options: argparse.Namespace) -> int:
     """Print or write the messages on which classifiers differ."""
     from bench.analysis.compare import answers_by_message, disagreements
+    from bench.analysis.rows import complete_rows
     from bench.analysis.scored_run import rows_of
-    from bench.analysis.scores import complete_rows
     from bench.report.files import write_disagreements
     from bench.report.terminal import print_disagreements
 
@@ -136,14 +136,14 @@ def list_disagreements(options: argparse.Namespace) -> int:
     folder = find(options)
     rows = rows_of(folder)
     if options.tui:
-        from bench.analysis.scores import full_data_rows
+        from bench.analysis.rows import full_data_rows
         from bench.commands.labels import marker
         from bench.report.viewer import Viewer
 
         messages = list(answers_by_message(complete_rows(full_data_rows(rows))))
         Viewer(messages, folder.read().as_task().label_names, marker(options, folder)).run()
         return 0
-    pair = _pair(options.pair, [row.cell.classifier for row in rows if row.scores])
+    pair = _pair(options.pair, [row.name for row in rows if row.scores])
     if options.right and not pair:
         raise BenchError("--right asks who of two is right; name them with --pair A,B")
     differing = disagreements(rows, pair=pair, label=options.label, right=options.right)

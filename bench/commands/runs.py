@@ -130,7 +130,7 @@ def _show_sweep(into: Path, folders: list[RunFolder], console: Console) -> int:
 
 
 def _exit_code(report: Report) -> int:
-    return 1 if any(row.cell.status != "ok" for row in report.rows) else 0
+    return 1 if any(row.status != "ok" for row in report.rows) else 0
 
 
 def _show_standings(into: Path, folders: list[RunFolder], console: Console) -> None:
@@ -195,9 +195,9 @@ def report_run(options: argparse.Namespace) -> int:
 
 def compare_runs(options: argparse.Namespace) -> int:
     """Print how every classifier changed between two runs; 3 for a regression where that was asked for."""
+    from bench.analysis.rows import full_data_rows
     from bench.analysis.run_diff import changes
     from bench.analysis.scored_run import rows_of
-    from bench.analysis.scores import full_data_rows
     from bench.records.store import find_run
     from bench.report.tables.runs import changes_table
     from bench.report.terminal import print_table

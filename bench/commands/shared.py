@@ -69,8 +69,8 @@ def report_of(folder: RunFolder, margin: float | None = None, corrections: str |
     """
     from bench.analysis.compare import all_pairs
     from bench.analysis.correction_effect import effect
+    from bench.analysis.rows import full_data_rows
     from bench.analysis.scored_run import check_corrections, rows_of
-    from bench.analysis.scores import full_data_rows
     from bench.report.build import make_report
     from bench.robustness.suites import stress_records
 

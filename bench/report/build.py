@@ -9,7 +9,7 @@ from datetime import datetime
 from bench.analysis.compare import Pair
 from bench.analysis.correction_effect import CorrectionEffect
 from bench.analysis.findings import Findings, findings
-from bench.analysis.scores import Row, why_stopped
+from bench.analysis.rows import Row, why_stopped
 from bench.analysis.verdict import Verdict
 from bench.config.tables import CostConfig
 from bench.records.conditions import OtherLoad
@@ -170,7 +170,7 @@ def _cost_tables(worked_out: Findings) -> Iterator[Table]:
 def _machine_tables(worked_out: Findings) -> Iterator[Table]:
     """Yield times and costs machine by machine: those of two machines never stand in one table."""
     for machine, names in worked_out.timing.machines.items():
-        rows = [row for row in worked_out.rows if row.cell.classifier in names]
+        rows = [row for row in worked_out.rows if row.name in names]
         for table in (time_table(rows), cost_table(worked_out, rows)):
             yield replace(table, title=f"{table.title}, on {machine}")
 
@@ -194,15 +194,16 @@ def caveats(run: RunRecord, rows: Sequence[Row], worked_out: Findings) -> list[C
     times = worked_out.timing
     about: dict[str, list[str]] = {}
     for row in rows:
-        name = row.cell.row or row.cell.classifier
-        for note in row.cell.notes:
+        name = row.config_row
+        for note in row.notes:
             about.setdefault(note, []).append(name)
-        if not times.shared and (load := row.cell.other_load) and load.disturbed:
-            about.setdefault(_disturbance(load), []).append(row.cell.classifier)
-        if row.cell.stopped:
-            about.setdefault(why_stopped(row), []).append(row.cell.classifier)
-        if row.cell.status != "ok":
-            about.setdefault(f"{row.cell.status}: {row.cell.cause}", []).append(row.cell.classifier)
+        load = row.cell.other_load if row.cell else None
+        if not times.shared and load and load.disturbed:
+            about.setdefault(_disturbance(load), []).append(row.name)
+        if row.stopped:
+            about.setdefault(why_stopped(row), []).append(row.name)
+        if row.status != "ok":
+            about.setdefault(f"{row.status}: {row.cause}", []).append(row.name)
     for doubt in worked_out.doubts:
         about.setdefault(doubt.text, []).extend(doubt.classifiers)
     untimed = [times.reason] if times.reason else []

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.analysis.compare import Pair
 from bench.analysis.metrics import METRICS
-from bench.analysis.scores import Row
+from bench.analysis.rows import Row, cells_of
 from bench.report.build import Report
 from bench.report.tables.table import Table, escaped, table_lines, table_section
 from classifiers.errors import BenchError
@@ -92,7 +92,7 @@ def replace_block(text: str, block: str, name: str = BLOCK) -> str:
 def scores_json(rows: Sequence[Row], pairs: Sequence[Pair]) -> dict[str, Any]:
     """Return the derived figures for machines: every classifier's scores and every pair's test."""
     return {
-        "classifiers": {r.cell.classifier: r.scores.as_json() if r.scores else None for r in rows},
+        "classifiers": {r.name: r.scores.as_json() if r.scores else None for r in rows},
         "pairs": [_pair_json(pair) for pair in pairs],
     }
 
@@ -108,8 +108,8 @@ def scores_csv(rows: Sequence[Row]) -> str:
     lines = csv.writer(stream, lineterminator="\n")
     lines.writerow(["classifier", "row", "seed", "train_per_label", "status", "metric", "unit", "value"])
     for row in rows:
-        cell = row.cell
-        about = [cell.classifier, cell.row, cell.seed, cell.train_per_label or "all", cell.status]
+        seed = row.cell.seed if row.cell else ""
+        about = [row.name, row.config_row, seed, row.train_per_label or "all", row.status]
         for metric in METRICS:
             if (value := metric.value(row)) is not None:
                 lines.writerow([*about, metric.name, UNITS.get(metric.unit, metric.unit), value])
@@ -122,8 +122,8 @@ def _provenance(report: Report) -> Iterator[str]:
     yield ""
     if len(machines) > 1:
         yield from (f"- {escaped(machine)}: {', '.join(names)}" for machine, names in machines.items())
-    for row in rows:
-        for file in row.cell.models:
-            yield f"- {row.cell.classifier}: `{escaped(file.name)}`, {file.bytes} bytes, SHA-256 `{file.sha256}`"
+    for cell in cells_of(rows):
+        for file in cell.models:
+            yield f"- {cell.classifier}: `{escaped(file.name)}`, {file.bytes} bytes, SHA-256 `{file.sha256}`"
     yield f"- split `{run.split_fingerprint}`, task `{run.task_fingerprint}`, commit `{run.git_commit or 'unknown'}`"
     yield "- " + ", ".join(f"{name} {version}" for name, version in run.versions.items())

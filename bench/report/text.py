@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bench.analysis.label_scores import Interval
 from bench.analysis.metrics import METRICS, Metric
 from bench.analysis.out_of_scope import Share
-from bench.analysis.scores import Row
+from bench.analysis.rows import Row
 from bench.report.sanitize import one_line
 
 DASH = "–"
@@ -97,12 +97,12 @@ def cell_text(metric: Metric, row: Row, *, bracketed: bool = True) -> str:
 
 def takes_text(row: Row) -> str:
     """Say what a classifier takes: time, memory and labelled messages, those that are known."""
-    cell = row.cell
+    taken = row.resources
     parts = [
-        f"{number(cell.latency_ms.p50)} ms per message" if cell.latency_ms else "",
-        f"{number(cell.throughput_per_s)} messages per second in batches" if cell.throughput_per_s else "",
-        f"{size(cell.peak_memory_bytes)} of memory" if cell.peak_memory_bytes else "",
-        f"{cell.n_labelled:,} labelled messages" if cell.n_labelled is not None else "",
+        f"{number(taken.latency_ms.p50)} ms per message" if taken.latency_ms else "",
+        f"{number(taken.throughput_per_s)} messages per second in batches" if taken.throughput_per_s else "",
+        f"{size(taken.memory_bytes)} of memory to serve" if taken.memory_bytes else "",
+        f"{taken.n_labelled:,} labelled messages" if taken.n_labelled is not None else "",
     ]
     text = ", ".join(filter(None, parts))
     return f"{text[:1].upper()}{text[1:]}." if text else ""
@@ -117,7 +117,7 @@ def heading(metric: Metric) -> str:
 
 def best_rows(metric: Metric, rows: list[Row]) -> set[str]:
     """Return the classifiers that are best in a column, to be set in bold; none where way or data lack."""
-    values = {row.cell.classifier: v for row in rows if (v := metric.value(row)) is not None}
+    values = {row.name: v for row in rows if (v := metric.value(row)) is not None}
     if metric.higher_is_better is None or len(values) < 2:
         return set()
     best = (max if metric.higher_is_better else min)(values.values())
@@ -129,7 +129,7 @@ def shown_metrics(rows: list[Row], names: tuple[str, ...]) -> list[Metric]:
     return [m for m in METRICS if m.name in names and any(m.value(row) is not None for row in rows)]
 
 
-SUMMARY = ("accuracy", "p50", "throughput", "memory")
+SUMMARY = ("accuracy", "p50", "throughput", "serving memory")
 QUALITY = (
     "accuracy",
     "design effect",
@@ -148,4 +148,4 @@ PROBABILITY = (
     "accuracy kept",
 )
 TIMES = ("p50", "p95", "throughput", "load", "fit", "predict")
-SIZES = ("memory", "parameters", "disk")
+SIZES = ("serving memory", "peak memory", "parameters", "disk")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import ValidationError
 
 from bench.analysis.scored_run import rows_of
-from bench.analysis.scores import Row
+from bench.analysis.rows import Row
 from bench.analysis.timing import described
 from bench.dataset.catalogue import Entry, dataset_entry
 from bench.dataset.named import NAME
@@ -33,7 +33,7 @@ def scores_of(data_set: str, folder: RunFolder, missing: Sequence[str] = ()) -> 
     entry = _entry(run)
     ids = tuple(sorted(message.id for message in folder.messages.read() if message.part == "test"))
     unfinished = set(missing)
-    rows = [row for row in rows_of(folder) if row.scores and row.cell.classifier not in unfinished]
+    rows = [row for row in rows_of(folder) if row.scores and row.name not in unfinished]
     try:
         return AtlasScores(
             data_set=data_set,

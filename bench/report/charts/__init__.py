@@ -24,9 +24,9 @@ NARROW = 300
 def narrow_charts(report: Report) -> Iterator[tuple[str, Chart]]:
     """Yield those charts for a phone in which names stand at places worked out for a width."""
     scored = [row for row in report.findings.rows if row.scores]
-    if report.is_timed and any(row.cell.latency_ms for row in scored):
+    if report.is_timed and any(row.resources.latency_ms for row in scored):
         yield "tradeoff", tradeoff(scored, NARROW)
-    if report.is_timed and any(row.cell.throughput_per_s for row in scored):
+    if report.is_timed and any(row.resources.throughput_per_s for row in scored):
         yield "cost", cost_tradeoff(report.findings, NARROW)
 
 
@@ -34,9 +34,9 @@ def charts(report: Report) -> Iterator[tuple[str, Chart]]:
     """Yield the charts a run has data for, each with its name, the most important first."""
     scored = [row for row in report.findings.rows if row.scores]
     trained = report.findings.trained
-    if report.is_timed and any(row.cell.latency_ms for row in scored):
+    if report.is_timed and any(row.resources.latency_ms for row in scored):
         yield "tradeoff", tradeoff(scored)
-    if report.is_timed and any(row.cell.throughput_per_s for row in scored):
+    if report.is_timed and any(row.resources.throughput_per_s for row in scored):
         yield "cost", cost_tradeoff(report.findings)
         yield "bars", bars(scored)
     if curves(trained):
@@ -48,7 +48,7 @@ def charts(report: Report) -> Iterator[tuple[str, Chart]]:
         yield "coverage", coverage(scored)
     if report.findings.cascades:
         yield "cascade", cascade(report.findings.cascades)
-    if any(row.cell.max_attempts > 1 for row in scored):
+    if any(row.max_attempts > 1 for row in scored):
         yield "retry", retry(scored)
 
 

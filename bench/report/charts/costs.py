@@ -10,7 +10,7 @@ from typing import Any
 from bench.analysis.cost import pareto
 from bench.analysis.findings import Findings
 from bench.analysis.metrics import METRICS
-from bench.analysis.scores import Row
+from bench.analysis.rows import Row
 from bench.report.charts.drawing import HEIGHT, WIDTH, Chart, Points, colour, drawable, inline, names_of, sized
 from bench.report.charts.names import Spot, place_names
 from bench.report.tables.layout import shortened_name
@@ -27,14 +27,14 @@ LEADER = 12.0
 
 def tradeoff(rows: Sequence[Row], width: int = WIDTH) -> Chart:
     """Draw accuracy against the time for one message."""
-    taken = [(row, row.cell.latency_ms.p50) for row in rows if row.cell.latency_ms]
+    taken = [(row, row.resources.latency_ms.p50) for row in rows if row.resources.latency_ms]
     return _against(_Axis(taken, "ms per message (p50), log scale", width), names_of(rows), "Accuracy against latency")
 
 
 def cost_tradeoff(worked_out: Findings, width: int = WIDTH) -> Chart:
     """Draw accuracy against what a million messages cost, training and labelling included where prices are known."""
     rows, prices = [row for row in worked_out.rows if row.scores], worked_out.prices
-    costs = [(row, cost) for row in rows if (cost := worked_out.costs[row.cell.classifier])]
+    costs = [(row, cost) for row in rows if (cost := worked_out.costs[row.name])]
     if prices.are_set:
         unit = f"{prices.currency} per million messages, training included, log scale"
         axis = _Axis([(row, cost.total(1e6)) for row, cost in costs], unit, width)
@@ -94,7 +94,7 @@ def _against(costs: _Axis, names: Sequence[str], title: str) -> Chart:
 
     points: Points = [
         {
-            "classifier": row.cell.classifier,
+            "classifier": row.name,
             "cost": max(cost, SMALLEST),
             "accuracy": 100 * row.scores.accuracy,
             "low": 100 * row.scores.accuracy_interval.low,
@@ -155,7 +155,7 @@ def _names(points: Points, scales: Scales) -> Chart:
     return leaders.encode(x=at(alt.X, "x1"), y=at(alt.Y, "y1"), x2="x2:Q", y2="y2:Q") + texts
 
 
-BARS = ("p50", "predict", "fit", "memory", "disk")
+BARS = ("p50", "predict", "fit", "serving memory", "disk")
 """The metrics drawn as bars, by their names in METRICS."""
 
 
@@ -167,7 +167,7 @@ def bars(rows: Sequence[Row]) -> Chart:
     panels = []
     for metric in (m for m in METRICS if m.name in BARS):
         points: Points = [
-            {"classifier": row.cell.classifier, "value": value, "text": cell_text(metric, row)}
+            {"classifier": row.name, "value": value, "text": cell_text(metric, row)}
             for row in rows
             if (value := metric.value(row)) is not None
         ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.analysis.scores import Row
+from bench.analysis.rows import Row
 from bench.report.sanitize import one_line
 
 WIDTH, HEIGHT = 560, 320
@@ -82,7 +82,7 @@ def inline(points: Points) -> Any:
 
 def names_of(rows: Sequence[Row]) -> list[str]:
     """Return the classifiers that the colours are dealt to, in the table's order."""
-    return [row.cell.classifier for row in rows]
+    return [row.name for row in rows]
 
 
 def colour(names: Sequence[str], field: str = "classifier", *, legend: bool = True) -> Any:

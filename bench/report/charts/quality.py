@@ -8,7 +8,7 @@ from typing import Any
 from bench.analysis.confusions import UNPARSED, most_confused
 from bench.analysis.findings import CascadeCurve
 from bench.analysis.learning_curve import Group, curves, flat_lines
-from bench.analysis.scores import Row
+from bench.analysis.rows import Row
 from bench.report.charts.drawing import Chart, Points, colour, dash, drawable, inline, names_of, sized
 
 MAX_MATRIX = 20
@@ -59,7 +59,7 @@ def confusion(rows: Sequence[Row]) -> Chart:
         names = [*row.scores.labels, UNPARSED]
         for gold, line in zip(row.scores.labels, row.scores.confusion, strict=True):
             points += [
-                {"classifier": row.cell.classifier, "gold": gold, "answer": answer, "messages": n}
+                {"classifier": row.name, "gold": gold, "answer": answer, "messages": n}
                 for answer, n in zip(names, line, strict=True)
                 if n and gold in order and (answer in order or answer == UNPARSED)
             ]
@@ -90,7 +90,7 @@ def reliability(rows: Sequence[Row]) -> Chart:
     import altair as alt
 
     points: Points = [
-        {"classifier": row.cell.classifier, "confidence": b.confidence, "right": b.accuracy, "messages": b.n}
+        {"classifier": row.name, "confidence": b.confidence, "right": b.accuracy, "messages": b.n}
         for row in rows
         if row.scores and row.scores.probability
         for b in row.scores.probability.bins
@@ -121,7 +121,7 @@ def coverage(rows: Sequence[Row]) -> Chart:
     import altair as alt
 
     points: Points = [
-        {"classifier": row.cell.classifier, "answered": 100 * c.share, "accuracy": 100 * c.accuracy}
+        {"classifier": row.name, "answered": 100 * c.share, "accuracy": 100 * c.accuracy}
         for row in rows
         if row.scores and row.scores.probability
         for c in row.scores.probability.coverage
@@ -166,10 +166,10 @@ def retry(rows: Sequence[Row]) -> Chart:
 
     points: Points = []
     for row in rows:
-        if row.scores is None or row.cell.max_attempts < 2:
+        if row.scores is None or row.max_attempts < 2:
             continue
         counts = {f"attempt {i}": n for i, n in enumerate(row.scores.valid_at, 1)} | {"never": row.scores.never}
-        points += [{"classifier": row.cell.classifier, "first valid": at, "messages": n} for at, n in counts.items()]
+        points += [{"classifier": row.name, "first valid": at, "messages": n} for at, n in counts.items()]
     chart = (
         alt.Chart(inline(points))
         .mark_bar()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.analysis.compare import Disagreement, answers_by_message
-from bench.analysis.scores import Row, complete_rows
+from bench.analysis.rows import Row, complete_rows
 from bench.report.build import Report
 from bench.report.charts import TOPICS
 from bench.report.charts.drawing import DARK, LIGHT, config
@@ -143,11 +143,9 @@ def viewed_messages(rows: Sequence[Row]) -> tuple[list[Disagreement], int]:
 def challenge_messages(report: Report, rows: Sequence[Row]) -> list[Disagreement]:
     """Return the challenge messages, where all the classifiers shown were put under stress."""
     scored = [row for row in rows if row.scores]
-    if any(row.cell.classifier not in report.stress for row in scored):
+    if any(row.name not in report.stress for row in scored):
         return []  # a row made of others, such as a cascade, cannot be asked either
-    return list(
-        answers_by_message([replace(r, records=challenge_answers(report.stress[r.cell.classifier])) for r in scored])
-    )
+    return list(answers_by_message([replace(r, records=challenge_answers(report.stress[r.name])) for r in scored]))
 
 
 def _viewer_data(report: Report, rows: Sequence[Row], messages: Sequence[Disagreement]) -> dict[str, Any]:
@@ -160,9 +158,9 @@ def _viewer_data(report: Report, rows: Sequence[Row], messages: Sequence[Disagre
         "several": report.run.as_task().takes_several,
         "suspects": [suspect.id for suspect in report.findings.suspects],
         "labels": list(report.run.as_task().label_names),
-        "classifiers": [row.cell.classifier for row in scored],
+        "classifiers": [row.name for row in scored],
         "pair": _pair(report, scored),
-        "prompts": {row.cell.classifier: row.cell.prompt or None for row in scored},
+        "prompts": {row.name: (row.cell.prompt if row.cell else "") or None for row in scored},
         "messages": [
             {
                 "id": message.id,
@@ -170,7 +168,7 @@ def _viewer_data(report: Report, rows: Sequence[Row], messages: Sequence[Disagre
                 "gold": list(message.gold),
                 "kind": message.columns.get("kind", ""),
                 "hash": message.text_hash if message.id in tested else "",
-                "answers": [_answer(message, row.cell.classifier) for row in scored],
+                "answers": [_answer(message, row.name) for row in scored],
             }
             for message in messages
         ],
@@ -179,7 +177,7 @@ def _viewer_data(report: Report, rows: Sequence[Row], messages: Sequence[Disagre
 
 def _recommended(report: Report, shown: Sequence[Row]) -> int | None:
     """Return the recommended row's place in the summary, None where there is none."""
-    names = [row.cell.classifier for row in shown]
+    names = [row.name for row in shown]
     name = report.verdict.classifier if report.verdict else None
     return names.index(name) if name in names else None
 
@@ -199,9 +197,9 @@ def _answer_card(report: Report, shown: Sequence[Row]) -> dict[str, list[str]]:
 
 def _pair(report: Report, scored: Sequence[Row]) -> list[str]:
     """Return the two classifiers to look at first: the recommended one, and the config's last that is no cascade."""
-    names = [row.cell.classifier for row in scored if row.cell.backend != "cascade"]
-    names = names or [row.cell.classifier for row in scored]
-    viewed = {row.cell.classifier for row in scored}
+    names = [row.name for row in scored if row.cell]
+    names = names or [row.name for row in scored]
+    viewed = {row.name for row in scored}
     first = report.verdict.classifier if report.verdict and report.verdict.classifier in viewed else None
     others = [name for name in names if name != first]
     return [first or (others[0] if others else ""), others[-1] if others else (first or "")]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bench.analysis.compare import Pair, Suspect
 from bench.analysis.out_of_scope import Rejection
-from bench.analysis.scores import Row
+from bench.analysis.rows import Row
 from bench.analysis.slices import Slice
 from bench.report.tables.table import Table, Topic
 from bench.report.text import DASH, counted, label_text, shortened, signed, with_interval
@@ -65,7 +65,7 @@ def shown_pairs(rows: Sequence[Row], pairs: Sequence[Pair]) -> tuple[Sequence[Pa
     if len(pairs) <= MAX_PAIRS:
         return pairs, ()
     best = max((row for row in rows if row.scores), key=lambda row: row.scores.accuracy if row.scores else 0.0)
-    name = best.cell.classifier
+    name = best.name
     shown = [pair for pair in pairs if name in (pair.first, pair.second)]
     return shown, (f"pairs with {name}, the most accurate; all {len(pairs)} pairs are in scores.json.",)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.analysis.confusions import UNPARSED, largest_mistakes
 from bench.analysis.label_scores import LabelScore
-from bench.analysis.scores import Row
+from bench.analysis.rows import Row
 from bench.report.tables.table import Table, Topic
 from bench.report.text import DASH
 
@@ -20,7 +20,7 @@ def label_tables(rows: Sequence[Row]) -> Iterator[Table]:
     scored = [row for row in rows if row.scores]
     if not scored:
         return
-    head = ("label", "messages", *(row.cell.classifier for row in scored))
+    head = ("label", "messages", *(row.name for row in scored))
     columns = [row.scores.per_label for row in scored if row.scores]
     body = tuple(
         (first.label, str(first.support), *(_precision_recall_f1(column[i]) for column in columns))
@@ -38,7 +38,7 @@ def _confusion(row: Row) -> Table:
     """Return the matrix, or where its head is too wide to read only its largest errors."""
     assert row.scores is not None
     labels, matrix = row.scores.labels, row.scores.confusion
-    title = f"{row.cell.classifier}: gold label (row) against answer (column)"
+    title = f"{row.name}: gold label (row) against answer (column)"
     if sum(map(len, labels)) <= MATRIX_WIDTH:
         body = tuple((name, *map(str, counts)) for name, counts in zip(labels, matrix, strict=True))
         head = ("gold", *labels, UNPARSED)
@@ -46,4 +46,4 @@ def _confusion(row: Row) -> Table:
     worst = largest_mistakes(matrix, labels, MAX_ERRORS)
     body = tuple((mistake.gold, mistake.answer, str(mistake.n)) for mistake in worst) or ((DASH, DASH, DASH),)
     head = ("gold", "answer", "messages")
-    return Table(f"{row.cell.classifier}: most frequent errors", head, body, topic=Topic.LABELS)
+    return Table(f"{row.name}: most frequent errors", head, body, topic=Topic.LABELS)

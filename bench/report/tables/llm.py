@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bench.analysis.scores import Row
+from bench.analysis.rows import Row, cells_of
 from bench.analysis.trial_spread import spreads
+from bench.records.types import CellRecord
 from bench.report.tables.table import Table, Topic
 from bench.report.text import DASH, number, share
 
@@ -16,17 +17,18 @@ TRIED_ON = "tried_on"
 def llm_tables(rows: Sequence[Row]) -> Iterator[Table]:
     """Yield the tables that the rows have figures for."""
     for row in rows:
-        if row.cell.max_attempts > 1 and row.scores:
+        if row.max_attempts > 1 and row.scores:
             yield _retry(row)
-    if any(row.cell.stages for row in rows):
-        yield _stages(rows)
-    yield from (_trials(row) for row in rows if row.cell.trials)
+    cells = cells_of(rows)
+    if any(cell.stages for cell in cells):
+        yield _stages(cells)
+    yield from (_trials(cell) for cell in cells if cell.trials)
 
 
 def _retry(row: Row) -> Table:
     assert row.scores is not None
     scores = row.scores
-    counts = [*scores.valid_at, *[0] * (row.cell.max_attempts - len(scores.valid_at))]
+    counts = [*scores.valid_at, *[0] * (row.max_attempts - len(scores.valid_at))]
     body = [(f"attempt {i}", str(n), share(n / scores.n)) for i, n in enumerate(counts, start=1)]
     body.append(("never", str(scores.never), share(scores.never / scores.n)))
     first, final = share(scores.first_attempt_accuracy), share(scores.accuracy)
@@ -34,36 +36,36 @@ def _retry(row: Row) -> Table:
         f"accuracy {first} % at the first attempt, {final} % after retries; {share(scores.first_parse_failure_rate)} % "
         "of first attempts were parse failures."
     )
-    title = f"{row.cell.classifier}: first valid answer"
+    title = f"{row.name}: first valid answer"
     return Table(title, ("at", "messages", "% of messages"), tuple(body), notes=(note,), topic=Topic.LLM)
 
 
-def _stages(rows: Sequence[Row]) -> Table:
+def _stages(cells: Sequence[CellRecord]) -> Table:
     head = ("classifier", "stage", "tokens", "time s", "tokens /s")
     body = tuple(
         (
-            row.cell.classifier,
+            cell.classifier,
             name,
             f"{stage.tokens:,}" if stage.tokens else DASH,
             number(stage.seconds),
             number(stage.tokens_per_s),
         )
-        for row in rows
-        for name, stage in row.cell.stages.items()
+        for cell in cells
+        for name, stage in cell.stages.items()
         if stage.seconds
     )
     notes = ["One decode call serves prompts and answers together; its time is divided by their tokens."]
     notes += [
-        f"{row.cell.classifier}: {row.cell.tokens.thinking:,} of {row.cell.tokens.completion:,} tokens were thinking."
-        for row in rows
-        if row.cell.tokens.thinking
+        f"{cell.classifier}: {cell.tokens.thinking:,} of {cell.tokens.completion:,} tokens were thinking."
+        for cell in cells
+        if cell.tokens.thinking
     ]
     return Table("Where prediction time went", head, body, notes=tuple(notes), can_turn=False, topic=Topic.LLM)
 
 
-def _trials(row: Row) -> Table:
+def _trials(cell: CellRecord) -> Table:
     """Return everything that was tried to choose by, each by what sets it apart from the first, plain one."""
-    trials = row.cell.trials
+    trials = cell.trials
     tried_on = trials[0].settings.get(TRIED_ON)
     plain = trials[0].settings if tried_on is None else {TRIED_ON: tried_on}
     body = []
@@ -81,6 +83,6 @@ def _trials(row: Row) -> Table:
         if s.setting in ("prompt_template", "example_seed")
     ]
     head = ("settings", "accuracy %", "time s")
-    title = f"{row.cell.classifier}: tried {'on validation' if part == 'validation' else f'by {tried_on}'}"
-    title += f" ({row.cell.unfinished})" if row.cell.unfinished else ""
+    title = f"{cell.classifier}: tried {'on validation' if part == 'validation' else f'by {tried_on}'}"
+    title += f" ({cell.unfinished})" if cell.unfinished else ""
     return Table(title, head, tuple(body), bold, tuple(notes), can_turn=False, topic=Topic.LLM)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from bench.analysis.cost import Cost
 from bench.analysis.disagreement_counts import DisagreementCounts
 from bench.analysis.findings import Findings
-from bench.analysis.scores import Row
+from bench.analysis.rows import Row, cells_of
 from bench.config.tables import CostConfig
 from bench.report.tables.table import Table, Topic
 from bench.report.text import (
@@ -49,21 +49,22 @@ def summary_table(rows: Sequence[Row], marks: Mapping[str, str], *, is_timed: bo
     """
     names = SUMMARY if is_timed else SUMMARY[:1]
     head, cells, bold = figures(rows, names)
-    labels = [row.cell.n_labelled for row in rows]
+    labels = [row.resources.n_labelled for row in rows]
     used = any(n is not None for n in labels)
     body = tuple(
         (_named(row, marks.get(name, "")), *line, *([labels_text(n)] if used else []))
         for row, (name, *line), n in zip(rows, cells, labels, strict=True)
     )
-    bold |= {(i, 0) for i, row in enumerate(rows) if row.cell.unfinished}
+    bold |= {(i, 0) for i, row in enumerate(rows) if row.cell and row.cell.unfinished}
     head = (*head, *(["labels used"] if used else []))
-    return Table("Results", head, body, bold, tuple(_under_summary(rows)), topic=Topic.SUMMARY, is_main=True)
+    notes = [*_under_summary(rows), *(_under_memory(rows) if is_timed else [])]
+    return Table("Results", head, body, bold, tuple(notes), topic=Topic.SUMMARY, is_main=True)
 
 
 def _named(row: Row, marks: str) -> str:
     """Return what stands first in a row's line: a search cut short is said there, where nobody overlooks it."""
-    unfinished = f"({row.cell.unfinished})" if row.cell.unfinished else ""
-    return " ".join(filter(None, [row.cell.classifier, unfinished, marks]))
+    unfinished = f"({row.cell.unfinished})" if row.cell and row.cell.unfinished else ""
+    return " ".join(filter(None, [row.name, unfinished, marks]))
 
 
 def _under_summary(rows: Sequence[Row]) -> Iterator[str]:
@@ -76,7 +77,7 @@ def _under_summary(rows: Sequence[Row]) -> Iterator[str]:
         yield f"n = {n} test messages{among}; brackets are 95 % Wilson intervals, up to {width} points wide."
         if groups:
             yield f"All intervals and tests take account of the groups{_few(groups)}."
-    if any(row.cell.stopped for row in rows):
+    if any(row.stopped for row in rows):
         yield "Rows that stopped early stand on the messages they answered; their intervals hold whenever they stop."
 
 
@@ -104,11 +105,11 @@ def _under_scores(rows: Sequence[Row], *, takes_several: bool) -> Iterator[str]:
         yield "design effect: n messages in their groups say as much of the accuracy as n / design effect alone would."
     if takes_several:
         yield "accuracy is subset accuracy: a message counts where its labels are exactly the gold ones."
-    if any(row.cell.max_attempts > 1 for row in rows):
+    if any(row.max_attempts > 1 for row in rows):
         yield "A parse failure counts as wrong; first-attempt accuracy counts first answers only, without retries."
     for row in rows:
         if row.scores and row.scores.truncated:
-            yield f"{row.cell.classifier}: {row.scores.truncated} messages were too long and were cut."
+            yield f"{row.name}: {row.scores.truncated} messages were too long and were cut."
 
 
 def probability_table(rows: Sequence[Row]) -> Table:
@@ -123,14 +124,23 @@ def time_table(rows: Sequence[Row]) -> Table:
 
 def size_table(rows: Sequence[Row]) -> Table:
     """Return what each classifier takes of memory and disk."""
-    return Table("Size", *figures(rows, SIZES), ("memory: peak of the process.",), topic=Topic.COST)
+    notes = (*_under_memory(rows), "peak memory: of the process that trained and answered.")
+    return Table("Size", *figures(rows, SIZES), notes, topic=Topic.COST)
+
+
+def _under_memory(rows: Sequence[Row]) -> Iterator[str]:
+    """Say what serving memory is, and which rows' figure is another one."""
+    if any(row.resources.memory_bytes for row in rows):
+        yield "serving memory: peak of a fresh process that only loaded the saved classifier and answered."
+    if unmeasured := [row.name for row in rows if row.resources.is_peak_at_work]:
+        yield f"{', '.join(unmeasured)}: serving memory was not measured; the peak of the worker stands there."
 
 
 def _under_times(rows: Sequence[Row]) -> Iterator[str]:
     models: dict[str, list[str]] = {}
-    for row in rows:
-        if row.cell.model:
-            models.setdefault(row.cell.model, []).append(row.cell.classifier)
+    for cell in cells_of(rows):
+        if cell.model:
+            models.setdefault(cell.model, []).append(cell.classifier)
     for model, names in models.items():
         yield f"{', '.join(names)} ran {model}."
     yield "p50, p95: one message at a time, after warm-up; throughput: messages per second in batches."
@@ -146,25 +156,24 @@ def figures(rows: Sequence[Row], names: tuple[str, ...], plain: tuple[str, ...] 
     """
     metrics = shown_metrics(list(rows), names)
     body = tuple(
-        (row.cell.classifier, *(cell_text(metric, row, bracketed=metric.name not in plain) for metric in metrics))
-        for row in rows
+        (row.name, *(cell_text(metric, row, bracketed=metric.name not in plain) for metric in metrics)) for row in rows
     )
     best = [best_rows(metric, list(rows)) for metric in metrics]
-    places = ((i, j) for i, row in enumerate(rows) for j, names in enumerate(best, 1) if row.cell.classifier in names)
+    places = ((i, j) for i, row in enumerate(rows) for j, names in enumerate(best, 1) if row.name in names)
     return ("classifier", *map(heading, metrics)), body, frozenset(places)
 
 
 def cost_table(worked_out: Findings, rows: Sequence[Row]) -> Table:
     """Return what a million messages take: time, memory, labels, and energy and money where they are known."""
     prices = worked_out.prices
-    costs = [worked_out.costs[row.cell.classifier] for row in rows]
+    costs = [worked_out.costs[row.name] for row in rows]
     shown = [(heading, name) for heading, name in _cost_columns(prices) if any(_figure(cost, name) for cost in costs)]
     body = tuple(
         (
-            row.cell.classifier,
+            row.name,
             number(cost.hours_per_million if cost else None),
-            f"{memory:g}" if (memory := worked_out.machine_gb[row.cell.classifier]) else DASH,
-            labels_text(row.cell.n_labelled),
+            f"{memory:g}" if (memory := worked_out.machine_gb[row.name]) else DASH,
+            labels_text(row.resources.n_labelled),
             *(money(_figure(cost, name)) for _, name in shown),
         )
         for row, cost in zip(rows, costs, strict=True)
@@ -187,8 +196,14 @@ def _figure(cost: Cost | None, name: str) -> float | None:
 
 def _under_cost(rows: Sequence[Row], prices: CostConfig) -> Iterator[str]:
     yield "machine GB: the smallest usual memory size that holds it at work, with a quarter to spare."
-    measured = {row.cell.energy.source for row in rows if row.cell.energy and row.cell.energy.predict_kwh is not None}
-    reasons = {row.cell.energy.source for row in rows if row.cell.energy and row.cell.energy.predict_kwh is None}
+    measured = {
+        row.resources.energy.source
+        for row in rows
+        if row.resources.energy and row.resources.energy.predict_kwh is not None
+    }
+    reasons = {
+        row.resources.energy.source for row in rows if row.resources.energy and row.resources.energy.predict_kwh is None
+    }
     if measured:
         yield f"energy was read from {', '.join(sorted(measured))}."
     elif prices.watts:

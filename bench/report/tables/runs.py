@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from bench.analysis.cascade import Point
 from bench.analysis.history import RunLine
+from bench.analysis.rows import Cascade, Row
 from bench.analysis.run_diff import Change, RunDiff
-from bench.analysis.scores import Cascade, Row
 from bench.inference.label_errors import LabelIssue
 from bench.records.types import RunRecord
 from bench.report.tables.comparison import p_text
@@ -62,17 +62,17 @@ def cascade_table(rows: Sequence[Row]) -> Table:
     """Return a cascade beside the two classifiers it is made of."""
     body = tuple(
         (
-            row.cell.classifier,
+            row.name,
             with_interval(row.scores.accuracy, row.scores.accuracy_interval),
-            number(row.cell.throughput_per_s),
-            number(row.cell.latency_ms.p50 if row.cell.latency_ms else None),
-            number(row.cell.latency_ms.p95 if row.cell.latency_ms else None),
+            number(row.resources.throughput_per_s),
+            number(row.resources.latency_ms.p50 if row.resources.latency_ms else None),
+            number(row.resources.latency_ms.p95 if row.resources.latency_ms else None),
         )
         for row in rows
         if row.scores
     )
     head = ("classifier", "accuracy %", "throughput /s", "p50 ms", "p95 ms")
-    return Table("Cascade", head, body, notes=rows[-1].cell.notes)
+    return Table("Cascade", head, body, notes=rows[-1].notes)
 
 
 CURVE_LINES = 11

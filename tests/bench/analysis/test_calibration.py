@@ -9,7 +9,8 @@ from samples import record
 
 from bench.analysis.calibration import probability_scores, temperature
 from bench.analysis.learning_curve import groups
-from bench.analysis.scores import Row, score
+from bench.analysis.rows import Row
+from bench.analysis.scores import score
 from bench.records.types import CellRecord, PredictionRecord
 
 
@@ -69,7 +70,7 @@ def test_messages_per_label_are_counted_over_the_labels_that_are_learnt() -> Non
     records = [*sure(3, 1, 0.8), OUTSIDE]
     cell = CellRecord("x", "linear", "f", "ok", row="x", n_train=10)
     told, all_labels = (
-        groups([Row(cell, tuple(records), score(records, ["a", "b", "elsewhere"], untold=untold))])[0].per_label
+        groups([Row.of(cell, records, score(records, ["a", "b", "elsewhere"], untold=untold))])[0].per_label
         for untold in ("elsewhere", "")
     )
     assert (told, all_labels) == (5.0, pytest.approx(10 / 3))

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from conftest import REPOSITORY
-from samples import record, row
+from samples import record, row, with_cell
 
 from bench.analysis.cascade import Choice, Point, cascade_row, choose, points
+from bench.analysis.rows import Cascade, full_data_rows
 from bench.analysis.scored_run import with_cascades
-from bench.analysis.scores import Cascade, full_data_rows
 from bench.analysis.thresholds import ABOVE_ALL
 from bench.cli import main
 from bench.config.run import make_config
@@ -83,15 +83,15 @@ def test_a_cascades_answers_and_costs_come_from_both() -> None:
     y = row("y", [replace(r, seconds=1.0) for r in SECOND], SECOND)
     of_x = {"latency_ms": Latency(5, 6, 50), "peak_memory_bytes": 100, "n_labelled": 40, "predict_seconds": 0.4}
     of_y = {"latency_ms": Latency(100, 200, 50), "peak_memory_bytes": 900, "n_labelled": 6, "predict_seconds": 4.0}
-    x, y = replace(x, cell=replace(x.cell, **of_x)), replace(y, cell=replace(y.cell, **of_y))
+    x, y = with_cell(x, **of_x), with_cell(y, **of_y)
     found = cascade_row("both", x, y, config())
     assert found.scores is not None
     assert found.scores.accuracy == 0.75
     assert [r.predicted for r in found.records] == [("a",), ("a",), ("a",), ("b",)]
-    assert found.cell.predict_seconds == pytest.approx(4 * 0.1 + 2 * 1.0)
-    assert found.cell.latency_ms == Latency(5, 206, 50)
-    assert (found.cell.peak_memory_bytes, found.cell.n_labelled) == (1000, 40)
-    assert found.cell.notes[0].startswith("'x' answers what it is at least 80.0% sure of, 'y' the other 50.0%")
+    assert found.resources.predict_seconds == pytest.approx(4 * 0.1 + 2 * 1.0)
+    assert found.resources.latency_ms == Latency(5, 206, 50)
+    assert (found.resources.peak_memory_bytes, found.resources.n_labelled) == (1000, 40)
+    assert found.notes[0].startswith("'x' answers what it is at least 80.0% sure of, 'y' the other 50.0%")
 
 
 def test_a_second_row_that_was_asked_only_what_the_budget_passes_on_gives_the_same_threshold() -> None:
@@ -109,9 +109,9 @@ def test_a_second_row_that_was_asked_only_what_the_budget_passes_on_gives_the_sa
 
 def test_a_cascade_with_answers_of_unknown_time_is_not_shown_as_fast() -> None:
     x = row("x", [replace(r, seconds=0.1) for r in FIRST], FIRST)
-    x = replace(x, cell=replace(x.cell, predict_seconds=0.4))
+    x = with_cell(x, predict_seconds=0.4)
     found = cascade_row("both", x, row("y", SECOND, SECOND), config())
-    assert (found.cell.predict_seconds, found.cell.throughput_per_s) == (None, None)
+    assert (found.resources.predict_seconds, found.resources.throughput_per_s) == (None, None)
 
 
 def test_a_cascade_that_passes_nothing_on_is_its_first_row_and_leaves_the_table() -> None:
@@ -119,19 +119,19 @@ def test_a_cascade_that_passes_nothing_on_is_its_first_row_and_leaves_the_table(
     rows = with_cascades([x, y], {"idle": config(budget=0.0), "both": config()})
     idle, both = rows[2:]
     assert idle.records == x.records
-    assert idle.cell.notes == ("passes nothing on: it is 'x' alone, and stands in no table",)
+    assert idle.notes == ("passes nothing on: it is 'x' alone, and stands in no table",)
     assert both.cascade == Cascade("x", "y", 0.8, 0.5)
-    assert [r.cell.classifier for r in full_data_rows(rows)] == ["x", "y", "both"]
+    assert [r.name for r in full_data_rows(rows)] == ["x", "y", "both"]
 
 
 def test_what_a_cascade_rejects_costs_nothing_more() -> None:
     x = row("x", [replace(r, seconds=0.1) for r in FIRST], FIRST)
-    x = replace(x, cell=replace(x.cell, latency_ms=Latency(5, 6, 50), peak_memory_bytes=100, predict_seconds=0.4))
+    x = with_cell(x, latency_ms=Latency(5, 6, 50), peak_memory_bytes=100, predict_seconds=0.4)
     rejecting = cascade_row("reject", x, None, CascadeConfig(first="x", other="b"))
     assert [r.predicted for r in rejecting.records] == [("a",), ("a",), ("b",), ("b",)]
-    assert rejecting.cell.predict_seconds == pytest.approx(0.4)
-    assert (rejecting.cell.latency_ms, rejecting.cell.peak_memory_bytes) == (Latency(5, 6, 50), 100)
-    assert rejecting.cell.metadata == {}, "what a cascade is stands in a field"
+    assert rejecting.resources.predict_seconds == pytest.approx(0.4)
+    assert (rejecting.resources.latency_ms, rejecting.resources.peak_memory_bytes) == (Latency(5, 6, 50), 100)
+    assert rejecting.cell is None, "it never ran"
 
 
 def test_what_cannot_be_a_cascade_says_why() -> None:
@@ -154,12 +154,12 @@ def test_a_cascade_of_the_config_is_a_row_and_a_broken_one_a_failed_row() -> Non
         "both": CascadeConfig(first="encoder", second="llama_cpp-tuned"),
         "bad": CascadeConfig(first="llama_cpp", second="encoder"),
     }
-    rows = {r.cell.classifier: r for r in with_cascades(rows_of(run), cascades)}
+    rows = {r.name: r for r in with_cascades(rows_of(run), cascades)}
     both, bad = rows["both"], rows["bad"]
     assert both.scores is not None
     assert both.scores.n == 244
-    assert bad.cell.status == "failed"
-    assert "gives no probabilities" in str(bad.cell.cause)
+    assert bad.status == "failed"
+    assert "gives no probabilities" in bad.cause
 
 
 @pytest.mark.slow

@@ -20,7 +20,8 @@ from bench.analysis.mistake_cost import cost_interval, difference_interval, mist
 from bench.analysis.out_of_scope import rejection
 from bench.analysis.paired import PairedCounts, differ_p_value, is_not_worse, needed_to_differ, paired_interval
 from bench.analysis.recommend import recommend
-from bench.analysis.scores import Row, wilson_interval
+from bench.analysis.rows import Row
+from bench.analysis.scores import wilson_interval
 from bench.analysis.selection import select
 from bench.analysis.slices import slices
 from bench.analysis.thresholds import ABOVE_ALL, unsure_below

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from samples import hits, record, row
+from samples import hits, record, row, with_cell
 
 from bench.analysis.cost_verdict import recommend_by_cost
 from bench.analysis.mistake_cost import (
@@ -17,7 +17,7 @@ from bench.analysis.mistake_cost import (
     message_costs,
     mistake_costs,
 )
-from bench.analysis.scores import Row
+from bench.analysis.rows import Row
 from bench.analysis.thresholds import ABOVE_ALL
 from bench.analysis.verdict import Limits
 from bench.config.run import make_config
@@ -134,7 +134,7 @@ def replace_person(price: float) -> CostConfig:
 
 def test_prices_of_work_are_part_of_the_cost() -> None:
     slow, fast = big("slow", 10, "b"), big("fast", 12, "b")
-    rows = [replace(r, cell=replace(r.cell, throughput_per_s=t)) for r, t in ((slow, 0.001), (fast, 1000.0))]
+    rows = [with_cell(r, throughput_per_s=t) for r, t in ((slow, 0.001), (fast, 1000.0))]
     prices = CostConfig(wrong={"a": {"b": 5.0}}, machine_per_hour=10.0)
     assert recommend_by_cost(rows, Limits(), WRONG).best == "slow"
     assert recommend_by_cost(rows, Limits(), prices).best == "fast"

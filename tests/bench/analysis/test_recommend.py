@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from samples import with_cell
 
 from bench.analysis.cost import break_even, cost_of, machine_gb
 from bench.analysis.recommend import recommend
-from bench.analysis.scores import Row, score
+from bench.analysis.rows import Row
+from bench.analysis.scores import score
 from bench.analysis.verdict import Limits
 from bench.cli import main
 from bench.config.tables import CostConfig
@@ -30,7 +30,7 @@ def row(
         name, backend, "f", "ok", latency_ms=Latency(p50, p50, 50), throughput_per_s=rate, n_labelled=labels,
         predict_memory_bytes=int(gb * 1e9), load_seconds=0.0, fit_seconds=3600.0 if labels else 0.0, row=name,
     )  # fmt: skip
-    return Row(cell, records, score(records, ["a", "b"]))
+    return Row.of(cell, records, score(records, ["a", "b"]))
 
 
 def verdict(rows, limits=None, prices=FREE, **options):
@@ -117,8 +117,7 @@ def test_a_limit_puts_a_row_out_with_its_figure() -> None:
 
 def test_what_was_not_measured_breaks_a_limit_on_it_and_is_no_bargain() -> None:
     timed, unknown = row("linear", 150), row("vendor", 150)
-    cell = replace(unknown.cell, latency_ms=None, throughput_per_s=None, predict_memory_bytes=None)
-    rows = [timed, replace(unknown, cell=cell)]
+    rows = [timed, with_cell(unknown, latency_ms=None, throughput_per_s=None, predict_memory_bytes=None)]
     assert verdict(rows).classifier == "linear"
     fast = verdict(rows, Limits(latency_ms=50))
     assert "vendor is out: it takes an unknown number of ms per message, over the limit of 50." in fast.sentences
@@ -129,7 +128,7 @@ def test_what_was_not_measured_breaks_a_limit_on_it_and_is_no_bargain() -> None:
 def test_cost_and_break_even_by_hand() -> None:
     prices = CostConfig(machine_per_hour=0.5, per_label=0.1)
     encoder, llm = row("encoder", 320, rate=1000, labels=900, n=400), row("llm", 320, rate=1, n=400)
-    trained, asked = cost_of(encoder.cell, prices), cost_of(llm.cell, prices)
+    trained, asked = cost_of(encoder.resources, prices), cost_of(llm.resources, prices)
     assert trained is not None
     assert asked is not None
     assert (trained.labelling, trained.training) == (pytest.approx(90), 0.5)
@@ -147,8 +146,8 @@ def test_cost_and_break_even_by_hand() -> None:
 
 
 def test_the_smallest_machine_leaves_a_quarter_to_spare() -> None:
-    assert machine_gb(row("x", 1, gb=1.6).cell) == 2
-    assert machine_gb(row("x", 1, gb=1.61).cell) == 4
+    assert machine_gb(row("x", 1, gb=1.6).resources) == 2
+    assert machine_gb(row("x", 1, gb=1.61).resources) == 4
 
 
 def test_the_command_reads_a_volume_and_refuses_what_is_none(capsys) -> None:
@@ -161,8 +160,7 @@ def test_the_command_reads_a_volume_and_refuses_what_is_none(capsys) -> None:
 
 
 def stopped(name: str, right: int, decision: Decision) -> Row:
-    early = row(name, right, rate=2, n=128)
-    return replace(early, cell=replace(early.cell, stopped=Stopped(128, 3000, decision, "encoder", -0.4, -0.1, 0.95)))
+    return with_cell(row(name, right, rate=2, n=128), stopped=Stopped(128, 3000, decision, "encoder", -0.4, -0.1, 0.95))
 
 
 def test_a_row_that_stopped_behind_takes_no_messages_from_the_others() -> None:

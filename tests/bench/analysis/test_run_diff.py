@@ -132,4 +132,4 @@ def test_scores_csv_has_a_line_a_metric(results: Path) -> None:
     found = {(row["classifier"], row["metric"]): row for row in rows}
     assert float(found["encoder", "accuracy"]["value"]) == pytest.approx(226 / 244)
     assert ("majority", "first-attempt accuracy") not in found
-    assert found["llama_cpp", "memory"]["unit"] == "bytes"
+    assert found["llama_cpp", "serving memory"]["unit"] == "bytes"

@@ -29,7 +29,7 @@ def no_bootstrap(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_list_of_runs_and_the_disagreements_draw_no_bootstrap() -> None:
     (line,) = history([REFERENCE])
     rows = rows_of(REFERENCE)
-    right = {row.cell.classifier: sum(record.is_right for record in row.records) for row in rows}
+    right = {row.name: sum(record.is_right for record in row.records) for row in rows}
     assert line.best is not None
     assert (right[line.best], line.accuracy) == (max(right.values()), right[line.best] / len(rows[0].records))
     shown = disagreements(rows, pair=("linear", "encoder"), right="first")

@@ -8,7 +8,8 @@ import pytest
 
 from bench.analysis.compare import compare, disagreements
 from bench.analysis.label_scores import Interval, resamples_at_once
-from bench.analysis.scores import Row, Scores, score, wilson_interval
+from bench.analysis.rows import Row
+from bench.analysis.scores import Scores, score, wilson_interval
 from bench.records.types import CellRecord, PredictionRecord
 from classifiers.interface import Attempt
 
@@ -30,7 +31,7 @@ RECORDS = [
 
 
 def row(name: str, records: list[PredictionRecord]) -> Row:
-    return Row(CellRecord(name, "b", "f", "ok"), tuple(records), score(records, ("a", "b")))
+    return Row.of(CellRecord(name, "b", "f", "ok"), records, score(records, ("a", "b")))
 
 
 def test_unparsable_answer_counts_as_wrong_and_nothing_is_dropped() -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
-from samples import hits, record, row
+from samples import hits, record, row, with_cell
 from sklearn.metrics import f1_score
 from statsmodels.stats.contingency_tables import mcnemar
 
@@ -16,7 +15,6 @@ from bench.analysis.compare import all_pairs, compare, suspects
 from bench.analysis.label_scores import Sets, label_sets, macro_f1_interval
 from bench.analysis.paired import needed_to_differ
 from bench.analysis.slices import length_of, slices
-from bench.records.types import CellRecord
 
 pytestmark = pytest.mark.slow
 
@@ -44,8 +42,8 @@ def test_mcnemar_is_statsmodels_and_holm_is_by_hand() -> None:
 def test_floors_and_seeds_do_not_weaken_a_comparison() -> None:
     x, y = hits("x", [True] * 90 + [False] * 10), hits("y", [True] * 80 + [False] * 20)
     (alone,) = all_pairs([x, y])
-    floor = replace(hits("majority", [True] * 40 + [False] * 60), cell=CellRecord("majority", "majority", "f", "ok"))
-    seed = replace(y, cell=replace(y.cell, classifier="y-seed1"))
+    floor = with_cell(hits("majority", [True] * 40 + [False] * 60), backend="majority")
+    seed = with_cell(y, classifier="y-seed1")
     among = {(p.first, p.second): p for p in all_pairs([x, y, floor, seed])}
     assert among["x", "y"] == alone
     assert alone.holm_p_value == alone.p_value

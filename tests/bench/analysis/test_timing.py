@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
-from samples import hits, run_record
+from samples import hits, run_record, with_cell
 
-from bench.analysis.scores import Row
+from bench.analysis.rows import Row
 from bench.analysis.timing import timing
 
 
 def on(row: Row, **machine: str | int) -> Row:
-    return replace(row, cell=replace(row.cell, machine=machine))
+    return with_cell(row, machine=machine)
 
 
 def test_cells_of_one_machine_are_compared() -> None:

@@ -119,11 +119,11 @@ def test_a_run_until_decided_and_then_all(run_config: Path, tmp_path: Path, caps
     run = RunFolder(file.parent)
     right, poor = rows_of(run)
     assert (len(right.records), len(poor.records)) == (600, 128)
-    assert poor.cell.stopped is not None
-    assert (poor.cell.stopped.decision, poor.cell.stopped.rival) == ("worse", "right")
+    assert poor.stopped is not None
+    assert (poor.stopped.decision, poor.stopped.rival) == ("worse", "right")
     (pair,) = all_pairs([right, poor])
     assert (pair.n, pair.first) == (128, "right")
-    assert pair.interval.high == pytest.approx(-poor.cell.stopped.low)
+    assert pair.interval.high == pytest.approx(-poor.stopped.low)
     assert right.scores is not None
     assert poor.scores is not None
     assert poor.scores.accuracy_interval.high - poor.scores.accuracy_interval.low > 0.2
@@ -137,6 +137,6 @@ def test_a_run_until_decided_and_then_all(run_config: Path, tmp_path: Path, caps
     assert main([*command, "--all"]) == 0
     assert run.cell("poor").predictions.path.read_bytes().startswith(early)
     _, poor = rows_of(run)
-    assert (len(poor.records), poor.cell.stopped) == (600, None)
+    assert (len(poor.records), poor.stopped) == (600, None)
     assert len(list((tmp_path / "results").glob("*/run.json"))) == 1
     assert run.read().config.stop.when == "never"

@@ -43,7 +43,7 @@ def answers(results: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for file in sorted(results.glob("*/run.json")):
         for row in rows_of(RunFolder(file.parent)):
-            assert row.cell.status == "ok", row.cell.cause
+            assert row.status == "ok", row.cause
             assert row.scores is not None
             said = [(r.id, r.predicted, r.probabilities) for r in row.records]
             scores = {
@@ -51,7 +51,7 @@ def answers(results: Path) -> dict[str, Any]:
                 for metric in METRICS
                 if metric.unit not in MEASURED
             }
-            found[f"{file.parent.name}/{row.cell.classifier}"] = (said, scores)
+            found[f"{file.parent.name}/{row.name}"] = (said, scores)
     return found
 
 

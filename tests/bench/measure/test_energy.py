@@ -7,20 +7,21 @@ from pathlib import Path
 import pytest
 
 from bench.analysis.cost import cost_of
+from bench.analysis.resources import Resources
 from bench.cli import main
 from bench.config.tables import CostConfig
 from bench.measure import energy
 from bench.measure.energy import EnergyMeter, power_meters
 from bench.records.store import find_run
-from bench.records.types import CellRecord, Energy
+from bench.records.types import Energy
 
 HAS_METER = bool(power_meters())
 
 
-def cell(source: str = energy.NO_METER, **kwh: float) -> CellRecord:
+def taken(source: str = energy.NO_METER, **kwh: float) -> Resources:
     """A thousand seconds of training, then ten messages per second."""
     measured = Energy(source, kwh.get("fit"), kwh.get("predict"), 200)
-    return CellRecord("x", "majority", "f", "ok", fit_seconds=1000, throughput_per_s=10, energy=measured)
+    return Resources(fit_seconds=1000, throughput_per_s=10, energy=measured)
 
 
 def test_without_a_meter_nothing_is_guessed() -> None:
@@ -45,7 +46,7 @@ def test_a_meter_adds_up_by_phase(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_measured_energy_is_what_is_billed() -> None:
     prices = CostConfig(per_kwh=0.3, grams_co2_per_kwh=400, watts=1000)
-    cost = cost_of(cell("RAPL", fit=0.5, predict=0.002), prices)
+    cost = cost_of(taken("RAPL", fit=0.5, predict=0.002), prices)
     assert cost is not None
     # 0.002 kWh for 200 messages is 10 kWh for a million: 3 in money, 4 kg; the watts play no part
     assert (cost.kwh_per_million, cost.per_million, cost.kg_co2_per_million) == pytest.approx((10, 3, 4))
@@ -53,7 +54,7 @@ def test_measured_energy_is_what_is_billed() -> None:
 
 
 def test_given_watts_stand_in_for_a_meter() -> None:
-    cost = cost_of(cell(), CostConfig(watts=36, grams_co2_per_kwh=500))
+    cost = cost_of(taken(), CostConfig(watts=36, grams_co2_per_kwh=500))
     assert cost is not None
     # a million at ten a second is 100,000 s; 36 W are 0.036 kW, for 27.8 hours
     assert cost.kwh_per_million == pytest.approx(1.0)
@@ -62,7 +63,7 @@ def test_given_watts_stand_in_for_a_meter() -> None:
 
 
 def test_nothing_known_is_none_and_not_zero() -> None:
-    cost = cost_of(cell(), CostConfig(grams_co2_per_kwh=500))
+    cost = cost_of(taken(), CostConfig(grams_co2_per_kwh=500))
     assert cost is not None
     assert (cost.kwh_per_million, cost.kg_co2_per_million, cost.training_kwh) == (None, None, None)
 

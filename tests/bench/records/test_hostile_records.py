@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.analysis.compare import all_pairs
-from bench.analysis.scores import Row, score
+from bench.analysis.rows import Row
+from bench.analysis.scores import score
 from bench.config.run import make_config
 from bench.records.store import RunFolder
 from bench.records.types import CellRecord, Latency, MessageRecord, PredictionRecord, RunRecord
@@ -216,7 +217,7 @@ def report_with(texts: list[str], labels: tuple[str, str], name: str) -> Report:
     found = []
     for row, right in zip(ROWS, ([True, False, True], [False, True, True]), strict=True):
         records = answers(labels, texts, right)
-        found.append(Row(cell_record(row, name), records, score(records, labels)))
+        found.append(Row.of(cell_record(row, name), records, score(records, labels)))
     return make_report(run_record(labels, name), found, all_pairs(found))
 
 

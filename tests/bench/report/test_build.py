@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
-from samples import hits, run_record
+from samples import hits, run_record, with_cell
 
 from bench.analysis.correction_effect import effect
-from bench.analysis.scores import Row
+from bench.analysis.rows import Row
 from bench.dataset.corrections import Correction, Corrections, text_hash
 from bench.records.conditions import OtherLoad
 from bench.records.types import Latency
@@ -24,7 +24,7 @@ from classifiers.interface import Trial
 def row(name: str, **cell: Any) -> Row:
     made = hits(name, [True, True, False])
     changes = {"latency_ms": Latency(1.0, 2.0, 3), "throughput_per_s": 10.0, **cell}
-    return replace(made, cell=replace(made.cell, **changes))
+    return with_cell(made, **changes)
 
 
 def titles(report: Report) -> list[str]:
@@ -112,8 +112,8 @@ def test_a_busy_machine_is_said_beside_the_row_it_disturbed() -> None:
 
 def test_a_doubt_is_a_footnote_of_the_row_it_is_about() -> None:
     bad, good = hits("tuned", [False] * 3), hits("frozen", [True] * 3)
-    tuned = replace(bad, cell=replace(bad.cell, model="m", fine_tuned=True))
-    frozen = replace(good, cell=replace(good.cell, model="m", fine_tuned=False))
+    tuned = with_cell(bad, model="m", fine_tuned=True)
+    frozen = with_cell(good, model="m", fine_tuned=False)
     report = make_report(run_record(), [tuned, frozen], ())
     (caveat,) = [caveat for caveat in report.caveats if caveat.classifiers]
     assert caveat.classifiers == ("tuned",)

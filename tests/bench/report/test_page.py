@@ -105,7 +105,9 @@ def test_the_first_screen_answers_the_question(page: Any) -> None:
     assert page.locator("#verdict strong").text_content().startswith("Use encoder")
     assert page.locator("#verdict dt").all_text_contents() == ["How sure", "What it costs", "What would change it"]
     costs = page.locator("#verdict dd").nth(1).text_content()
-    assert costs == "5.48 ms per message, 525 messages per second in batches, 4.89 GB of memory, 973 labelled messages."
+    assert costs == (
+        "5.48 ms per message, 525 messages per second in batches, 4.87 GB of memory to serve, 973 labelled messages."
+    )
     assert page.locator("#summary .picked td").first.text_content() == "encoder-then-llm ³"
     assert chart["x"] > verdict["x"] + verdict["width"], "two columns where there is room"
     assert place(page, "#caveats")["height"] < 30, "notes are folded into one line"

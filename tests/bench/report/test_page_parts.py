@@ -8,8 +8,8 @@ import pytest
 from conftest import REPOSITORY
 from samples import record, row
 
+from bench.analysis.rows import Row
 from bench.analysis.scored_run import rows_of
-from bench.analysis.scores import Row
 from bench.records.store import RunFolder
 from bench.report.build import make_report
 from bench.report.charts import charts

@@ -62,12 +62,12 @@ def test_tuned_row_shows_every_try_and_the_plain_one() -> None:
 
 
 def test_reference_holds_whole_rows_and_no_weights() -> None:
-    rows = {row.cell.classifier: row for row in rows_of(REFERENCE)}
+    rows = {row.name: row for row in rows_of(REFERENCE)}
     assert list(rows) == [
         *("majority", "linear", "encoder-frozen", "encoder", "llama_cpp", "llama_cpp-tuned"),
         "encoder-then-llm",
     ]
-    assert all(row.cell.status == "ok" for row in rows.values())
+    assert all(row.status == "ok" for row in rows.values())
     encoder, linear = rows["encoder"].scores, rows["linear"].scores
     assert encoder is not None
     assert linear is not None
