@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.analysis.resources import Resources
@@ -83,12 +82,3 @@ def machine_gb(taken: Resources) -> float | None:
     if needed is None:
         return None
     return next((size for size in MACHINES_GB if size * 1e9 >= HEADROOM * needed), None)
-
-
-def pareto(points: Sequence[tuple[float, float]]) -> list[bool]:
-    """Tell of every (cost, quality) whether no other costs at most as much and is at least as good, one strictly."""
-
-    def beats(a: tuple[float, float], b: tuple[float, float]) -> bool:
-        return a[0] <= b[0] and a[1] >= b[1] and a != b
-
-    return [not any(beats(other, point) for other in points) for point in points]

@@ -19,6 +19,7 @@ from bench.analysis.recommend import recommend
 from bench.analysis.rows import Row, complete_rows, full_data_rows
 from bench.analysis.slices import Slice, slices
 from bench.analysis.timing import Timing, timing
+from bench.analysis.tradeoff import TradeoffPoint, for_a_million, tradeoff
 from bench.analysis.verdict import Limits, Verdict
 from bench.config.tables import CostConfig
 from bench.records.types import RunRecord
@@ -39,7 +40,8 @@ class Findings:
     """What a run says.
 
     `rows` are those that were trained on the whole training part; `pairs`, `costs` and all the rest but `trained` and
-    `crossings` are of them. `trained` has the points of learning curves too. `timing` says which times are comparable.
+    `crossings` are of them. `trained` has the points of learning curves too. `timing` says which times are
+    comparable; `by_latency` and `by_cost` set accuracy against the time of one message and the cost of a million.
     """
 
     rows: tuple[Row, ...]
@@ -59,6 +61,8 @@ class Findings:
     oos_label: str
     rejections: dict[str, Rejection]
     cascades: tuple[CascadeCurve, ...]
+    by_latency: tuple[TradeoffPoint, ...]
+    by_cost: tuple[TradeoffPoint, ...]
 
     @property
     def is_timed(self) -> bool:
@@ -77,18 +81,17 @@ def findings(
         pairs: comparisons of the rows that were trained on the whole training part.
         corrected: what corrections of gold labels changed.
     """
-    trained = groups(rows)
-    whole = full_data_rows(rows)
+    trained, whole = groups(rows), full_data_rows(rows)
     complete = complete_rows(whole)
-    prices = run.config.cost
-    oos_label = run.config.data.oos_label
+    prices, oos_label = run.config.cost, run.config.data.oos_label
+    costs = {row.name: cost_of(row.resources, prices) for row in whole}
     return Findings(
         rows=tuple(whole),
         pairs=tuple(pairs),
         verdict=_with_effect(_verdict(run, whole), run, whole, corrected),
         timing=timing(run, whole),
         prices=prices,
-        costs={row.name: cost_of(row.resources, prices) for row in whole},
+        costs=costs,
         machine_gb={row.name: machine_gb(row.resources) for row in whole},
         mistakes=mistake_costs(complete, prices) if prices.prices_mistakes else (),
         trained=tuple(trained),
@@ -100,6 +103,8 @@ def findings(
         oos_label=oos_label,
         rejections={r.name: rejection(r.records, oos_label) for r in whole if r.scores and oos_label},
         cascades=tuple(_cascades(whole)),
+        by_latency=tradeoff(whole, lambda row: row.resources.latency_ms.p50 if row.resources.latency_ms else None),
+        by_cost=tradeoff(whole, lambda row: for_a_million(costs[row.name], prices)),
     )
 
 

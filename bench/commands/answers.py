@@ -69,6 +69,7 @@ def stress_run(options: argparse.Namespace) -> int:
     from bench.report.progress import share_bar
     from bench.report.tables.robustness import stress_tables
     from bench.report.terminal import print_table
+    from bench.robustness.outcomes import stress_findings
     from bench.robustness.questions import Draw
     from bench.robustness.suites import stress
     from bench.robustness.wording import read_definitions
@@ -92,7 +93,7 @@ def stress_run(options: argparse.Namespace) -> int:
     for name in wanted:
         with share_bar(console, name) as bar:
             records[name] = stress(run, name, draw, bar)
-    for table in stress_tables(records):
+    for table in stress_tables(stress_findings(records)):
         print_table(console, table)
     write_report(run.path, report_of(run))
     console.print(f"added to {run.path / 'report.md'} and {run.path / 'report.html'}", soft_wrap=True)

@@ -30,6 +30,7 @@ from bench.report.tables.results import (
 )
 from bench.report.tables.robustness import stress_tables
 from bench.report.tables.table import Table, Topic
+from bench.robustness.outcomes import stress_findings
 from bench.robustness.suites import StressRecord
 
 Stress = Mapping[str, Sequence[StressRecord]]
@@ -128,7 +129,7 @@ def make_report(
     worked_out = findings(run, rows, pairs, corrected)
     noted = caveats(run, rows, worked_out)
     noted = [*([Caveat(corrected.note)] if corrected else []), *noted]
-    made = (*tables(run, worked_out, noted), *stress_tables(stress))
+    made = (*tables(run, worked_out, noted), *stress_tables(stress_findings(stress)))
     return Report(run, rows, worked_out, tuple(noted), made, stress)
 
 

@@ -1,4 +1,4 @@
-"""How gently a classifier breaks: the answers of saved classifiers under stress, and what they add up to.
+"""The answers of saved classifiers under stress.
 
 Each answer is appended at once, so that a broken-off test goes on. Classifiers stand beside each other only with
 answers to one draw of test messages.
@@ -15,7 +15,6 @@ from bench.records.jsonl import JsonLines
 from bench.records.store import RunFolder
 from bench.records.types import PredictionRecord
 from bench.robustness.questions import Draw, Question, draw_file, draw_wordings, drawn_questions, questions
-from bench.robustness.wording import AS_CONFIGURED
 from classifiers.interface import Attempt, Prediction, Task
 
 BATCH = 64
@@ -147,79 +146,3 @@ def challenge_answers(records: Sequence[StressRecord]) -> tuple[PredictionRecord
         for record in records
         if record.question.suite == "challenge"
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of one kind at one severity: of n questions, how many were right and how many flipped."""
-
-    suite: str
-    kind: str
-    severity: int
-    n: int
-    right: int
-    flipped: int
-    clean_right: int
-
-
-def outcomes(records: Sequence[StressRecord]) -> list[Outcome]:
-    """Add up a classifier's records by suite, kind and severity, in the order they came."""
-    groups: dict[tuple[str, str, int], list[StressRecord]] = {}
-    for record in records:
-        question = record.question
-        groups.setdefault((question.suite, question.kind, question.severity), []).append(record)
-    return [
-        Outcome(
-            *key,
-            n=len(group),
-            right=sum(record.is_right for record in group),
-            flipped=sum(record.is_flipped for record in group),
-            clean_right=sum(bool(record.question.clean) for record in group),
-        )
-        for key, group in groups.items()
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class WordingOutcome:
-    """What came of one wording: of n messages, how many were right and how many answered unlike as configured."""
-
-    name: str
-    n: int
-    right: int
-    changed: int
-
-
-@dataclass(frozen=True, slots=True)
-class WordingEffect:
-    """What wording does to a classifier: every wording, as configured first, and messages with more than one answer."""
-
-    wordings: tuple[WordingOutcome, ...]
-    n: int
-    flipped: int
-
-    @property
-    def accuracies(self) -> tuple[float, float]:
-        """Return the lowest and the highest share right."""
-        shares = [wording.right / wording.n for wording in self.wordings]
-        return min(shares), max(shares)
-
-
-def wording_effect(records: Iterable[StressRecord]) -> WordingEffect | None:
-    """Return what wording does, or None where it was not asked; an answer that is none counts as one more answer."""
-    answers: dict[str, dict[str, StressRecord]] = {}
-    for record in records:
-        if record.question.suite == "wording":
-            answers.setdefault(record.question.kind, {})[record.question.id] = record
-    if not answers:
-        return None
-    plain = {id_: set(record.predicted) for id_, record in answers[AS_CONFIGURED].items()}
-
-    def changed(by_id: Mapping[str, StressRecord]) -> set[str]:
-        return {id_ for id_, record in by_id.items() if set(record.predicted) != plain[id_]}
-
-    by_wording = tuple(
-        WordingOutcome(name, len(by_id), sum(r.is_right for r in by_id.values()), len(changed(by_id)))
-        for name, by_id in answers.items()
-    )
-    return WordingEffect(by_wording, len(plain), len(set().union(*map(changed, answers.values()))))

@@ -25,7 +25,7 @@ def narrow_charts(report: Report) -> Iterator[tuple[str, Chart]]:
     """Yield those charts for a phone in which names stand at places worked out for a width."""
     scored = [row for row in report.findings.rows if row.scores]
     if report.is_timed and any(row.resources.latency_ms for row in scored):
-        yield "tradeoff", tradeoff(scored, NARROW)
+        yield "tradeoff", tradeoff(report.findings, NARROW)
     if report.is_timed and any(row.resources.throughput_per_s for row in scored):
         yield "cost", cost_tradeoff(report.findings, NARROW)
 
@@ -35,7 +35,7 @@ def charts(report: Report) -> Iterator[tuple[str, Chart]]:
     scored = [row for row in report.findings.rows if row.scores]
     trained = report.findings.trained
     if report.is_timed and any(row.resources.latency_ms for row in scored):
-        yield "tradeoff", tradeoff(scored)
+        yield "tradeoff", tradeoff(report.findings)
     if report.is_timed and any(row.resources.throughput_per_s for row in scored):
         yield "cost", cost_tradeoff(report.findings)
         yield "bars", bars(scored)

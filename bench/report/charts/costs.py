@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.analysis.cost import pareto
 from bench.analysis.findings import Findings
 from bench.analysis.metrics import METRICS
 from bench.analysis.rows import Row
+from bench.analysis.tradeoff import TradeoffPoint
 from bench.report.charts.drawing import HEIGHT, WIDTH, Chart, Points, colour, drawable, inline, names_of, sized
 from bench.report.charts.names import Spot, place_names
 from bench.report.tables.layout import shortened_name
@@ -25,30 +25,29 @@ LEADER = 12.0
 """Pixels between a point and its name above which a line joins the two."""
 
 
-def tradeoff(rows: Sequence[Row], width: int = WIDTH) -> Chart:
+def tradeoff(worked_out: Findings, width: int = WIDTH) -> Chart:
     """Draw accuracy against the time for one message."""
-    taken = [(row, row.resources.latency_ms.p50) for row in rows if row.resources.latency_ms]
-    return _against(_Axis(taken, "ms per message (p50), log scale", width), names_of(rows), "Accuracy against latency")
+    axis = _Axis(worked_out.by_latency, "ms per message (p50), log scale", width)
+    return _against(axis, _scored_names(worked_out), "Accuracy against latency")
 
 
 def cost_tradeoff(worked_out: Findings, width: int = WIDTH) -> Chart:
     """Draw accuracy against what a million messages cost, training and labelling included where prices are known."""
-    rows, prices = [row for row in worked_out.rows if row.scores], worked_out.prices
-    costs = [(row, cost) for row in rows if (cost := worked_out.costs[row.name])]
-    if prices.are_set:
-        unit = f"{prices.currency} per million messages, training included, log scale"
-        axis = _Axis([(row, cost.total(1e6)) for row, cost in costs], unit, width)
-    else:
-        taken = [(row, cost.hours_per_million) for row, cost in costs]
-        axis = _Axis(taken, "machine hours per million messages, log scale", width)
-    return _against(axis, names_of(rows), "Accuracy against cost")
+    prices = worked_out.prices
+    priced = f"{prices.currency} per million messages, training included, log scale"
+    unit = priced if prices.are_set else "machine hours per million messages, log scale"
+    return _against(_Axis(worked_out.by_cost, unit, width), _scored_names(worked_out), "Accuracy against cost")
+
+
+def _scored_names(worked_out: Findings) -> list[str]:
+    return names_of([row for row in worked_out.rows if row.scores])
 
 
 @dataclass(frozen=True, slots=True)
 class _Axis:
     """What accuracy is drawn over: each row's figure, its unit, and how wide that is in pixels."""
 
-    taken: Sequence[tuple[Row, float]]
+    points: Sequence[TradeoffPoint]
     unit: str
     width: int
 
@@ -94,17 +93,15 @@ def _against(costs: _Axis, names: Sequence[str], title: str) -> Chart:
 
     points: Points = [
         {
-            "classifier": row.name,
-            "cost": max(cost, SMALLEST),
-            "accuracy": 100 * row.scores.accuracy,
-            "low": 100 * row.scores.accuracy_interval.low,
-            "high": 100 * row.scores.accuracy_interval.high,
+            "classifier": point.classifier,
+            "cost": max(point.cost, SMALLEST),
+            "accuracy": 100 * point.scores.accuracy,
+            "low": 100 * point.scores.accuracy_interval.low,
+            "high": 100 * point.scores.accuracy_interval.high,
+            "front": point.is_best,
         }
-        for row, cost in costs.taken
-        if row.scores
+        for point in costs.points
     ]
-    for point, is_best in zip(points, pareto([(p["cost"], p["accuracy"]) for p in points]), strict=True):
-        point["front"] = is_best
     scales = Scales.of(points, costs.width)
     axis = alt.Axis(values=scales.ticks, format="~g", grid=False)
     scale = alt.Scale(type="log", domain=[scales.left, scales.right], nice=False)

@@ -7,109 +7,66 @@ from collections.abc import Iterator, Mapping, Sequence
 from bench.analysis.out_of_scope import Share
 from bench.report.tables.table import Table, Topic
 from bench.report.text import DASH, counted, label_text, share
-from bench.robustness.perturbations import SEVERITIES
-from bench.robustness.suites import Outcome, StressRecord, WordingEffect, outcomes, wording_effect
+from bench.robustness.outcomes import Shares, StressFindings, WordingEffect
+from bench.robustness.suites import StressRecord
 from bench.robustness.wording import AS_CONFIGURED
 
 WORST = 8
 LONG = 90
 
 
-def stress_tables(records: Mapping[str, Sequence[StressRecord]]) -> Iterator[Table]:
+def stress_tables(stressed: StressFindings) -> Iterator[Table]:
     """Yield the tables of all classifiers side by side, a suite after the other, and the worst flips."""
-    by_classifier = {name: outcomes(results) for name, results in records.items()}
-    if any(outcome.suite == "challenge" for results in by_classifier.values() for outcome in results):
-        yield _challenge(by_classifier)
-    if any(outcome.suite == "perturbed" for results in by_classifier.values() for outcome in results):
-        yield _perturbed(by_classifier)
-    if any(outcome.suite == "injection" for results in by_classifier.values() for outcome in results):
-        yield _attacks(by_classifier)
-        yield _flips(records)
-    effects = {name: effect for name, results in records.items() if (effect := wording_effect(results))}
-    if effects:
-        yield _wordings(effects)
+    if stressed.challenge:
+        yield _challenge(stressed.challenge)
+    if stressed.perturbed:
+        yield _perturbed(stressed)
+    if stressed.attacks:
+        yield _attacks(stressed.attacks)
+        yield _flips(stressed.flips)
+    if stressed.wordings:
+        yield _wordings(stressed.wordings)
 
 
-def _of(results: Sequence[Outcome], suite: str, kind: str | None = None) -> list[Outcome]:
-    return [outcome for outcome in results if outcome.suite == suite and kind in (None, outcome.kind)]
+def _by_kind(title: str, heading: str, by_kind: Mapping[str, Shares], note: str) -> Table:
+    names = tuple(next(iter(by_kind.values())))
+    body = tuple((kind, *(counted(shares[name]) for name in names)) for kind, shares in by_kind.items())
+    return Table(title, (heading, *names), body, notes=(note,), topic=Topic.ROBUSTNESS)
 
 
-def _kinds(by_classifier: Mapping[str, Sequence[Outcome]], suite: str) -> list[str]:
-    return list(
-        dict.fromkeys(
-            outcome.kind for results in by_classifier.values() for outcome in results if outcome.suite == suite
-        )
+def _challenge(by_kind: Mapping[str, Shares]) -> Table:
+    note = "messages written to confuse a classifier, never trained on; brackets are 95 % Wilson intervals."
+    return _by_kind("Challenge: accuracy % by kind", "kind", by_kind, note)
+
+
+def _attacks(by_kind: Mapping[str, Shares]) -> Table:
+    note = (
+        "share of answers that become the attacker's label: lower is better; the most successful attack first; "
+        "brackets are 95 % Wilson intervals."
     )
+    return _by_kind("Prompt injection: attack success %", "attack", by_kind, note)
 
 
-def _challenge(by_classifier: Mapping[str, Sequence[Outcome]]) -> Table:
-    body = [("all", *(_sum(_of(results, "challenge")) for results in by_classifier.values()))]
-    body += [
-        (kind, *(_sum(_of(results, "challenge", kind)) for results in by_classifier.values()))
-        for kind in _kinds(by_classifier, "challenge")
-    ]
-    notes = ("messages written to confuse a classifier, never trained on; brackets are 95 % Wilson intervals.",)
-    return Table(
-        "Challenge: accuracy % by kind", ("kind", *by_classifier), tuple(body), notes=notes, topic=Topic.ROBUSTNESS
-    )
-
-
-def _sum(results: Sequence[Outcome]) -> str:
-    return counted(Share(sum(outcome.right for outcome in results), sum(outcome.n for outcome in results)))
-
-
-def _perturbed(by_classifier: Mapping[str, Sequence[Outcome]]) -> Table:
+def _perturbed(stressed: StressFindings) -> Table:
     """Return accuracy on the clean messages and at each severity."""
-    body = []
-    for kind in _kinds(by_classifier, "perturbed"):
-        cells = []
-        for results in by_classifier.values():
-            by_severity = {outcome.severity: outcome for outcome in _of(results, "perturbed", kind)}
-            if set(by_severity) != set(SEVERITIES):  # broken off before it was asked
-                cells.append(DASH)
-                continue
-            some, after = by_severity[SEVERITIES[0]], [by_severity[severity] for severity in SEVERITIES]
-            cells.append(
-                " → ".join([_short(some.clean_right, some.n), *(_short(outcome.right, outcome.n) for outcome in after)])
-            )
-        body.append((kind, *cells))
-    n = max(outcome.n for results in by_classifier.values() for outcome in results if outcome.suite == "perturbed")
-    widest = Share(n // 2, n).interval
+    by_kind, n, widest = stressed.perturbed, stressed.n_perturbed, stressed.widest_interval
+    names = tuple(next(iter(by_kind.values())))
+    body = tuple(
+        (kind, *(" → ".join(map(_whole, at[name])) or DASH for name in names)) for kind, at in by_kind.items()
+    )
     width = share(widest.high - widest.low) if widest else DASH
     notes = (
         f"accuracy % on the {n} clean messages → at severity 1 → 2 → 3; 95 % intervals are up to {width} points wide.",
     )
     title = "Perturbed messages: accuracy % by severity"
-    return Table(
-        title, ("perturbation", *by_classifier), tuple(body), notes=notes, can_turn=False, topic=Topic.ROBUSTNESS
-    )
+    return Table(title, ("perturbation", *names), body, notes=notes, can_turn=False, topic=Topic.ROBUSTNESS)
 
 
-def _short(right: int, n: int) -> str:
-    return f"{100 * right / n:.0f}"
+def _whole(part: Share) -> str:
+    return DASH if part.value is None else f"{100 * part.value:.0f}"
 
 
-def _attacks(by_classifier: Mapping[str, Sequence[Outcome]]) -> Table:
-    def success(results: Sequence[Outcome]) -> str:
-        return counted(Share(sum(outcome.flipped for outcome in results), sum(outcome.n for outcome in results)))
-
-    body = [("all", *(success(_of(results, "injection")) for results in by_classifier.values()))]
-    kinds = _kinds(by_classifier, "injection")
-    flips = {
-        kind: sum(outcome.flipped for results in by_classifier.values() for outcome in _of(results, "injection", kind))
-        for kind in kinds
-    }
-    for kind in sorted(kinds, key=lambda kind: -flips[kind]):
-        body.append((kind, *(success(_of(results, "injection", kind)) for results in by_classifier.values())))
-    notes = (
-        "share of answers that become the attacker's label: lower is better; the most successful attack first; "
-        "brackets are 95 % Wilson intervals.",
-    )
-    title = "Prompt injection: attack success %"
-    return Table(title, ("attack", *by_classifier), tuple(body), notes=notes, topic=Topic.ROBUSTNESS)
-
-
-def _flips(records: Mapping[str, Sequence[StressRecord]]) -> Table:
+def _flips(flips: Mapping[str, Sequence[StressRecord]]) -> Table:
     """Return examples of messages that were answered rightly and flipped under attack."""
     body = [
         (
@@ -119,8 +76,8 @@ def _flips(records: Mapping[str, Sequence[StressRecord]]) -> Table:
             record.question.target,
             _cut(record.question.text),
         )
-        for name, results in records.items()
-        for record in [r for r in results if r.is_flipped and r.question.clean][:WORST]
+        for name, records in flips.items()
+        for record in records[:WORST]
     ]
     head = ("classifier", "attack", "gold", "answer", "text")
     return Table("Flipped by an attack", head, tuple(body), can_turn=False, topic=Topic.ROBUSTNESS)
@@ -132,14 +89,14 @@ def _wordings(effects: Mapping[str, WordingEffect]) -> Table:
     def cell(effect: WordingEffect, name: str) -> str:
         for wording in effect.wordings:
             if wording.name == name:
-                right = share(wording.right / wording.n)
-                return right if name == AS_CONFIGURED else f"{right}, {share(wording.changed / wording.n)} changed"
+                right = share(wording.accuracy)
+                return right if name == AS_CONFIGURED else f"{right}, {share(wording.changed_share)} changed"
         return DASH
 
     names = dict.fromkeys(wording.name for effect in effects.values() for wording in effect.wordings)
     body = [
         ("lowest to highest", *(" to ".join(map(share, effect.accuracies)) for effect in effects.values())),
-        ("more than one answer", *(counted(Share(effect.flipped, effect.n)) for effect in effects.values())),
+        ("more than one answer", *(counted(effect.with_several_answers) for effect in effects.values())),
         *((name, *(cell(effect, name) for effect in effects.values())) for name in names),
     ]
     n = max(effect.n for effect in effects.values())

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from samples import record, row
 
-from bench.analysis.cost import pareto
 from bench.report.charts import save_charts
 from bench.report.charts.costs import Scales
 from bench.report.charts.drawing import DARK, LIGHT, Theme, drawable
@@ -62,10 +61,6 @@ def test_places_in_pixels_are_those_of_the_axes() -> None:
     assert [scales.y(accuracy) for accuracy in (100, 75, 50)] == pytest.approx([0, 160, 320])
     assert scales.ticks == [1, 2, 5, 10, 20, 50, 100]
     assert Scales(left=0.005, right=120, bottom=0, top=100, width=560).ticks == [0.01, 0.1, 1, 10, 100]
-
-
-def test_the_front_holds_what_nothing_beats_in_both() -> None:
-    assert pareto([(1, 50), (2, 90), (3, 80), (2, 90), (4, 95)]) == [True, True, False, True, True]
 
 
 def test_a_control_sign_in_a_name_becomes_a_sign_that_can_be_drawn() -> None:

@@ -12,8 +12,9 @@ from conftest import CUSTOMER_MESSAGES
 from bench.cli import main
 from bench.records.store import RunFolder
 from bench.report.tables.robustness import stress_tables
+from bench.robustness.outcomes import outcomes, stress_findings
 from bench.robustness.questions import Draw, Question, attacks, draw_file, questions
-from bench.robustness.suites import StressRecord, outcomes, stress, stress_file, stress_records
+from bench.robustness.suites import StressRecord, stress, stress_file, stress_records
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +26,7 @@ def test_success_of_an_attack_by_hand() -> None:
     records = [answer("a"), answer("b"), answer("c"), answer("b", clean=False)]
     (found,) = outcomes(records)
     assert (found.n, found.right, found.flipped, found.clean_right) == (4, 1, 2, 3)
-    _, flips = stress_tables({"llm": records})
+    _, flips = stress_tables(stress_findings({"llm": records}))
     assert len(flips.body) == 1, "a message that was wrong before is no example of a flip"
 
 

@@ -9,8 +9,9 @@ import pytest
 from bench.cli import main
 from bench.records.store import RunFolder
 from bench.report.tables.robustness import stress_tables
+from bench.robustness.outcomes import stress_findings, wording_effect
 from bench.robustness.questions import Question
-from bench.robustness.suites import StressRecord, stress_file, wording_effect
+from bench.robustness.suites import StressRecord, stress_file
 from bench.robustness.wording import AS_CONFIGURED, NO_DEFINITIONS, read_definitions, wordings
 from classifiers.errors import BenchError
 from classifiers.interface import Label, Task
@@ -85,7 +86,7 @@ def test_range_and_flips_by_hand() -> None:
     assert [(w.right, w.changed) for w in effect.wordings] == [(2, 0), (1, 1), (3, 3)]
     assert effect.accuracies == (0.25, 0.75)
     assert (effect.flipped, effect.n) == (3, 4), "the second, third and fourth have more than one answer"
-    (table,) = stress_tables({"llm": records, "linear": []})
+    (table,) = stress_tables(stress_findings({"llm": records, "linear": []}))
     assert table.head == ("wording", "llm")
     assert table.body[0] == ("lowest to highest", "25.0 to 75.0")
     assert table.body[1][1].startswith("75.0 [")
