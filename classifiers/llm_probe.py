@@ -34,6 +34,7 @@ from classifiers.interface import (
     quiet,
     silent,
 )
+from classifiers.llm.engine.opening import open_reader
 from classifiers.llm.prompting.answer_form import unanswerable
 from classifiers.llm.prompting.prompt import Turn, conversation
 from classifiers.models.cache import local_model
@@ -121,20 +122,9 @@ class LlmProbe(Classifier[LlmProbeSettings]):
         Raises:
             BenchError: if llama-cpp-python is missing or cannot read the file.
         """
-        try:
-            from classifiers.llm.engine.hidden_states import HiddenStates
-            from classifiers.llm.prompting.chat import Chat
-        except ImportError as error:
-            raise BenchError("backend 'llm_probe' needs llama-cpp-python; install it with: make setup") from error
-        local, settings = local_model(self.settings.model, "gguf"), self.settings
-        self._models = local.files
-        self._reader = HiddenStates(
-            local.path,
-            context=settings.context,
-            parallel=settings.parallel,
-            batch=settings.batch,
-            threads=self.threads,
-        )
+        self._reader, self._models = open_reader("llm_probe", self.settings, self.threads)
+        from classifiers.llm.prompting.chat import Chat
+
         self._chat = Chat(self._reader)
 
     def fit(
@@ -210,7 +200,7 @@ class LlmProbe(Classifier[LlmProbeSettings]):
             models=self._models,
             n_parameters=reader.model.n_parameters + n_weights(self.head[-1]),
             trials=self.fitted.trials,
-            prompt="\n".join(f"[{turn.role}] {turn.text}{turn.message}" for turn in shown),
+            prompt="\n".join(f"[{turn.role}] {turn.content}" for turn in shown),
             stages=reader.stages,
             metadata={
                 "prompt": self.settings.prompt,

@@ -42,11 +42,13 @@ def train_both_ways(
     fit: Callable[[list[float] | None, Listener], float],
     balanced: list[float] | None,
     listen: Listener,
+    *,
+    n_validation: int,
 ) -> tuple[Trial, Trial]:
     """Train from the same weights without and with class weights, and leave the model as validation prefers it.
 
     Equal accuracies go without. `fit` trains the model and returns the accuracy of its best epoch; `listen` hears of
-    the epochs of the training that is kept. The trials' number of messages is the caller's to say.
+    the epochs of the training that is kept. `n_validation` is how many messages an accuracy is of.
     """
     start = _trained_weights(model)
     plain, weighed = _Half(listen, 0), _Half(listen, 1)
@@ -63,8 +65,8 @@ def train_both_ways(
     for epoch in (weighed if is_better else plain).epochs:
         listen(epoch)
     return (
-        Trial({"class_weights": "none"}, without, 0, seconds[0], chosen=not is_better),
-        Trial({"class_weights": "balanced"}, having, 0, seconds[1], chosen=is_better),
+        Trial({"class_weights": "none"}, without, n_validation, seconds[0], chosen=not is_better),
+        Trial({"class_weights": "balanced"}, having, n_validation, seconds[1], chosen=is_better),
     )
 
 

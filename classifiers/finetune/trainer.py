@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,8 +77,7 @@ def train(
     balanced = class_weights(training.labels, int(model.config.num_labels or 0))
     fit = partial(_train_once, model, tokenizer, parts, (settings, seed))
     if settings.class_weights == "auto" and is_unbalanced(training.labels) and validation.labels:
-        trials = train_both_ways(model, fit, balanced, listen)
-        return tuple(replace(trial, n=len(validation.labels)) for trial in trials)
+        return train_both_ways(model, fit, balanced, listen, n_validation=len(validation.labels))
     fit(balanced if settings.class_weights == "balanced" else None, listen)
     return ()
 

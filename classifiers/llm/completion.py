@@ -20,7 +20,7 @@ AMBIGUOUS = 0.05
 
 def completion(turns: Conversation, options: Mapping[str, Any]) -> Send[Completion]:
     """Return the request that asks for the next turn of a conversation."""
-    messages = [{"role": turn.role, "content": turn.text + turn.message} for turn in turns]
+    messages = [{"role": turn.role, "content": turn.content} for turn in turns]
     return lambda client: read_completion(client.chat.completions.create(messages=messages, **options))
 
 

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from classifiers.errors import BenchError
 from classifiers.interface import (
     Classifier,
     Details,
@@ -23,6 +22,7 @@ from classifiers.interface import (
     quiet,
     silent,
 )
+from classifiers.llm.engine.opening import open_engine
 from classifiers.llm.prompting.answer_form import unanswerable
 from classifiers.llm.prompting.settings import Choice, LlamaCppSettings
 from classifiers.models.cache import local_model
@@ -101,18 +101,10 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
         Raises:
             BenchError: if llama-cpp-python is missing or cannot read the file.
         """
-        try:
-            from classifiers.llm.engine.engine import Engine
-            from classifiers.llm.prompting.chat import Chat
-        except ImportError as error:
-            raise BenchError("backend 'llama_cpp' needs llama-cpp-python; install it with: make setup") from error
-        local = local_model(self.settings.model, "gguf")
-        self._models = local.files
-        settings = self.settings
-        self._engine = Engine(
-            local.path, context=settings.context, parallel=settings.parallel, batch=settings.batch, threads=self.threads
-        )
-        self._chat = Chat(self._engine, thinks=settings.thinking > 0)
+        self._engine, self._models = open_engine("llama_cpp", self.settings, self.threads)
+        from classifiers.llm.prompting.chat import Chat
+
+        self._chat = Chat(self._engine, thinks=self.settings.thinking > 0)
 
     def fit(
         self,

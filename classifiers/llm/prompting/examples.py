@@ -25,11 +25,12 @@ def draw_per_label(task: Task, train: Sequence[Message], k: int, seed: int) -> l
     """Draw k messages per label, the same for every question, in an order that mixes the labels.
 
     A label with fewer messages gives all it has; no label that has any is missed. Where messages may have several
-    labels, k are drawn for each label and k without any, and none is shown twice.
+    labels, k are drawn for each label and k without any, and none is shown twice. The draw does not depend on the
+    order of the task's labels: a prompt that lists them otherwise shows the same examples.
     """
     rng = random.Random(seed)
     drawn: list[Message] = []
-    kinds = [*task.label_names, None] if task.takes_several else task.label_names
+    kinds = [*sorted(task.label_names), *([None] if task.takes_several else [])]
     for kind in kinds:
         candidates = [m for m in train if (kind in m.labels if kind else not m.labels) and m not in drawn]
         drawn += rng.sample(candidates, min(k, len(candidates)))

@@ -123,7 +123,7 @@ class PromptWriter:
     def shown(self) -> str:
         """Return the prompt as a person reads it, with marks where the message and its own examples go."""
         turns = self.converse("⟨the message⟩", self.source.fixed)
-        lines = [f"[{turn.role}] {turn.text}{turn.message}{turn.after}" for turn in turns]
+        lines = [f"[{turn.role}] {turn.content}" for turn in turns]
         similar = [f"⟨the {self.source.n_similar} training messages most like it, as turns⟩"]
         return "\n".join([*lines[:-1], *(similar if self.source.n_similar else []), lines[-1]])
 

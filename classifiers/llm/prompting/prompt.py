@@ -35,6 +35,11 @@ class Turn:
     is_question: bool = False
     after: str = ""
 
+    @property
+    def content(self) -> str:
+        """Return the whole turn as one text."""
+        return self.text + self.message + self.after
+
 
 @cache
 def prompt_templates(*, several: bool = False) -> dict[str, str]:

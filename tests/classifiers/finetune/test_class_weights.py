@@ -46,9 +46,9 @@ def test_the_training_that_validation_prefers_is_kept_and_a_tie_goes_without(
         listen(Epoch(1, train_loss=2.0 if weights else 1.0))
         return weighed if weights else plain
 
-    trials = train_both_ways(model, fit, [0.5, 3.0], heard.append)  # type: ignore[arg-type]
+    trials = train_both_ways(model, fit, [0.5, 3.0], heard.append, n_validation=40)  # type: ignore[arg-type]
     assert model.weight.item() == kept
-    assert [trial.accuracy for trial in trials] == [plain, weighed]
+    assert [(trial.accuracy, trial.n) for trial in trials] == [(plain, 40), (weighed, 40)]
     assert [trial.chosen for trial in trials] == [kept == 1.0, kept == 2.0]
     assert heard == [Progress(5, 20), Progress(15, 20), Epoch(1, train_loss=kept)]
 
@@ -63,6 +63,6 @@ def test_weights_that_are_not_trained_are_not_kept_twice() -> None:
             model[1].weight.fill_(7.0 if weights else 3.0)
         return 0.5
 
-    train_both_ways(model, fit, [1.0], lambda event: None)  # type: ignore[arg-type]
+    train_both_ways(model, fit, [1.0], lambda event: None, n_validation=1)  # type: ignore[arg-type]
     assert model[0].weight is before
     assert model[1].weight.item() == 3.0

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -149,3 +150,8 @@ def test_no_label_is_missed_in_a_draw(task: Task, messages: list[Message]) -> No
         assert sorted(m.label for m in drawn) == sorted(task.label_names * 2)
     assert draw_per_label(task, messages, 2, 1) == draw_per_label(task, messages, 2, 1)
     assert draw_per_label(task, messages, 2, 1) != draw_per_label(task, messages, 2, 2)
+
+
+def test_the_draw_does_not_depend_on_the_order_of_the_labels(task: Task, messages: list[Message]) -> None:
+    turned = replace(task, labels=task.labels[::-1])
+    assert draw_per_label(turned, messages, 2, 1) == draw_per_label(task, messages, 2, 1)
