@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.analysis.rows import Row
-from bench.dataset.corrections import Corrections, marked
+from bench.dataset.corrections import Corrections, left_out, marked
 
 MAX_NAMED = 4
 """Rows whose change is told; scores.json and the tables have all of them."""
@@ -17,7 +17,8 @@ class CorrectionEffect:
     """A run's rows before a file of corrections was applied to them, and after.
 
     `changed` counts the test messages with another gold label, `n` all of them, and `marks` says how many of the test
-    messages are ambiguous or confirmed. `judged` are the ids of all that a person looked at.
+    messages are ambiguous or confirmed, and how many corrections are of messages that were not sampled. `judged` are
+    the ids of all that a person looked at.
     """
 
     path: str
@@ -47,12 +48,13 @@ class CorrectionEffect:
         return f"{self.note}{told}. Without them: {verdict}"
 
 
-def effect(corrections: Corrections, before: Sequence[Row], after: Sequence[Row]) -> CorrectionEffect:
-    """Compare a run's rows before and after a file of corrections."""
+def effect(
+    corrections: Corrections, before: Sequence[Row], after: Sequence[Row], n_left_out: int = 0
+) -> CorrectionEffect:
+    """Compare a run's rows before and after a file of corrections; `n_left_out` of them are of other messages."""
     golds = {r.id: (r.text, r.gold) for row in before for r in row.records}
     new = {r.id: r.gold for row in after for r in row.records}
     about = {id_: entry for id_, (text, gold) in golds.items() if (entry := corrections.last(text, gold))}
     changed = sum(new[id_] != gold for id_, (_, gold) in golds.items())
-    return CorrectionEffect(
-        corrections.path, tuple(before), changed, len(golds), marked(about.values()), frozenset(about)
-    )
+    marks = marked(about.values()) + left_out(n_left_out)
+    return CorrectionEffect(corrections.path, tuple(before), changed, len(golds), marks, frozenset(about))

@@ -47,15 +47,17 @@ def with_gold(records: Sequence[PredictionRecord], corrections: Corrections) -> 
     return [replace(record, gold=corrections.gold(record.text, record.gold)) for record in records]
 
 
-def check_corrections(run: RunFolder, rows: Sequence[Row], corrections: Corrections) -> None:
+def check_corrections(run: RunFolder, rows: Sequence[Row], corrections: Corrections) -> int:
     """See that every correction is about a message of a run, whose rows are given as they were scored.
+
+    Return how many are about messages that the run did not sample.
 
     Raises:
         BenchError: naming the line of the first that is about none.
     """
     known = [(message.text, message.gold) for message in run.messages.read()]
     known += [(record.text, record.gold) for row in rows for record in (*row.records, *row.validation)]
-    corrections.check(dict.fromkeys(known))
+    return corrections.check(dict.fromkeys(known), is_sample=run.read().n_left_out > 0)
 
 
 def with_cascades(rows: Sequence[Row], cascades: Mapping[str, CascadeConfig]) -> list[Row]:

@@ -77,7 +77,7 @@ def report_of(folder: RunFolder, margin: float | None = None, corrections: str |
     rows, run = rows_of(folder), with_margin(folder.read(), margin)
     corrected = None
     if given := corrections_for(run, corrections):
-        check_corrections(folder, rows, given)
+        n_left_out = check_corrections(folder, rows, given)
         before, rows = rows, rows_of(folder, given)
-        corrected = effect(given, before, rows)
+        corrected = effect(given, before, rows, n_left_out)
     return make_report(run, rows, all_pairs(full_data_rows(rows)), stress_records(folder), corrected)

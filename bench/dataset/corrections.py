@@ -73,36 +73,49 @@ class Corrections:
         last = self.last(text, gold)
         return last.new if last and frozenset(last.new) != frozenset(gold) else gold
 
-    def check(self, messages: Iterable[tuple[str, Labels]]) -> None:
+    def check(self, messages: Iterable[tuple[str, Labels]], *, is_sample: bool = False) -> int:
         """See that every correction is about one of the messages, given as text and gold labels.
+
+        Of a sample, a correction about none of them is taken to be about a message that was left out: return how many
+        texts these are.
 
         Raises:
             BenchError: naming the line of the first that is about none, or about another label.
         """
+        n_left_out = 0
         golds: dict[str, list[Labels]] = {}
         for text, gold in messages:
             golds.setdefault(text_hash(text), []).append(gold)
         for text, entries in self._by_text.items():
             where = f"{self.path}:{entries[0].line}"
+            if text not in golds and is_sample:
+                n_left_out += 1
+                continue
             if text not in golds:
                 raise BenchError(f"{where}: no message has the text with the hash {text}; take the line out")
             known = {frozenset(labels) for entry in entries for labels in (entry.old, entry.new)}
             if not any(frozenset(gold) in known for gold in golds[text]):
                 label, old = (", ".join(labels) or "no label" for labels in (golds[text][0], entries[0].old))
                 raise BenchError(f"{where}: the message's label is '{label}', not '{old}', so it is not corrected")
+        return n_left_out
 
 
-def corrected(task: Task, messages: Sequence[Message], path: str) -> tuple[tuple[Message, ...], str]:
+def corrected(
+    task: Task, messages: Sequence[Message], path: str, *, is_sample: bool = False
+) -> tuple[tuple[Message, ...], str]:
     """Return messages with a file's corrections, and a line that says how many labels changed.
+
+    Where the messages are a sample, corrections of others are left out and counted.
 
     Raises:
         BenchError: for a file that cannot be read, and a correction that is about no message.
     """
     corrections = read_corrections(Path(path), task)
-    corrections.check((message.text, message.labels) for message in messages)
+    n_left_out = corrections.check(((message.text, message.labels) for message in messages), is_sample=is_sample)
     changed = tuple(replace(m, labels=corrections.gold(m.text, m.labels)) for m in messages)
     n = sum(new.labels != old.labels for new, old in zip(changed, messages, strict=True))
-    return changed, f"{path}: {n} of {len(messages):,} gold labels were corrected{marked(corrections.entries)}"
+    said = f"{marked(corrections.entries)}{left_out(n_left_out)}"
+    return changed, f"{path}: {n} of {len(messages):,} gold labels were corrected{said}"
 
 
 def marked(entries: Iterable[Correction]) -> str:
@@ -111,6 +124,11 @@ def marked(entries: Iterable[Correction]) -> str:
     said = {"ambiguous": "ambiguous and kept", "fine": "confirmed"}
     parts = [f"{marks.count(mark)} {text}" for mark, text in said.items() if mark in marks]
     return f"; {', '.join(parts)}" if parts else ""
+
+
+def left_out(n: int) -> str:
+    """Say how many messages with a correction were not sampled; empty where none was."""
+    return f"; {n} with a correction were not sampled" if n else ""
 
 
 def read_corrections(path: Path, task: Task) -> Corrections:

@@ -39,13 +39,15 @@ IN_CATALOGUE = ("text", "label", "group", "separator", "label_columns", "labels_
 class LoadedTask:
     """A task with its messages; `parts` is given where the data set brings its own split.
 
-    `warnings` are what a reader of the results must be told of the data.
+    `warnings` are what a reader of the results must be told of the data, and `n_left_out` is how many rows were not
+    sampled.
     """
 
     task: Task
     messages: tuple[Message, ...]
     parts: dict[str, Part] | None = None
     warnings: tuple[str, ...] = ()
+    n_left_out: int = 0
 
     def __post_init__(self) -> None:
         double, n = max(Counter(m.id for m in self.messages).items(), key=lambda item: item[1], default=("", 1))
@@ -76,7 +78,8 @@ def load_task(config: DataConfig) -> LoadedTask:
     except OSError as error:  # a name that no file can have, or a folder that may not be looked into
         raise BenchError(f"data '{config.path[:MAX_SHOWN]}' cannot be read: {error.strerror or error}") from error
     if config.corrections:
-        messages, note = corrected(loaded.task, loaded.messages, config.corrections)
+        is_sample = loaded.n_left_out > 0
+        messages, note = corrected(loaded.task, loaded.messages, config.corrections, is_sample=is_sample)
         loaded = replace(loaded, messages=messages, warnings=(*loaded.warnings, note))
     warnings = check_messages(loaded.task, loaded.messages, config)
     return replace(loaded, warnings=(*loaded.warnings, *warnings))
@@ -175,7 +178,8 @@ def _from_tables(tables: Mapping[Any, Table], config: DataConfig, name: str) -> 
     warnings = [warning for table in tables.values() for warning in table.warnings]
     if empty := [name for name in config.label_columns if name not in known]:
         warnings.append(f"no message has a 1 in the label columns {', '.join(empty)}: they are no labels of the task")
-    return LoadedTask(task, _in_order(messages, task), parts or None, tuple(warnings))
+    n_left_out = sum(table.n_left_out for table in tables.values())
+    return LoadedTask(task, _in_order(messages, task), parts or None, tuple(warnings), n_left_out)
 
 
 def _check_known(messages: Sequence[Message], known: Collection[str], problem: str) -> None:
@@ -206,4 +210,6 @@ def _from_folder(folder: Path, config: DataConfig) -> LoadedTask:
     task = Task(content.name, labels, content.instruction, _max_labels(content.columns, len(labels)))
     table = read_messages(folder, content, config)
     _check_known(table.messages, set(task.label_names), f"is none of {folder / TASK_FILE}")
-    return LoadedTask(task, _in_order(table.messages, task), warnings=table.warnings)
+    return LoadedTask(
+        task, _in_order(table.messages, task), warnings=table.warnings, n_left_out=table.n_left_out
+    )

@@ -23,7 +23,7 @@ from bench.dataset.catalogue import Entry, HubSource, dataset_entry
 from bench.dataset.packaged import data_path
 from bench.dataset.part_files import find_parts
 from bench.dataset.parts import PARTS, Part
-from bench.dataset.table_reader import Table, read_hub, read_table, sample, sampled_warning
+from bench.dataset.table_reader import Table, read_hub, read_table, sample, sampled_table
 from bench.dataset.task_file import read_messages, read_task_file
 from classifiers.errors import BenchError
 from classifiers.interface import Message
@@ -66,8 +66,7 @@ def read_named(name: str, max_messages: int) -> dict[Part, Table]:
     tables = {}
     for part, messages in parts.items():
         kept, n = sample(messages, max_messages)
-        warnings = () if len(kept) == n else (sampled_warning(f"{name}/{part}", len(kept), n),)
-        tables[part] = Table(tuple(kept), warnings)
+        tables[part] = sampled_table(f"{name}/{part}", kept, n)
     return tables
 
 

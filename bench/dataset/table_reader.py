@@ -29,10 +29,14 @@ MAX_NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The messages of one table, and what a reader must be told where they are not all of its rows."""
+    """The messages of one table, and what a reader must be told where they are not all of its rows.
+
+    `n_left_out` is how many rows were not sampled.
+    """
 
     messages: tuple[Message, ...]
     warnings: tuple[str, ...] = ()
+    n_left_out: int = 0
 
 
 def read_table(path: Path, config: DataConfig, name: str = "") -> Table:
@@ -112,14 +116,19 @@ def sample(rows: Iterable[T], most: int) -> tuple[list[T], int]:
     return [row for _, _, row in sorted(kept, key=lambda lot: lot[1])], n
 
 
-def sampled_warning(name: str, kept: int, n: int) -> str:
-    """Return the warning about a table that was sampled."""
-    return f"{name}: {kept:,} of {n:,} {SAMPLED}; raise max_messages under [data] to take more"
+def sampled_table(name: str, kept: Sequence[Message], n: int) -> Table:
+    """Return the messages that were sampled from n rows, with a warning where these are more."""
+    return Table(tuple(kept), _sampled_warning(name, len(kept), n), n - len(kept))
+
+
+def _sampled_warning(name: str, kept: int, n: int) -> tuple[str, ...]:
+    text = f"{name}: {kept:,} of {n:,} {SAMPLED}; raise max_messages under [data] to take more"
+    return (text,) if kept < n else ()
 
 
 def _table(rows: Sequence[Row], n: int, name: str, config: DataConfig) -> Table:
     """Make messages of the rows that were sampled from n."""
-    warnings = [] if len(rows) == n else [sampled_warning(name, len(rows), n)]
+    warnings = [*_sampled_warning(name, len(rows), n)]
     messages, blank = [], []
     for line, row in rows:
         message = _message(row, f"{name}:{line}", config)
@@ -136,7 +145,7 @@ def _table(rows: Sequence[Row], n: int, name: str, config: DataConfig) -> Table:
         warnings.append(f"{name}: {alone:,} messages have no {config.group}; each counts as a group of its own")
     if not messages:
         raise BenchError(f"{name}: column '{config.text}' is empty in every row")
-    return Table(tuple(messages), tuple(warnings))
+    return Table(tuple(messages), tuple(warnings), n - len(rows))
 
 
 def _message(row: Mapping[str, object], id_: str, config: DataConfig) -> Message:

@@ -13,7 +13,7 @@ import tomli
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bench.config.tables import DataConfig, LabelsPerMessage
-from bench.dataset.table_reader import Table, read_table, sample, sampled_warning
+from bench.dataset.table_reader import Table, read_table, sample, sampled_table
 from classifiers.errors import BenchError, explain
 from classifiers.interface import Label, Message
 
@@ -100,7 +100,7 @@ def read_messages(folder: Path, content: TaskFile, config: DataConfig) -> Table:
         return read_table(inside(folder, content.messages), content.columns.model_copy(update=update))
     lines = (message for entry in content.labels for message in _lines(folder, entry))
     kept, n = sample(lines, config.max_messages)
-    return Table(tuple(kept), () if len(kept) == n else (sampled_warning(content.name, len(kept), n),))
+    return sampled_table(content.name, kept, n)
 
 
 def inside(folder: Path, name: str) -> Path:

@@ -26,4 +26,5 @@ def with_sampled_test(loaded: LoadedTask, split: Split, config: SplitConfig) -> 
     messages = tuple(m for m in loaded.messages if split.parts[m.id] != "test" or m.id in kept)
     warning = f"{len(kept):,} of {len(test):,} test messages were sampled by label; max_test under [split] takes more"
     parts = {message.id: split.parts[message.id] for message in messages}
-    return replace(loaded, messages=messages), Split(parts, (*split.warnings, warning))
+    n_left_out = loaded.n_left_out + len(test) - len(kept)
+    return replace(loaded, messages=messages, n_left_out=n_left_out), Split(parts, (*split.warnings, warning))

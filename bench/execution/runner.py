@@ -150,6 +150,7 @@ def _run_record(plan: Plan, executor: str) -> RunRecord:
         versions=meter.versions(),
         warnings=plan.split.warnings,
         executor=executor,
+        n_left_out=plan.loaded.n_left_out,
         git_commit=meter.git_commit(),
         started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )

@@ -253,7 +253,8 @@ class CellRecord:
 class RunRecord:
     """A run as it was asked for and the machine it was begun on; `warnings` stand above every table.
 
-    `executor` is `ray` where cells shared machines, so that their times say little.
+    `executor` is `ray` where cells shared machines, so that their times say little. `n_left_out` is how many messages of
+    the data were not sampled (`max_messages`).
     """
 
     name: str
@@ -269,6 +270,7 @@ class RunRecord:
     git_commit: str | None = None
     started: str = ""
     executor: str = "local"
+    n_left_out: int = 0
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:

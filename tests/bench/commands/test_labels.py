@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,14 @@ def test_corrections_of_other_messages_are_refused(run: RunFolder, capsys: pytes
     Path("c.csv").write_text(f"text_sha256,old,new\n{text_hash('text 4')},a,b\n{text_hash('no such')},a,b\n")
     assert main(["report", "small", "--corrections", "c.csv"]) == 2
     assert "c.csv:3: no message has the text with the hash" in capsys.readouterr().err
+
+
+def test_of_a_sample_corrections_of_other_messages_are_left_out_and_counted(run: RunFolder) -> None:
+    Path("c.csv").write_text(f"text_sha256,old,new\n{text_hash('text 4')},a,b\n{text_hash('no such')},a,b\n")
+    run.write(replace(run.read(), n_left_out=5))
+    assert report_of(run, corrections="c.csv").caveats[0].text == (
+        "c.csv: 1 of 10 gold labels of the test messages are corrected; 1 with a correction were not sampled"
+    )
 
 
 def test_a_second_person_sees_no_labels_and_is_compared_with_all(

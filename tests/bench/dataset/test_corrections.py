@@ -95,6 +95,21 @@ def test_a_correction_that_is_about_no_message_names_its_line(tmp_path: Path) ->
         loaded(tmp_path, f"{THANKS},refund,,fine,,\n")
 
 
+def test_a_correction_of_a_message_that_was_not_sampled_is_left_out_and_counted(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text(f"{DATA}lovely,praise\n", encoding="utf-8")
+    path = written(tmp_path, f"{MONEY},praise,refund,wrong,,\n{THANKS},praise,refund,wrong,,\n")
+    config = DataConfig(path=str(tmp_path / "data.csv"), corrections=str(path), max_messages=3)
+    task = load_task(config)
+    assert {message.text: message.labels for message in task.messages} == {
+        "thank you": ("refund",),
+        "give me my money": ("refund",),
+        "lovely": ("praise",),
+    }
+    said = f"{path}: 1 of 3 gold labels were corrected; 1 with a correction were not sampled"
+    assert said in task.warnings
+    assert task.n_left_out == 1
+
+
 def test_a_mark_takes_the_place_of_an_earlier_one_and_keeps_the_label_of_the_data(tmp_path: Path) -> None:
     path = str(tmp_path / "c.csv")
     marks = with_mark(Corrections(path), Correction(MONEY, ("praise",), ("refund",)))

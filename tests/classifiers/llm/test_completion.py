@@ -20,7 +20,7 @@ def test_what_stands_behind_a_message_is_sent_too() -> None:
 
     client: Any = SimpleNamespace(chat=SimpleNamespace(completions=SimpleNamespace(create=create)))
     turns = (Turn("user", "Message: ", "where is it?", after="\nIs it a refund?"), Turn("assistant", "no"))
-    assert completion(turns, {"model": "m"})(client) == (Reply("yes"), {})
+    assert completion(turns, {"model": "m"})(client) == (Reply("yes", 0, 0), {})
     assert asked == {
         "model": "m",
         "messages": [
