@@ -90,7 +90,7 @@ def within(limits: Limits, rows: Sequence[Row], *, is_timed: bool) -> tuple[list
 
 
 def _decided(row: Row) -> str | None:
-    """Return why a row needs no comparison any more: it stopped because it is no better than a faster one."""
+    """Return why a row is not compared: it stopped, as it is no better than a faster one or the budget was spent."""
     stopped = row.stopped
     if stopped is None or stopped.decision == "better":
         return None

@@ -189,12 +189,14 @@ class StopConfig(Closed):
     that is done where the test part has more than 500 messages and the row answers fewer than 20 per second, but not in
     learning curves; `"slow"` does the same in learning curves too, `"always"` does it for every row and test part,
     `"never"` for none. No row stops before `min_messages`. `error` is the chance of a wrong decision, whenever it is
-    made.
+    made. `budget` is how many test messages the slow rows may answer together: each up to its equal share, and what one
+    that is decided leaves goes to the others. Without it a row goes on until it is decided.
     """
 
     when: Literal["auto", "slow", "always", "never"] = "auto"
     min_messages: int = Field(100, ge=10)
     error: float = Field(0.05, gt=0, lt=0.5)
+    budget: int | None = Field(None, gt=0)
 
 
 class CascadeConfig(Closed):

@@ -89,14 +89,14 @@ class RayExecutor:
         return task.remote(files, job.cell.name, job.identity, f"{self.storage}/{run.path.name}", os.getcwd())
 
     def _stored(self, job: Job) -> CellRecord | None:
-        """Fetch a cell that is finished in the storage; None where it is not, or is another."""
+        """Fetch a cell that is finished in the storage; None where it is not, stopped early elsewhere, or is another."""
         files, root = place_of(self.storage, job)
         if not files.exists(f"{root}/cell.json"):
             return None
         fetch(self.storage, job)
         record = job.folder.read()
-        same = record and record.status == "ok" and record.fingerprint == job.identity.fingerprint
-        return record if same else None
+        is_whole = record and record.status == "ok" and record.stopped is None
+        return record if is_whole and record.fingerprint == job.identity.fingerprint else None
 
     def _record(self, job: Job, done: Any) -> CellRecord:
         import ray

@@ -16,6 +16,8 @@ from bench.config.cells import CellPlan
 from bench.dataset.parts import PARTS
 from bench.execution.fingerprint import CHANGEABLE, message_records
 from bench.execution.plan import Executor, Job, Plan, Watcher
+from bench.execution.stop_budget import goes_on
+from bench.execution.stopping import ON_A_CLUSTER, may_stop
 from bench.execution.validation import lacks_answers
 from bench.measure import machine as meter
 from bench.measure.limits import usable_cores
@@ -51,33 +53,47 @@ def run(
     """
     with ExitStack() as held:
         alone = len(plans) == 1
-        waiting = [job for plan in plans for job in _waiting(plan, held, watcher, executor.name, alone=alone)]
-        with closing(executor.run(order(waiting), watcher)) as ending:
-            for job, record in ending:
-                watcher.ended(job.title, record, kept=False)
+        jobs = [job for plan in plans for job in _jobs(plan, held, executor.name, alone=alone)]
+        waiting = [job for job in jobs if not _is_kept(job, watcher)]
+        while waiting:
+            with closing(executor.run(order(waiting), watcher)) as ending:
+                for job, record in ending:
+                    watcher.ended(job.title, record, kept=False)
+            # what decided rows left of a budget goes to those that are undecided
+            waiting = [job for job in jobs if _goes_on(job)]
     return [plan.folder for plan in plans]
 
 
-def _waiting(plan: Plan, held: ExitStack, watcher: Watcher, executor: str, *, alone: bool) -> Iterator[Job]:
-    """Take hold of a run's folder and give its cells that are not finished."""
+def _jobs(plan: Plan, held: ExitStack, executor: str, *, alone: bool) -> Iterator[Job]:
+    """Take hold of a run's folder and give its cells."""
     held.enter_context(_writable(plan.folder.path))
     held.enter_context(_locked(plan.folder.path))
     _begin(plan, executor)
     for cell in plan.config.cells():
         title = cell.name if alone else f"{plan.config.name}/{cell.name}"
-        record = plan.folder.cell(cell.name).read()
-        if record and record.fingerprint == plan.identity(cell).fingerprint and _is_finished(plan, cell, record):
-            watcher.ended(title, record, kept=True)
-        else:
-            yield Job(plan, cell, title)
+        yield Job(plan, cell, title)
+
+
+def _is_kept(job: Job, watcher: Watcher) -> bool:
+    """Tell whether an earlier command finished a cell, and let the watcher know."""
+    record = job.folder.read()
+    if not (record and record.fingerprint == job.identity.fingerprint and _is_finished(job.plan, job.cell, record)):
+        return False
+    watcher.ended(job.title, record, kept=True)
+    return True
+
+
+def _goes_on(job: Job) -> bool:
+    record = job.folder.read()
+    return record is not None and record.status == "ok" and goes_on(job.plan.folder, job.plan.config, record)
 
 
 def _is_finished(plan: Plan, cell: CellPlan, record: CellRecord) -> bool:
     """Tell whether nothing is left to be done for a cell.
 
-    One that stopped early goes on where all is asked for, and one that a new cascade passes messages on to.
+    One that stopped early goes on where more is asked for, and one that a new cascade passes messages on to.
     """
-    if record.status != "ok" or (record.stopped and plan.config.stop.when == "never"):
+    if record.status != "ok" or goes_on(plan.folder, plan.config, record):
         return False
     validation = plan.split.select(plan.loaded.messages, "validation") if cell.train_per_label is None else []
     return not lacks_answers(plan.folder, plan.config, cell.name, validation)
@@ -130,6 +146,7 @@ def _begin(plan: Plan, executor: str) -> None:
 def _run_record(plan: Plan, executor: str) -> RunRecord:
     task = plan.loaded.task
     selected = {part: plan.split.select(plan.loaded.messages, part) for part in PARTS}
+    on_cluster = [ON_A_CLUSTER] if executor != "local" and may_stop(plan.config, len(selected["test"])) else []
     return RunRecord(
         name=plan.folder.path.name,
         config=plan.config,
@@ -148,7 +165,7 @@ def _run_record(plan: Plan, executor: str) -> RunRecord:
         },
         machine=meter.machine(plan.config.threads or usable_cores()),
         versions=meter.versions(),
-        warnings=plan.split.warnings,
+        warnings=(*plan.split.warnings, *on_cluster),
         executor=executor,
         n_left_out=plan.loaded.n_left_out,
         git_commit=meter.git_commit(),

@@ -15,14 +15,14 @@ from bench.analysis.paired import PairedCounts
 from bench.analysis.sequential import decide, difference_interval
 from bench.config.run import RunConfig
 from bench.execution.cell import Cell
+from bench.execution.stop_budget import FAST_PER_SECOND, allowed_messages
 from bench.records.conditions import Stopped
 from bench.records.types import PredictionRecord
 from classifiers.interface import Message
 
 MIN_TEST_MESSAGES = 500
 """Smaller test parts are answered whole."""
-FAST_PER_SECOND = 20
-"""Rows that answer as many are never stopped, and are what slow ones are compared with."""
+ON_A_CLUSTER = "on a cluster no row stops early ([stop]): every row answers all test messages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,10 @@ class Rival:
 
 @dataclass(frozen=True, slots=True)
 class StoppingRule:
-    """When one cell may stop; `level` is corrected for the rows that could have been the rival (Bonferroni)."""
+    """When one cell may stop; `level` is corrected for the rows that could have been the rival (Bonferroni).
+
+    `allowed` is how many messages it may answer as long as it is slow and undecided, None for all.
+    """
 
     rival: Rival
     n_test: int
@@ -44,20 +47,23 @@ class StoppingRule:
     margin: float
     level: float
     may_be_fast: bool
+    allowed: int | None = None
 
     def stopped(self, records: Sequence[PredictionRecord]) -> Stopped | None:
-        """Return how the row stands once that is decided by its answers so far; None where it goes on."""
-        seconds = sum(record.seconds for record in records)  # 0 for answers that were given before
-        is_fast = len(records) >= FAST_PER_SECOND * seconds
-        if not self.min_messages <= len(records) < self.n_test or not seconds or (is_fast and not self.may_be_fast):
+        """Return how the row stands once that is decided by its answers so far, or no more are allowed; else None."""
+        n, seconds = len(records), sum(record.seconds for record in records)
+        is_fast = n >= FAST_PER_SECOND * seconds
+        if n >= self.n_test or not seconds or (is_fast and not self.may_be_fast):  # no time: answered before the run
             return None
         counts = self._counts(records)
-        decision = decide(counts, self.margin, level=self.level)
+        decision = decide(counts, self.margin, level=self.level) if n >= self.min_messages else None
+        if decision is None and self.allowed is not None and not is_fast and n >= self.allowed:
+            decision = "undecided"
         if decision is None:
             return None
         interval = difference_interval(counts, level=self.level)
         ends = interval.low, interval.high
-        return Stopped(len(records), self.n_test, decision, self.rival.name, *ends, level=1 - self.level)
+        return Stopped(n, self.n_test, decision, self.rival.name, *ends, level=1 - self.level)
 
     def _counts(self, records: Sequence[PredictionRecord]) -> PairedCounts:
         pairs = [(record.is_right, self.rival.right[record.id]) for record in records if record.id in self.rival.right]
@@ -99,6 +105,7 @@ def stopping_rule(cell: Cell) -> StoppingRule | None:
         margin=cell.config.verdict.margin / 100,
         level=stop.error / rival.n_candidates,
         may_be_fast=stop.when == "always",
+        allowed=allowed_messages(cell.run, cell.config, cell.plan.name, n_test),
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from bench.config.run import RunConfig
 from bench.execution.cell import Cell
-from bench.execution.stopping import FAST_PER_SECOND
+from bench.execution.stop_budget import FAST_PER_SECOND
 from bench.records.store import RunFolder
 from bench.records.types import PredictionRecord
 from classifiers.interface import Message

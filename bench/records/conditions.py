@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Decision = Literal["worse", "better", "within the margin"]
+Decision = Literal["worse", "better", "within the margin", "undecided"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,8 @@ class OtherLoad:
 class Stopped:
     """Why a row answered only `n` of `n_test` test messages: how it stands to the row `rival` was decided by then.
 
-    `low` and `high` are the ends of the always-valid interval of its accuracy minus the rival's, at that level.
+    It is *undecided* where the budget of slow rows allowed no more messages. `low` and `high` are the
+    ends of the always-valid interval of its accuracy minus the rival's, at that level.
     """
 
     n: int
@@ -47,5 +48,8 @@ class Stopped:
     @property
     def text(self) -> str:
         """Say it in one line."""
+        if self.decision == "undecided":
+            reason = f"the budget allowed no more, undecided against {self.rival}"
+            return f"stopped after {self.n:,} of {self.n_test:,} test messages: {reason}"
         verdict = "within the margin of" if self.decision == "within the margin" else f"{self.decision} than"
         return f"stopped after {self.n:,} of {self.n_test:,} test messages: decided ({verdict} {self.rival})"
