@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
-from samples import word_pieces
+from filelock import FileLock
+from samples import word_pieces, write_sweep
 
+from bench.cli import main
 from classifiers.interface import Message, Task
 from classifiers.models.cache import local_model
 from classifiers.testing import MESSAGES, TASK, TEXTS
@@ -47,6 +51,53 @@ def pytest_terminal_summary(terminalreporter: object) -> None:
     skipped = getattr(terminalreporter, "stats", {}).get("skipped", [])
     if os.environ.get("CI") and skipped:
         pytest.exit(f"{len(skipped)} tests were skipped in CI", returncode=1)
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Return a folder that the first process to want it fills, for all processes of a test run; nobody changes it."""
+    root = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # that of the whole run, of which each process has a folder
+    folder = root / name
+    with FileLock(root / f"{name}.lock"):
+        if not (folder / "made").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            (folder / "made").touch()
+    return folder
+
+
+def said_by(*command: str) -> str:
+    """Return what a command of ours prints; it must succeed."""
+    shown = io.StringIO()
+    with redirect_stdout(shown):
+        assert main(list(command)) == 0
+    return shown.getvalue()
+
+
+@pytest.fixture(scope="session")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished sweep over three data sets and two seeds: `wide.toml`, `results`, and what was shown in `shown.txt`."""
+
+    def make(folder: Path) -> None:
+        config = write_sweep(folder, seeds=[0, 1], top="jobs = 2\n")
+        (folder / "shown.txt").write_text(said_by("--results", str(folder / "results"), "run", str(config)))
+
+    return made_once(tmp_path_factory, "swept", make)
+
+
+@pytest.fixture(scope="session")
+def shipped_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder with a finished run `r` of `majority` and `linear`, saved, on the shipped messages."""
+
+    def make(folder: Path) -> None:
+        rows = "[classifiers.majority]\n[classifiers.linear]\nstrengths = [10.0]\n"
+        config = folder / "c.toml"
+        config.write_text(f"latency_messages = 0\n[data]\npath = '{CUSTOMER_MESSAGES}'\n{rows}")
+        said_by("--results", str(folder), "run", str(config), "--run", "r")
+
+    return made_once(tmp_path_factory, "shipped", make)
 
 
 @pytest.fixture(scope="session")

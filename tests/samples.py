@@ -130,19 +130,25 @@ WORDS = {
 }
 
 
-def write_sweep(folder: Path, *, seeds: list[int], rows: str = "", top: str = "") -> Path:
-    """Write three small tables and a sweep over them."""
-    for name, labels in WORDS.items():
+SWEPT_ROWS = "[classifiers.linear-few]\nbackend = 'linear'\nseeds = 2\n"
+
+
+def write_sweep(
+    folder: Path, *, seeds: list[int], names: Sequence[str] = tuple(WORDS), rows: str = SWEPT_ROWS, top: str = ""
+) -> Path:
+    """Write small tables and a sweep over them with the rows `majority`, `linear` and others."""
+    for name in names:
+        labels = WORDS[name]
         lines = [
             f"{text} number {i} {'of them' * (i % 3)},{label}" for label, text in labels for i in range(12 + len(name))
         ]
         (folder / f"{name}.csv").write_text("text,label\n" + "\n".join(lines) + "\n")
-    tables = "".join(f'[sweep.data.{name}]\npath = "{folder / name}.csv"\n' for name in WORDS)
+    tables = "".join(f'[sweep.data.{name}]\npath = "{folder / name}.csv"\n' for name in names)
     config = folder / "wide.toml"
     config.write_text(
-        f"{top}latency_messages = 3\nthreads = 1\nkeep_models = false\n"
+        f"{top}latency_messages = 0\nthreads = 1\nkeep_models = false\n"
         f"[sweep]\nseeds = {seeds}\n{tables}[split]\nduplicates = 'report'\n"
-        f"[classifiers.majority]\n[classifiers.linear]\n[classifiers.linear-few]\nbackend = 'linear'\nseeds = 2\n{rows}"
+        f"[classifiers.majority]\n[classifiers.linear]\n{rows}"
     )
     return config
 

@@ -16,7 +16,7 @@ from types import ModuleType
 import pandas as pd
 import pytest
 import tomli
-from conftest import CUSTOMER_MESSAGES, REPOSITORY
+from conftest import REPOSITORY
 
 from bench.cli import main, make_parser
 from bench.config.cells import make_classifier
@@ -101,10 +101,7 @@ def code_of(page: str) -> str:
     return code
 
 
-def test_the_script_for_ray_data_answers_as_the_classifier_does(tmp_path: Path) -> None:
-    config = tmp_path / "c.toml"
-    config.write_text(f"latency_messages = 0\n[data]\npath = '{CUSTOMER_MESSAGES}'\n[classifiers.linear]\n")
-    assert main(["--results", str(tmp_path), "run", str(config), "--run", "r"]) == 0
+def test_the_script_for_ray_data_answers_as_the_classifier_does(tmp_path: Path, shipped_results: Path) -> None:
     texts = [f"please refund order {i}" if i % 2 else f"where is parcel {i}?" for i in range(1200)]
     pd.DataFrame({"text": texts, "number": range(len(texts))}).to_parquet(tmp_path / "messages.parquet")
     script = tmp_path / "answer_with_ray.py"
@@ -113,7 +110,7 @@ def test_the_script_for_ray_data_answers_as_the_classifier_does(tmp_path: Path) 
         [
             sys.executable,
             str(script),
-            str(tmp_path / "r"),
+            str(shipped_results / "r"),
             "linear",
             str(tmp_path / "messages.parquet"),
             str(tmp_path / "out"),
@@ -129,7 +126,7 @@ def test_the_script_for_ray_data_answers_as_the_classifier_does(tmp_path: Path) 
     assert done.returncode == 0, done.stderr[-2000:]
     answered = pd.read_parquet(tmp_path / "out").sort_values("number")
     assert list(answered["text"]) == texts
-    with open_saved(RunFolder(tmp_path / "r"), "linear") as linear:
+    with open_saved(RunFolder(shipped_results / "r"), "linear") as linear:
         expected = [prediction.labels[0] for prediction in linear.predict(texts)]
     assert list(answered["predicted"]) == expected
     assert answered["probability"].between(0, 1).all()

@@ -13,7 +13,6 @@ from bench.report.charts.drawing import LIGHT, Chart, config
 from bench.report.charts.quality import cascade, confusion, coverage, learning_curve, reliability, retry
 from bench.report.tables.table import Topic
 
-FORMATS = ("png", "svg")
 PIXELS = 2
 
 
@@ -66,21 +65,19 @@ TOPICS = {
 """What each chart is about."""
 
 
-def _picture(spec: dict[str, Any], kind: str) -> bytes:
-    """Draw a specification without a browser."""
+def _pictures(spec: dict[str, Any]) -> dict[str, bytes]:
+    """Draw a specification without a browser: as SVG, and from that as PNG, in half the time of two drawings."""
     import vl_convert
 
-    if kind == "png":
-        return bytes(vl_convert.vegalite_to_png(spec, scale=PIXELS))
-    return str(vl_convert.vegalite_to_svg(spec)).encode()
+    svg = str(vl_convert.vegalite_to_svg(spec))
+    return {"svg": svg.encode(), "png": bytes(vl_convert.svg_to_png(svg, scale=PIXELS))}
 
 
 def save_charts(folder: Path, drawn: Mapping[str, Chart]) -> None:
     """Write every chart into a folder as PNG and SVG, each through a sibling that is renamed when it is whole."""
     folder.mkdir(exist_ok=True)
     for name, chart in drawn.items():
-        for kind in FORMATS:
+        for kind, picture in _pictures({**chart.to_dict(), "config": config(LIGHT)}).items():
             beside = folder / f".{name}.new.{kind}"
-            looks = {**chart.to_dict(), "config": config(LIGHT)}
-            beside.write_bytes(_picture(looks, kind))
+            beside.write_bytes(picture)
             beside.replace(folder / f"{name}.{kind}")

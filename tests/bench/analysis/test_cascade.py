@@ -177,7 +177,8 @@ def test_the_command_shows_the_curve(capsys: pytest.CaptureFixture[str]) -> None
 
 @pytest.mark.slow
 def test_only_leaves_out_the_cascades_of_rows_that_are_not_run(tmp_path) -> None:
-    text = "latency_messages = 0\n[classifiers.majority]\n[classifiers.linear]\n[classifiers.encoder]\n"
+    text = "latency_messages = 0\n[classifiers.majority]\n[classifiers.linear]\nstrengths = [1.0]\n"
+    text += "[classifiers.encoder]\n"
     (tmp_path / "c.toml").write_text(text + '[cascades.both]\nfirst = "linear"\nsecond = "encoder"\n')
     command = ["--results", str(tmp_path), "run", str(tmp_path / "c.toml"), "--only", "majority,linear", "--run", "r"]
     assert main(command) == 0

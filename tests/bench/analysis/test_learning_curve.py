@@ -140,8 +140,8 @@ def curve_run(tmp_path_factory) -> RunFolder:
     folder = tmp_path_factory.mktemp("curve")
     config = folder / "c.toml"
     config.write_text(
-        "jobs = 2\nlatency_messages = 0\nkeep_models = false\n[classifiers.majority]\n[classifiers.linear]\nseeds = 2\n"
-        "train_per_label = [1, 8, 'all']\n"
+        "jobs = 2\nlatency_messages = 0\nkeep_models = false\n[classifiers.majority]\n[classifiers.linear]\n"
+        "strengths = [10.0]\nseeds = 2\ntrain_per_label = [1, 8, 'all']\n"
     )
     command = ["--results", str(folder), "curve", str(config), "--sizes", "1,16,all", "--run", "run"]
     assert main(command) == 0

@@ -55,9 +55,10 @@ def table(tmp_path: Path) -> Path:
 def write(folder: Path, table: Path, learn: bool) -> Path:
     config = folder / f"learn-{learn}.toml"
     config.write_text(
-        f"data = {{ path = '{table}', oos_label = 'elsewhere', train_on_oos = {str(learn).lower()} }}\n"
+        f"latency_messages = 0\ndata = {{ path = '{table}', oos_label = 'elsewhere', "
+        f"train_on_oos = {str(learn).lower()} }}\n"
         "split = { validation = 0.3 }\n"
-        "[classifiers.linear]\n[cascades.linear-reject]\nfirst = 'linear'\nother = 'elsewhere'\n"
+        "[classifiers.linear]\nstrengths = [10.0]\n[cascades.linear-reject]\nfirst = 'linear'\nother = 'elsewhere'\n"
     )
     return config
 

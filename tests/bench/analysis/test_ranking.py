@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from samples import write_run, write_sweep
+from samples import write_run
 
 from bench.analysis.ranking import Standings, _tests, standings
 from bench.cli import main
@@ -93,10 +93,10 @@ def test_files_hold_the_figures_and_the_diagram(tmp_path: Path) -> None:
     assert "6 data sets" in drawn or "<path" in drawn
 
 
-def test_runs_of_the_same_data_are_one_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    results = tmp_path / "results"
-    config = write_sweep(tmp_path, seeds=[0, 1])
-    assert main(["--results", str(results), "run", str(config)]) == 0
+def test_runs_of_the_same_data_are_one_data_set(
+    swept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = swept / "results"
     runs = [RunFolder(file.parent) for file in sorted(results.glob("*/run.json"))]
     assert len(runs) == 6
     over_all = standings(runs)

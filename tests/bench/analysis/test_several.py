@@ -136,7 +136,8 @@ def test_one_label_a_message_is_scored_as_before() -> None:
 
 def test_a_run_reports_sets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "several.toml"
-    config.write_text(f"[data]\npath = '{MULTI}'\n[classifiers.majority]\n[classifiers.linear]\n")
+    rows = "[classifiers.majority]\n[classifiers.linear]\nstrengths = [10.0]\n"
+    config.write_text(f"latency_messages = 0\n[data]\npath = '{MULTI}'\n{rows}")
     command = ["--results", str(tmp_path)]
     assert main([*command, "run", str(config), "--run", "r"]) == 0
     assert "subset accuracy" in capsys.readouterr().out

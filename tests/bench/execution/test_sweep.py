@@ -55,11 +55,8 @@ def answers(results: Path) -> dict[str, Any]:
     return found
 
 
-def test_sweep_runs_every_data_set_with_every_seed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    results = tmp_path / "results"
-    config = write_sweep(tmp_path, seeds=[0, 1], top="jobs = 2\n")
-    assert main(["--results", str(results), "run", str(config)]) == 0
-    shown = capsys.readouterr().out
+def test_sweep_runs_every_data_set_with_every_seed(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results, config, shown = swept / "results", swept / "wide.toml", (swept / "shown.txt").read_text()
     names = sorted(file.parent.name.rpartition("-")[0] for file in results.glob("*/run.json"))
     assert names == sorted(f"wide-{data}-seed{seed}" for data in WORDS for seed in (0, 1))
     assert len(answers(results)) == 6 * 4
@@ -135,7 +132,7 @@ def test_no_cell_begins_before_its_memory_is_free(monkeypatch: pytest.MonkeyPatc
 
 def test_cell_that_never_fits_is_a_failed_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = "[classifiers.huge]\nbackend = 'majority'\nmemory_gb = 1e6\n"
-    config = write_sweep(tmp_path, seeds=[0], rows=rows, top="jobs = 2\n")
+    config = write_sweep(tmp_path, seeds=[0], names=("fruit",), rows=rows, top="jobs = 2\n")
     assert main(["--results", str(tmp_path / "results"), "run", str(config)]) == 1
     assert "huge: FAILED: it needs about 1000000.0 GB of memory" in capsys.readouterr().out
 
@@ -144,7 +141,8 @@ def test_cell_that_never_fits_is_a_failed_row(tmp_path: Path, capsys: pytest.Cap
 def test_ray_gives_the_same_answers_though_a_machine_is_lost(tmp_path: Path, cluster: Any) -> None:
     (tmp_path / "slow.py").write_text(SLOW)
     rows = f"[classifiers.slow]\nbackend = '{tmp_path / 'slow.py'}:Slow'\n"
-    config = write_sweep(tmp_path, seeds=[0], rows=rows)
+    names = ("fruit", "cars")
+    config = write_sweep(tmp_path, seeds=[0], names=names, rows=rows)
     machines = [cluster.add_node(num_cpus=1) for _ in range(2)]
 
     def lose_one() -> None:
@@ -161,10 +159,10 @@ def test_ray_gives_the_same_answers_though_a_machine_is_lost(tmp_path: Path, clu
     options = ["--executor", "ray", "--address", cluster.address, "--storage", f"file://{storage}"]
     assert main(["--results", str(ray_results), "run", str(config), *options]) == 0
     killer.join()
-    assert len(list(tmp_path.glob("started-*"))) > len(WORDS), "no cell was run again"
+    assert len(list(tmp_path.glob("started-*"))) > len(names), "no cell was run again"
     assert main(["--results", str(local_results), "run", str(config)]) == 0
     assert answers(ray_results) == answers(local_results)
-    assert len(list(storage.glob("*/*/cell.json"))) == len(WORDS) * 5
+    assert len(list(storage.glob("*/*/cell.json"))) == len(names) * 3
 
     # another machine takes up what the storage holds and runs nothing
     begun, elsewhere = set(tmp_path.glob("started-*")), tmp_path / "elsewhere"

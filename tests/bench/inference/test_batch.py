@@ -44,15 +44,13 @@ def test_no_label_is_told_from_a_label_of_that_name():
     assert written(Prediction(("a", "b")), ["a", "b"]) == "a, b"
 
 
-@pytest.fixture(scope="module")
-def results(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("bulk")
-    config = folder / "c.toml"
-    config.write_text("latency_messages = 5\n[classifiers.linear]\n")
-    assert main(["--results", str(folder), "run", str(config), "--run", "r"]) == 0
-    return folder
+@pytest.fixture
+def results(shipped_results) -> Path:
+    return shipped_results
 
 
+ROWS = 9000
+"""Five pieces of work."""
 TEXTS = ["where is my parcel 88?", "I want my\nmoney back", 'she said "great", thanks', "", "ünïcødé ✓"]
 
 
@@ -62,7 +60,7 @@ def source(tmp_path) -> Path:
     with path.open("w", newline="", encoding="utf-8") as stream:
         lines = csv.writer(stream)
         lines.writerow(["id", "text"])
-        lines.writerows([[f"{i:05}", TEXTS[i % len(TEXTS)]] for i in range(20000)])
+        lines.writerows([[f"{i:05}", TEXTS[i % len(TEXTS)]] for i in range(ROWS)])
     return path
 
 
@@ -78,7 +76,7 @@ def rows_of_csv(path: Path) -> list[dict[str, str]]:
 def test_every_row_is_answered_in_order_and_kept_as_it_was(results, source, tmp_path):
     assert predict(results, source, tmp_path / "out.csv", "--probabilities") == 0
     rows = rows_of_csv(tmp_path / "out.csv")
-    assert [(row["id"], row["text"]) for row in rows] == [(f"{i:05}", TEXTS[i % 5]) for i in range(20000)]
+    assert [(row["id"], row["text"]) for row in rows] == [(f"{i:05}", TEXTS[i % 5]) for i in range(ROWS)]
     first = rows[1]
     assert first["predicted"] == "Refund Request"
     names = [name for name in first if name.startswith("p(")]

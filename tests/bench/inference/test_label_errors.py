@@ -27,20 +27,20 @@ def test_a_confident_contradiction_is_an_issue_and_a_doubt_is_none() -> None:
     assert (issue.message.id, issue.suggested, issue.given_probability) == ("3", "b", pytest.approx(0.05))
 
 
-@pytest.fixture
-def results(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Real messages as a CSV, twelve of them with a label that is surely not theirs, and a run over them."""
-    lines = []
+    folder, lines = tmp_path_factory.mktemp("swapped"), []
     for file, label in (("refunds.txt", "Refund Request"), ("inquiries.txt", "Order Inquiry")):
         for i, text in enumerate((CUSTOMER_MESSAGES / file).read_text(encoding="utf-8").splitlines()[:300]):
             other = "Order Inquiry" if label == "Refund Request" else "Refund Request"
             lines.append((text, other if i % 50 == 0 else label))
-    with (tmp_path / "m.csv").open("w", newline="", encoding="utf-8") as stream:
+    with (folder / "m.csv").open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream).writerows([("text", "label"), *lines])
-    config = f"latency_messages = 0\n[data]\npath = '{tmp_path}/m.csv'\n[classifiers.linear]\n"
-    (tmp_path / "c.toml").write_text(config)
-    assert main(["--results", str(tmp_path), "run", str(tmp_path / "c.toml"), "--run", "r"]) == 0
-    return tmp_path
+    rows = "[classifiers.linear]\nstrengths = [3.0]\n"
+    (folder / "c.toml").write_text(f"latency_messages = 0\n[data]\npath = '{folder}/m.csv'\n{rows}")
+    assert main(["--results", str(folder), "run", str(folder / "c.toml"), "--run", "r"]) == 0
+    return folder
 
 
 def test_swapped_labels_come_first(results: Path, capsys: pytest.CaptureFixture[str]) -> None:

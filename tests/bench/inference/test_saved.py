@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-from conftest import CUSTOMER_MESSAGES
+import shutil
+from pathlib import Path
 
-from bench.cli import main
+import pytest
+
 from bench.inference.saved import SavedClassifiers
 from bench.records.store import RunFolder
 from classifiers.errors import BenchError
@@ -15,12 +16,10 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    folder = tmp_path_factory.mktemp("saved")
-    config = f"latency_messages = 0\n[data]\npath = '{CUSTOMER_MESSAGES}'\nmax_messages = 60\n"
-    (folder / "c.toml").write_text(config + "[classifiers.majority]\n[classifiers.linear]\n")
-    assert main(["--results", str(folder), "run", str(folder / "c.toml"), "--run", "r"]) == 0
-    return RunFolder(folder / "r")
+def run(shipped_results: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    folder = tmp_path_factory.mktemp("saved") / "r"
+    shutil.copytree(shipped_results / "r", folder)
+    return RunFolder(folder)
 
 
 def test_open_classifiers_are_closed_where_a_later_one_is_broken(

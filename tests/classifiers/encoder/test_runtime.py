@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,26 +39,29 @@ def plain(minilm, task, messages) -> Encoder:
     return trained(minilm, "torch", task, messages)
 
 
-@pytest.mark.parametrize("runtime", EXPORTS)
-def test_an_export_answers_as_torch_does_and_comes_back_from_disk(
-    runtime, minilm, task, messages, plain, tmp_path
-) -> None:
-    with trained(minilm, runtime, task, messages) as encoder:
-        found = list(encoder.predict(TEXTS))
-        expected = list(plain.predict(TEXTS))
-        # 8-bit weights move probabilities, 32-bit ones only in the last digits; OpenVINO computes in 16 bits where
-        # the processor does
-        bound = {"onnx": 1e-4, "openvino": 0.01, "onnx-int8": 0.05}[runtime]
-        for a, b in zip(found, expected, strict=True):
-            assert a.probabilities is not None
-            assert a.probabilities == pytest.approx(b.probabilities, abs=bound)
-        assert encoder.details().metadata["runtime"] == runtime
-        # OpenVINO takes 16 bits on its own where the processor computes in them, as `auto` does with torch
-        precisions = {"onnx": "float32", "onnx-int8": "int8", "openvino": precision_for("auto", "cpu")}
-        assert encoder.details().precision == precisions[runtime]
-        assert encoder.details().metadata[f"{runtime} equal"] == 1
-        assert encoder.details().metadata[f"{runtime} /s"] > 0
-        encoder.save(tmp_path)
+@pytest.fixture(scope="module", params=EXPORTS)
+def exported(request, minilm, task, messages) -> Iterator[Encoder]:
+    with trained(minilm, request.param, task, messages) as encoder:
+        yield encoder
+
+
+def test_an_export_answers_as_torch_does_and_comes_back_from_disk(exported, task, plain, tmp_path) -> None:
+    encoder, runtime = exported, exported.settings.runtime
+    found = list(encoder.predict(TEXTS))
+    expected = list(plain.predict(TEXTS))
+    # 8-bit weights move probabilities, 32-bit ones only in the last digits; OpenVINO computes in 16 bits where
+    # the processor does
+    bound = {"onnx": 1e-4, "openvino": 0.01, "onnx-int8": 0.05}[runtime]
+    for a, b in zip(found, expected, strict=True):
+        assert a.probabilities is not None
+        assert a.probabilities == pytest.approx(b.probabilities, abs=bound)
+    assert encoder.details().metadata["runtime"] == runtime
+    # OpenVINO takes 16 bits on its own where the processor computes in them, as `auto` does with torch
+    precisions = {"onnx": "float32", "onnx-int8": "int8", "openvino": precision_for("auto", "cpu")}
+    assert encoder.details().precision == precisions[runtime]
+    assert encoder.details().metadata[f"{runtime} equal"] == 1
+    assert encoder.details().metadata[f"{runtime} /s"] > 0
+    encoder.save(tmp_path)
     with Encoder(encoder.settings, seed=1, threads=usable_cores()) as again:
         again.load_from(tmp_path, task)
         assert isinstance(again.network, Exported)
@@ -69,15 +73,15 @@ def test_an_export_answers_as_torch_does_and_comes_back_from_disk(
         assert {f.name for f in (tmp_path / "copy").iterdir()} == {f.name for f in tmp_path.iterdir()} - {"copy"}
 
 
-def test_openvino_answers_one_message_of_any_length_as_in_a_batch(minilm, task, messages) -> None:
+@pytest.mark.parametrize("exported", ["openvino"], indirect=True)
+def test_openvino_answers_one_message_of_any_length_as_in_a_batch(exported) -> None:
     """Short ones have graphs of a fixed length, long ones do not."""
     texts = [" ".join(["parcel"] * n_words) for n_words in (1, 10, 20, 40, 90)]
-    with trained(minilm, "openvino", task, messages) as encoder:
-        for text in texts:
-            (alone,) = encoder.predict([text])
-            together = list(encoder.predict([text, "hi", "money back", text, "money back now"]))
-            for found in (together[0], together[3]):
-                assert found.probabilities == pytest.approx(alone.probabilities, abs=0.01)
+    for text in texts:
+        (alone,) = exported.predict([text])
+        together = list(exported.predict([text, "hi", "money back", text, "money back now"]))
+        for found in (together[0], together[3]):
+            assert found.probabilities == pytest.approx(alone.probabilities, abs=0.01)
 
 
 def test_what_was_trained_in_16_bits_is_exported_in_32(minilm, task, messages) -> None:
