@@ -45,8 +45,8 @@ report: setup ## print the newest run's tables again
 disagreements: setup ## every message of the newest run on which classifiers differ
 	$(BIN)/bench disagreements $(ARGS)
 
-test: setup-dev browser ## all tests, on real models
-	$(BIN)/pytest $(PARALLEL) $(ARGS)
+test: setup-dev browser ## all tests, on real models; the slowest are listed
+	$(BIN)/pytest $(PARALLEL) --durations 20 $(ARGS)
 
 test-fast: setup-dev ## the tests that need no model weights
 	$(BIN)/pytest $(PARALLEL) -m "not slow" $(ARGS)

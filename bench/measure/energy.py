@@ -6,8 +6,10 @@ there is none, it would guess from load and a table of processors. A guess is no
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 COUNTRY = "FRA"  # codecarbon asks for one; only energies are read, no emissions
@@ -17,6 +19,8 @@ NO_METER = "this machine has no power meter that can be read"
 
 def power_meters() -> dict[str, str]:
     """Return the power meters that can be read: codecarbon's name of the figure, and what it is read from."""
+    if sys.platform == "linux" and not any(Path("/sys/class/powercap").glob("*")):
+        return {}  # no RAPL, and nothing to load codecarbon for in every worker
     try:
         from codecarbon.core import cpu, gpu, powermetrics
     except ImportError:
