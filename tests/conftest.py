@@ -78,7 +78,7 @@ def said_by(*command: str) -> str:
 
 @pytest.fixture(scope="session")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished sweep over three data sets and two seeds: `wide.toml`, `results`, and what was shown in `shown.txt`."""
+    """A finished sweep over three data sets and two seeds: `wide.toml`, `results`, and what it said, `shown.txt`."""
 
     def make(folder: Path) -> None:
         config = write_sweep(folder, seeds=[0, 1], top="jobs = 2\n")

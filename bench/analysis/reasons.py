@@ -77,9 +77,8 @@ def _behind(row: Row, candidates: Candidates) -> str:
     )
     if not (candidates.is_timed and row.resources.throughput_per_s and best.resources.throughput_per_s):
         return f"{text}."
-    return (
-        f"{text}; it answers {_times(row.resources.throughput_per_s / best.resources.throughput_per_s)} times as fast."
-    )
+    ratio = row.resources.throughput_per_s / best.resources.throughput_per_s
+    return f"{text}; it answers {_times(ratio)} times as fast."
 
 
 def _times(ratio: float) -> str:

@@ -89,7 +89,7 @@ class RayExecutor:
         return task.remote(files, job.cell.name, job.identity, f"{self.storage}/{run.path.name}", os.getcwd())
 
     def _stored(self, job: Job) -> CellRecord | None:
-        """Fetch a cell that is finished in the storage; None where it is not, stopped early elsewhere, or is another."""
+        """Fetch a cell that is whole in the storage; None where it is not finished, stopped early, or is another."""
         files, root = place_of(self.storage, job)
         if not files.exists(f"{root}/cell.json"):
             return None

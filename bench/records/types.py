@@ -253,8 +253,8 @@ class CellRecord:
 class RunRecord:
     """A run as it was asked for and the machine it was begun on; `warnings` stand above every table.
 
-    `executor` is `ray` where cells shared machines, so that their times say little. `n_left_out` is how many messages of
-    the data were not sampled (`max_messages`).
+    `executor` is `ray` where cells shared machines, so that their times say little. `n_left_out` is how many messages
+    of the data were not sampled (`max_messages`).
     """
 
     name: str

@@ -151,8 +151,9 @@ def _shares(
     """Return what is counted of a suite, over all kinds and of each; empty where nobody was asked it."""
     asked = {name: [o for o in results if o.suite == suite] for name, results in by_classifier.items()}
     kinds = dict.fromkeys(outcome.kind for results in asked.values() for outcome in results)
-    of_kind = {kind: {name: [o for o in results if o.kind == kind] for name, results in asked.items()} for kind in kinds}
-    groups = {ALL: asked, **of_kind} if kinds else {}
+    groups = {ALL: asked} if kinds else {}
+    for kind in kinds:
+        groups[kind] = {name: [o for o in results if o.kind == kind] for name, results in asked.items()}
     return {
         kind: {name: Share(sum(map(counted, results)), sum(o.n for o in results)) for name, results in group.items()}
         for kind, group in groups.items()

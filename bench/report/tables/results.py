@@ -196,14 +196,9 @@ def _figure(cost: Cost | None, name: str) -> float | None:
 
 def _under_cost(rows: Sequence[Row], prices: CostConfig) -> Iterator[str]:
     yield "machine GB: the smallest usual memory size that holds it at work, with a quarter to spare."
-    measured = {
-        row.resources.energy.source
-        for row in rows
-        if row.resources.energy and row.resources.energy.predict_kwh is not None
-    }
-    reasons = {
-        row.resources.energy.source for row in rows if row.resources.energy and row.resources.energy.predict_kwh is None
-    }
+    energies = [row.resources.energy for row in rows if row.resources.energy]
+    measured = {energy.source for energy in energies if energy.predict_kwh is not None}
+    reasons = {energy.source for energy in energies if energy.predict_kwh is None}
     if measured:
         yield f"energy was read from {', '.join(sorted(measured))}."
     elif prices.watts:
