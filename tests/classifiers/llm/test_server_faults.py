@@ -325,11 +325,8 @@ def test_key_stands_in_no_file_of_a_run_whose_server_shows_it(
     assert (impatient.status, patient.status) == ("failed", "ok")
     assert impatient.cause is not None
     assert "***" in impatient.cause
-    assert (patient.peak_memory_bytes, patient.predict_memory_bytes, machine_gb(Resources.of(patient))) == (
-        None,
-        None,
-        None,
-    ), "the client's memory is not what the served model needs"
+    memory = patient.peak_memory_bytes, patient.predict_memory_bytes, machine_gb(Resources.of(patient))
+    assert memory == (None, None, None), "the client's memory is not what the served model needs"
     assert patient.latency_ms is not None
     test_ids = [line.id for line in run.messages.read() if line.part == "test"]
     records = folder.predictions.read()
