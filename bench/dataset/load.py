@@ -210,6 +210,4 @@ def _from_folder(folder: Path, config: DataConfig) -> LoadedTask:
     task = Task(content.name, labels, content.instruction, _max_labels(content.columns, len(labels)))
     table = read_messages(folder, content, config)
     _check_known(table.messages, set(task.label_names), f"is none of {folder / TASK_FILE}")
-    return LoadedTask(
-        task, _in_order(table.messages, task), warnings=table.warnings, n_left_out=table.n_left_out
-    )
+    return LoadedTask(task, _in_order(table.messages, task), warnings=table.warnings, n_left_out=table.n_left_out)

@@ -95,8 +95,9 @@ class RayExecutor:
             return None
         fetch(self.storage, job)
         record = job.folder.read()
-        is_whole = record and record.status == "ok" and record.stopped is None
-        return record if is_whole and record.fingerprint == job.identity.fingerprint else None
+        if record is None or record.status != "ok" or record.stopped is not None:
+            return None
+        return record if record.fingerprint == job.identity.fingerprint else None
 
     def _record(self, job: Job, done: Any) -> CellRecord:
         import ray

@@ -51,9 +51,7 @@ def _perturbed(stressed: StressFindings) -> Table:
     """Return accuracy on the clean messages and at each severity."""
     by_kind, n, widest = stressed.perturbed, stressed.n_perturbed, stressed.widest_interval
     names = tuple(next(iter(by_kind.values())))
-    body = tuple(
-        (kind, *(" → ".join(map(_whole, at[name])) or DASH for name in names)) for kind, at in by_kind.items()
-    )
+    body = tuple((kind, *(" → ".join(map(_whole, at[name])) or DASH for name in names)) for kind, at in by_kind.items())
     width = share(widest.high - widest.low) if widest else DASH
     notes = (
         f"accuracy % on the {n} clean messages → at severity 1 → 2 → 3; 95 % intervals are up to {width} points wide.",

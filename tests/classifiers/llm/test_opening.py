@@ -22,9 +22,7 @@ for backend in (LlamaCpp, LlmProbe):
 
 
 def test_a_missing_llama_cpp_python_is_one_line_that_says_what_to_do() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT], capture_output=True, text=True, cwd=REPOSITORY, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, cwd=REPOSITORY, check=True)
     assert done.stdout.splitlines() == [
         f"backend '{name}' needs llama-cpp-python; install it with: make setup" for name in ("llama_cpp", "llm_probe")
     ]
