@@ -116,12 +116,12 @@ class Linear(Classifier[LinearSettings]):
         """
         for features in (self._features(min_df=2), self._features(min_df=1)):
             try:
-                return features, features.fit_transform(texts)
+                return features, _fitted(features, texts)
             except ValueError as error:  # these have no type of their own
                 if not any(reason in str(error) for reason in NO_VOCABULARY):
                     raise
         features = self._single_characters()
-        return features, features.fit_transform(texts)
+        return features, _fitted(features, texts)
 
     def _features(self, *, min_df: int) -> Any:
         from sklearn.feature_extraction.text import TfidfVectorizer
@@ -138,3 +138,16 @@ class Linear(Classifier[LinearSettings]):
         return TfidfVectorizer(
             analyzer="char", ngram_range=(1, 5), sublinear_tf=True, max_features=self.settings.max_features
         )
+
+
+def _fitted(features: Any, texts: Sequence[str]) -> Any:
+    """Fit features and return the texts' vectors.
+
+    scikit-learn numbers the features it keeps in numpy's integers, each of which skops would save as a file of its own,
+    25,000 of them for 851 messages.
+    """
+    vectors = features.fit_transform(texts)
+    parts = [part for _, part in getattr(features, "transformer_list", [("", features)])]
+    for part in parts:
+        part.vocabulary_ = {term: int(place) for term, place in part.vocabulary_.items()}
+    return vectors
