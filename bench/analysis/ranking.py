@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.analysis.rows import full_data_rows
+from bench.analysis.rows import full_data_rows, why_stopped
 from bench.analysis.scored_run import rows_of
 from bench.records.store import RunFolder
 from classifiers.errors import BenchError

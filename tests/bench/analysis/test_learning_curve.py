@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from samples import hits
+from samples import hits, with_cell
 
 from bench.analysis.learning_curve import Group, crossing, curves, first_crossing, flat_lines, gap, groups
 from bench.cli import main
@@ -98,7 +97,7 @@ def test_the_interval_over_seeds_and_messages_holds_the_spread_of_both():
 
 def test_seeds_that_stopped_at_unlike_places_are_set_against_each_other_on_what_all_answered():
     first, second = hits("slow", [True] * 6 + [False] * 4), hits("slow-seed1", [True] * 8)
-    second = replace(second, cell=replace(second.cell, row="slow"))
+    second = with_cell(second, row="slow")
     (both,) = groups([first, second])
     assert both.right.tolist() == [[True] * 6 + [False] * 2, [True] * 8]
     assert both.mean == pytest.approx((6 / 8 + 1) / 2)
