@@ -130,13 +130,17 @@ WORDS = {
 }
 
 
-SWEPT_ROWS = "[classifiers.linear-few]\nbackend = 'linear'\nseeds = 2\n"
-
-
 def write_sweep(
-    folder: Path, *, seeds: list[int], names: Sequence[str] = tuple(WORDS), rows: str = SWEPT_ROWS, top: str = ""
+    folder: Path,
+    *,
+    seeds: list[int],
+    names: Sequence[str] = tuple(WORDS),
+    seeded: bool = True,
+    rows: str = "",
+    top: str = "",
 ) -> Path:
-    """Write small tables and a sweep over them with the rows `majority`, `linear` and others."""
+    """Write small tables and a sweep over them: `majority`, `linear`, where wanted a row of two seeds, and others."""
+    few = "[classifiers.linear-few]\nbackend = 'linear'\nseeds = 2\n" if seeded else ""
     for name in names:
         labels = WORDS[name]
         lines = [
@@ -148,7 +152,7 @@ def write_sweep(
     config.write_text(
         f"{top}latency_messages = 0\nthreads = 1\nkeep_models = false\n"
         f"[sweep]\nseeds = {seeds}\n{tables}[split]\nduplicates = 'report'\n"
-        f"[classifiers.majority]\n[classifiers.linear]\n{rows}"
+        f"[classifiers.majority]\n[classifiers.linear]\n{few}{rows}"
     )
     return config
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import ValidationError
 
-from bench.analysis.scored_run import rows_of
 from bench.analysis.rows import Row
+from bench.analysis.scored_run import rows_of
 from bench.analysis.timing import described
 from bench.dataset.catalogue import Entry, dataset_entry
 from bench.dataset.named import NAME
@@ -64,29 +64,29 @@ def _entry(run: RunRecord) -> Entry | None:
 
 def _cell(row: Row, run: RunRecord, ids: Sequence[str]) -> AtlasCell:
     assert row.scores is not None
-    cell, interval = row.cell, row.scores.accuracy_interval
+    interval, taken, ran = row.scores.accuracy_interval, row.resources, row.cell
     return AtlasCell(
-        name=cell.classifier,
-        row=cell.row or cell.classifier,
-        backend=cell.backend,
-        model=cell.model,
-        parameters=cell.n_parameters,
-        train_per_label=cell.train_per_label,
-        seed=cell.seed - run.config.seed,
-        n_train=cell.n_train,
-        n_labelled=cell.n_labelled,
-        is_prompted=bool(cell.prompt or cell.tokens.completion),
-        fine_tuned=cell.fine_tuned,
-        fingerprint=cell.fingerprint,
+        name=row.name,
+        row=row.config_row,
+        backend=row.backend or "cascade",
+        model=ran.model if ran else "",
+        parameters=taken.n_parameters,
+        train_per_label=row.train_per_label,
+        seed=ran.seed - run.config.seed if ran else 0,
+        n_train=ran.n_train if ran else None,
+        n_labelled=taken.n_labelled,
+        is_prompted=bool(ran and (ran.prompt or ran.tokens.completion)),
+        fine_tuned=ran.fine_tuned if ran else None,
+        fingerprint=ran.fingerprint if ran else "",
         right=answer_signs({record.id: record.is_right for record in row.records}, ids),
         n=row.scores.n,
         accuracy=row.scores.accuracy,
         low=interval.low,
         high=interval.high,
-        fit_seconds=cell.fit_seconds,
-        messages_per_second=cell.throughput_per_s or None,
+        fit_seconds=taken.fit_seconds,
+        messages_per_second=taken.throughput_per_s or None,
         is_timed=_is_timed(row, run),
-        machine=described(cell.machine or run.machine),
+        machine=described((ran.machine if ran else {}) or run.machine),
     )
 
 
@@ -97,5 +97,5 @@ def answer_signs(right: Mapping[str, bool], ids: Sequence[str]) -> str:
 
 def _is_timed(row: Row, run: RunRecord) -> bool:
     """Tell whether a cell had its machine to itself: no other cell, and no other program, beside it."""
-    load = row.cell.other_load
+    load = row.cell.other_load if row.cell else None
     return run.executor == "local" and run.config.jobs == 1 and not (load and load.disturbed)

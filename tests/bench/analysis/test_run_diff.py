@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
-from samples import hits, record, row, run_record
+from samples import hits, record, row, run_record, with_cell
 
 from bench.analysis.run_diff import changes
 from bench.cli import main
@@ -72,7 +72,7 @@ def test_a_text_that_stands_twice_is_two_messages() -> None:
 
 def test_a_row_that_stopped_early_is_compared_on_what_both_runs_answered_and_said_to_be() -> None:
     whole, slow = hits("x", [True] * 4 + [False] * 2), hits("y", [True] * 5 + [False])
-    part = replace(slow, records=slow.records[2:5], cell=replace(slow.cell, stopped=STOPPED))
+    part = with_cell(replace(slow, records=slow.records[2:5]), stopped=STOPPED)
     diff = changes([whole, slow], [whole, part], is_same_split=True)
     y = diff.changes[1]
     assert (y.classifier, y.pair.n, y.old_accuracy, y.new_accuracy) == ("y", 3, 1.0, 1.0)

@@ -132,7 +132,7 @@ def test_no_cell_begins_before_its_memory_is_free(monkeypatch: pytest.MonkeyPatc
 
 def test_cell_that_never_fits_is_a_failed_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = "[classifiers.huge]\nbackend = 'majority'\nmemory_gb = 1e6\n"
-    config = write_sweep(tmp_path, seeds=[0], names=("fruit",), rows=rows, top="jobs = 2\n")
+    config = write_sweep(tmp_path, seeds=[0], names=("fruit",), seeded=False, rows=rows, top="jobs = 2\n")
     assert main(["--results", str(tmp_path / "results"), "run", str(config)]) == 1
     assert "huge: FAILED: it needs about 1000000.0 GB of memory" in capsys.readouterr().out
 
@@ -142,7 +142,7 @@ def test_ray_gives_the_same_answers_though_a_machine_is_lost(tmp_path: Path, clu
     (tmp_path / "slow.py").write_text(SLOW)
     rows = f"[classifiers.slow]\nbackend = '{tmp_path / 'slow.py'}:Slow'\n"
     names = ("fruit", "cars")
-    config = write_sweep(tmp_path, seeds=[0], names=names, rows=rows)
+    config = write_sweep(tmp_path, seeds=[0], names=names, seeded=False, rows=rows)
     machines = [cluster.add_node(num_cpus=1) for _ in range(2)]
 
     def lose_one() -> None:
