@@ -98,19 +98,19 @@ def run_benchmark(options: argparse.Namespace) -> int:
     return _exit_code(report)
 
 
-def executor_of(options: argparse.Namespace, config: RunConfig, max_seconds: float | None = None) -> Executor:
-    """Return what carries the cells out, for no longer than `max_seconds`."""
+def executor_of(options: argparse.Namespace, config: RunConfig, until: float | None = None) -> Executor:
+    """Return what carries the cells out, until `time.monotonic` reaches a time."""
     if options.executor == "local":
         from bench.execution.local import LocalExecutor
 
         if options.address or options.storage:
             raise BenchError("--address and --storage are of a cluster: give --executor ray with them")
-        return LocalExecutor(config.jobs, max_seconds=max_seconds)
+        return LocalExecutor(config.jobs, until=until)
     if not find_spec("ray"):
         raise BenchError("--executor ray needs the extra 'ray': pip install 'encoder-or-llm-bench[ray]'")
     from bench.execution.ray_cluster import RayExecutor
 
-    return RayExecutor(options.address, options.storage or str(options.results.resolve()), max_seconds=max_seconds)
+    return RayExecutor(options.address, options.storage or str(options.results.resolve()), until=until)
 
 
 def _show_sweep(into: Path, folders: list[RunFolder], console: Console) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +35,8 @@ def run_study(options: argparse.Namespace) -> int:
     console = make_console()
     config = config_of(options)
     runs = _selected(config, options.sets)
-    executor = executor_of(options, config, max_seconds=SECONDS_PER_HOUR * options.hours if options.hours else None)
+    until = time.monotonic() + SECONDS_PER_HOUR * options.hours if options.hours else None
+    executor = executor_of(options, config, until)
     with ProgressWatcher(console) as watcher:
         plans = {name: prepare(one_run, options.results, fetch=watcher.fetched) for name, one_run in runs.items()}
         for warning in dict.fromkeys(warning for plan in plans.values() for warning in plan.split.warnings):

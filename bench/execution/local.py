@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Collection, Iterator, Sequence
 from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -24,12 +25,13 @@ from classifiers.errors import BenchError
 class LocalExecutor:
     """Runs `jobs` cells at a time; several start together only while memory is free for all of them.
 
-    After `max_seconds` nothing is started and what runs is stopped; the same command goes on with it.
+    When `time.monotonic` reaches `until`, nothing more is started and what runs is stopped; the same command goes on
+    with it.
     """
 
     at_a_time: int = 1
     name: str = "local"
-    max_seconds: float | None = None
+    until: float | None = None
 
     def run(self, jobs: Sequence[Job], watcher: Watcher) -> Ended:
         """Run all cells; an interrupt kills those that run and starts no other."""
@@ -38,19 +40,24 @@ class LocalExecutor:
         with ThreadPoolExecutor(self.at_a_time) as pool:
             try:
                 running = {pool.submit(_run_when_it_fits, job, watcher, workers, gate): job for job in jobs}
-                for done in _as_they_end(running, self.max_seconds):
+                for done in _as_they_end(running, self.until):
                     yield running[done], done.result()
             finally:
                 workers.stop()
                 pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _as_they_end(running: Collection[Future[CellRecord]], max_seconds: float | None) -> Iterator[Future[CellRecord]]:
+def _as_they_end(running: Collection[Future[CellRecord]], until: float | None) -> Iterator[Future[CellRecord]]:
     """Yield cells as they end, until the time is up."""
     try:
-        yield from as_completed(running, timeout=max_seconds)
+        yield from as_completed(running, timeout=seconds_left(until))
     except futures.TimeoutError:
         return
+
+
+def seconds_left(until: float | None) -> float | None:
+    """Return the seconds until then, 0 where that is past; None for no end."""
+    return None if until is None else max(until - time.monotonic(), 0.0)
 
 
 def _run_when_it_fits(job: Job, watcher: Watcher, workers: _Workers, gate: MemoryGate | None) -> CellRecord:

@@ -11,13 +11,13 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.execution.failures import cause_of_error
+from bench.execution.local import seconds_left
 from bench.execution.memory_gate import needed_bytes
 from bench.execution.plan import Ended, Job, Watcher, worker_variables
 from bench.records.store import RunFolder
@@ -32,13 +32,13 @@ TRIES = 3
 class RayExecutor:
     """Runs cells on a Ray cluster: the one at `address`, or one of this machine alone where that is None.
 
-    After `max_seconds` what has not ended is stopped; the same command goes on with it.
+    When `time.monotonic` reaches `until`, what has not ended is stopped; the same command goes on with it.
     """
 
     address: str | None
     storage: str
     name: str = "ray"
-    max_seconds: float | None = None
+    until: float | None = None
 
     def run(self, jobs: Sequence[Job], watcher: Watcher) -> Ended:
         """Run all cells at once, as far as the cluster has processors and memory, and give them as they end.
@@ -49,7 +49,6 @@ class RayExecutor:
 
         check_storage(self.storage)
         ray.init(address=self.address, log_to_driver=False, ignore_reinit_error=True)
-        started = time.monotonic()
         waiting: dict[Any, Job] = {}
         try:
             for job in jobs:
@@ -61,9 +60,7 @@ class RayExecutor:
                     watcher.started(job.title)
                     waiting[self._submit(job)] = job
             while waiting:
-                used = time.monotonic() - started
-                left = None if self.max_seconds is None else max(self.max_seconds - used, 0.0)
-                ended, _ = ray.wait(list(waiting), timeout=left)
+                ended, _ = ray.wait(list(waiting), timeout=seconds_left(self.until))
                 if not ended:
                     return
                 job = waiting.pop(ended[0])

@@ -56,11 +56,13 @@ def run(
         jobs = [job for plan in plans for job in _jobs(plan, held, executor.name, alone=alone)]
         waiting = [job for job in jobs if not _is_kept(job, watcher)]
         while waiting:
+            n_ended = 0
             with closing(executor.run(order(waiting), watcher)) as ending:
                 for job, record in ending:
                     watcher.ended(job.title, record, kept=False)
-            # what decided rows left of a budget goes to those that are undecided
-            waiting = [job for job in jobs if _goes_on(job)]
+                    n_ended += 1
+            # what decided rows left of a budget goes to those that are undecided, unless the time is up
+            waiting = [job for job in jobs if _goes_on(job)] if n_ended else []
     return [plan.folder for plan in plans]
 
 

@@ -6,12 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import CUSTOMER_MESSAGES
+from rich.console import Console
 from samples import WORDS, write_sweep
 
 from bench.config.run import RunConfig, load_config, make_config
 from bench.execution.plan import Job, prepare
+from bench.execution.runner import run
 from bench.execution.stopping import may_stop
 from bench.execution.study import progress, study_order, study_runs
+from bench.records.conditions import Stopped
+from bench.records.types import CellRecord
+from bench.report.progress import ProgressWatcher
 
 ROWS = "[classifiers.curve]\nbackend = 'linear'\nseeds = 2\ntrain_per_label = [1, 2, 4, 8, 'all']\n"
 
@@ -19,7 +25,7 @@ ROWS = "[classifiers.curve]\nbackend = 'linear'\nseeds = 2\ntrain_per_label = [1
 def jobs(tmp_path: Path) -> list[Job]:
     """Return the cells of a study of three small data sets, set by set."""
     config = load_config(str(write_sweep(tmp_path, seeds=[], rows=ROWS)))
-    plans = [prepare(run, tmp_path / "results", fetch=lambda *_: None) for run in study_runs(config).values()]
+    plans = [prepare(one_set, tmp_path / "results", fetch=lambda *_: None) for one_set in study_runs(config).values()]
     return [Job(plan, cell, cell.name) for plan in plans for cell in plan.config.cells()]
 
 
@@ -50,8 +56,8 @@ def test_first_rows_get_all_their_sizes_before_the_last_rows_begin() -> None:
     assert place["encoder"] < place["mpnet-8"] < place["linear-1-seed1"] < place["encoder-seed2"]
 
 
-def sizes_of(run: RunConfig, row: str) -> list[int | str]:
-    return run.classifiers[row].train_per_label
+def sizes_of(config: RunConfig, row: str) -> list[int | str]:
+    return config.classifiers[row].train_per_label
 
 
 def test_sizes_for_which_a_data_set_has_too_few_messages_are_left_out() -> None:
@@ -89,3 +95,32 @@ def test_progress_counts_what_is_missing_by_row(tmp_path: Path) -> None:
 def test_slow_rows_stop_beside_learning_curves_where_the_config_says_so(when: str, n_test: int, stops: bool) -> None:
     rows = {"linear": {"train_per_label": [1, "all"]}}
     assert may_stop(make_config({"stop": {"when": when}, "classifiers": rows}, where="test"), n_test) is stops
+
+
+class OutOfTime:
+    """An executor whose time is up before a cell has ended."""
+
+    name = "local"
+    n_runs = 0
+
+    def run(self, jobs: Any, watcher: Any) -> Any:
+        self.n_runs += 1
+        assert [job.cell.name for job in jobs] == ["linear"]
+        yield from ()
+
+
+def test_a_row_that_may_answer_more_is_not_tried_again_once_the_time_is_up(tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text(
+        f"[data]\npath = '{CUSTOMER_MESSAGES}'\n[stop]\nwhen = 'always'\nbudget = 50\n[classifiers.linear]\n"
+    )
+    plan = prepare(load_config(str(config)), tmp_path, fetch=lambda *_: None)
+    undecided = Stopped(10, 244, "undecided", "other", low=-0.5, high=0.5, level=0.95)
+    record = CellRecord(
+        "linear", "linear", plan.identities["linear"].fingerprint, "ok", stopped=undecided, row="linear"
+    )
+    plan.folder.cell("linear").path.mkdir(parents=True)
+    plan.folder.cell("linear").write(record)
+    executor = OutOfTime()
+    assert run([plan], executor, ProgressWatcher(Console(quiet=True))) == [plan.folder]
+    assert executor.n_runs == 1
