@@ -53,7 +53,7 @@ def test_first_rows_get_all_their_sizes_before_the_last_rows_begin() -> None:
     place = {name: i for i, name in enumerate(names)}
     assert names[0] == "majority"
     assert place["encoder-frozen"] < place["llm"] < place["encoder-8"] < place["encoder"] < place["llm-score"]
-    assert place["encoder"] < place["mpnet-8"] < place["linear-1-seed1"] < place["encoder-seed2"]
+    assert place["encoder"] < place["mpnet-8"] < place["encoder-frozen-1-seed1"] < place["encoder-seed2"]
 
 
 def sizes_of(config: RunConfig, row: str) -> list[int | str]:
