@@ -16,7 +16,7 @@ from bench.report.atlas.tables import (
     crossing_table,
     data_table,
     floor_note,
-    price_table,
+    price_tables,
     published_table,
 )
 from bench.report.tables.ranking import standings_table
@@ -75,9 +75,7 @@ def _tables(scores: Sequence[AtlasScores], crossed: Sequence[SetCrossing]) -> li
     made = [best_table(list(map(overview, scores)), floor_note(scores))]
     if crossed:
         made.append(crossing_table(crossed))
-    paired = prices(scores)
-    if any(price for pair in paired for price in pair):
-        made.append(price_table(scores, paired))
+    made += price_tables(scores, prices(scores))
     if (standings := ranks(scores)) is not None:
         made.append(standings_table(standings))
     if beside := beside_published(scores):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from bench.analysis.atlas.claims import place_text
 from bench.analysis.atlas.crossings import SetCrossing
@@ -74,18 +74,32 @@ def crossing_table(crossed: Sequence[SetCrossing]) -> Table:
     return Table("Where rows pass the LLM", head, body, notes=notes, topic=Topic.CURVE, can_turn=False)
 
 
-def price_table(scores: Sequence[AtlasScores], paired: Prices) -> Table:
-    """Return seconds and money per million messages, of the fine-tuned encoder and of the best LLM."""
-    currency = scores[0].currency
+def price_tables(scores: Sequence[AtlasScores], paired: Prices) -> Iterator[Table]:
+    """Yield seconds and money per million messages, a table per machine: times of two machines stand in no table."""
+    for machine in dict.fromkeys(price.machine for pair in paired for price in pair if price):
+        lines = [
+            (one_set, _on(machine, encoder), _on(machine, llm))
+            for one_set, (encoder, llm) in zip(scores, paired, strict=True)
+        ]
+        yield _price_table(machine, [line for line in lines if line[1] or line[2]])
+
+
+def _on(machine: str, price: Price | None) -> Price | None:
+    """Return a price that was measured on a machine, None for another."""
+    return price if price and price.machine == machine else None
+
+
+def _price_table(machine: str, lines: Sequence[tuple[AtlasScores, Price | None, Price | None]]) -> Table:
+    """Return what the fine-tuned encoder and the best LLM take on one machine."""
+    currency = lines[0][0].currency
     head = ("data set", "encoder", "seconds", currency, "LLM", "seconds", currency, "ratio")
     body = tuple(
         (one_set.data_set, *_price_cells(encoder), *_price_cells(llm), _ratio(encoder, llm))
-        for one_set, (encoder, llm) in zip(scores, paired, strict=True)
+        for one_set, encoder, llm in lines
     )
-    machines = dict.fromkeys(price.machine for pair in paired for price in pair if price)
-    rates = dict.fromkeys(f"{one_set.machine_per_hour:g} {one_set.currency}" for one_set in scores)
+    rates = dict.fromkeys(f"{one_set.machine_per_hour:g} {one_set.currency}" for one_set, *_ in lines)
     notes = (
-        f"answering alone, in batches, on {'; '.join(machines)}.",
+        f"answering alone, in batches, on {machine or 'a machine that is not named'}.",
         f"money: an assumed {' or '.join(rates)} per machine hour; take your own price times the seconds.",
     )
     return Table("What a million messages take", head, body, notes=notes, topic=Topic.COST, can_turn=False)
@@ -96,7 +110,7 @@ def _price_cells(price: Price | None) -> tuple[str, str, str]:
 
 
 def _ratio(encoder: Price | None, llm: Price | None) -> str:
-    if encoder is None or llm is None or encoder.machine != llm.machine:
+    if encoder is None or llm is None:
         return DASH
     return f"{number(llm.seconds / encoder.seconds)} times"
 

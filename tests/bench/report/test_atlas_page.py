@@ -46,6 +46,17 @@ def test_markdown_holds_claims_limits_picture_and_tables() -> None:
     assert "| ten | encoder | 2,000 | 0.0556 | llm | 200,000 | 5.56 | 100 times |" in text
 
 
+def test_times_of_two_machines_stand_in_two_tables() -> None:
+    moved = [cell.model_copy(update={"machine": "6502, 1 threads"}) for cell in ATLAS[1].cells]
+    text = markdown(make_atlas([ATLAS[0], ATLAS[1].model_copy(update={"cells": tuple(moved)})]))
+    first, second = text.split("What a million messages take")[1:]
+    assert "| two | encoder" in first
+    assert "| three | encoder" not in first
+    assert "on Z80, 2 threads" in first
+    assert "| three | encoder" in second.partition("Over all data sets")[0]
+    assert "on 6502, 1 threads" in second
+
+
 def test_an_empty_atlas_says_so() -> None:
     assert markdown(make_atlas([])) == EMPTY
 
