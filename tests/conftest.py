@@ -36,6 +36,13 @@ def pytest_configure(config: pytest.Config) -> None:
         os.sched_setaffinity(0, cores[place :: worker["workercount"]] or cores)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not import modules of slow tests alone where none is wanted: they take torch, pandas and others along."""
+    if config.getoption("markexpr") != "not slow" or collection_path.suffix != ".py":
+        return None
+    return True if "\npytestmark = pytest.mark.slow\n" in collection_path.read_text(encoding="utf-8") else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test that asks for weights is slow; nobody has to remember to mark it."""
     for item in items:

@@ -37,8 +37,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
             lines.append((text, other if i % 50 == 0 else label))
     with (folder / "m.csv").open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream).writerows([("text", "label"), *lines])
-    rows = "[classifiers.linear]\nstrengths = [3.0]\n"
-    (folder / "c.toml").write_text(f"latency_messages = 0\n[data]\npath = '{folder}/m.csv'\n{rows}")
+    config = f"latency_messages = 0\n[data]\npath = '{folder}/m.csv'\n[classifiers.linear]\n"
+    (folder / "c.toml").write_text(config)
     assert main(["--results", str(folder), "run", str(folder / "c.toml"), "--run", "r"]) == 0
     return folder
 
