@@ -14,10 +14,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from bench.analysis import compare, scores
 from bench.cli import make_parser
 from bench.config.run import RunConfig
 from bench.records import types as records
+from bench.report.scores_file import ScoresFile
 from classifiers.registry import backend_names, find_backend
 
 Schema = Mapping[str, Any]
@@ -72,8 +72,7 @@ def record_tables() -> Iterator[str]:
         "`cell.json`": records.CellRecord,
         "`fit.jsonl`": records.EpochRecord,
         "`predictions.jsonl` and `validation.jsonl`": records.PredictionRecord,
-        "`scores.json`: `classifiers`": scores.Scores,
-        "`scores.json`: `pairs`": compare.Pair,
+        "`scores.json`": ScoresFile,
     }
     inner: dict[str, Schema] = {}
     for heading, kind in files.items():

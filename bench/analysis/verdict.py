@@ -60,6 +60,12 @@ class Verdict:
     costs: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
 
+    @property
+    def tied(self) -> tuple[str, ...]:
+        """Name the most accurate row and those not measurably less accurate: the interval of the difference holds 0."""
+        near = (s.classifier for s in self.standings if s.interval.low <= 0 <= s.interval.high)
+        return (self.best, *near) if self.best else ()
+
 
 @dataclass(frozen=True, slots=True)
 class Candidates:

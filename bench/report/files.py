@@ -12,8 +12,9 @@ from bench.inference.formulas import defused
 from bench.records.jsonl import replace_file
 from bench.report.build import Report
 from bench.report.charts import charts, narrow_charts, save_charts
-from bench.report.markdown import markdown, replace_block, results_block, scores_csv, scores_json
+from bench.report.markdown import markdown, replace_block, results_block, scores_csv
 from bench.report.page import page
+from bench.report.scores_file import scores_json
 from bench.report.terminal import answer_text
 from bench.report.text import label_text
 from classifiers.errors import BenchError
@@ -25,7 +26,7 @@ def write_report(folder: Path, report: Report) -> None:
     texts = {
         "report.md": markdown(report),
         "report.html": page(report, drawn, dict(narrow_charts(report))),
-        "scores.json": json.dumps(scores_json(report.rows, report.pairs), indent=1, ensure_ascii=False) + "\n",
+        "scores.json": json.dumps(scores_json(report), indent=1, ensure_ascii=False) + "\n",
         "scores.csv": scores_csv(report.rows),
     }
     for name, text in texts.items():

@@ -1,14 +1,11 @@
-"""Write a run's report as Markdown and its scores as JSON."""
+"""Write a run's report as Markdown and its scores as CSV."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from typing import Any
 
-from bench.analysis.compare import Pair
 from bench.analysis.metrics import METRICS
 from bench.analysis.rows import Row, cells_of
 from bench.report.build import Report
@@ -87,19 +84,6 @@ def replace_block(text: str, block: str, name: str = BLOCK) -> str:
     if not (begin and end):
         raise BenchError(f"the document has no lines <!-- {name} --> and <!-- /{name} --> to put tables between")
     return f"{before}{begin}\n{block}\n{end}{after}"
-
-
-def scores_json(rows: Sequence[Row], pairs: Sequence[Pair]) -> dict[str, Any]:
-    """Return the derived figures for machines: every classifier's scores and every pair's test."""
-    return {
-        "classifiers": {r.name: r.scores.as_json() if r.scores else None for r in rows},
-        "pairs": [_pair_json(pair) for pair in pairs],
-    }
-
-
-def _pair_json(pair: Pair) -> dict[str, Any]:
-    """Return a pair's test; a design effect only where messages come in groups."""
-    return {key: value for key, value in asdict(pair).items() if key != "design_effect" or value is not None}
 
 
 def scores_csv(rows: Sequence[Row]) -> str:

@@ -16,7 +16,8 @@ from bench.analysis.scored_run import rows_of
 from bench.cli import main
 from bench.records.store import RunFolder
 from bench.report.build import make_report
-from bench.report.markdown import markdown, scores_json
+from bench.report.markdown import markdown
+from bench.report.scores_file import scores_json
 from bench.report.tables.table import Table, Topic, table_lines
 from bench.report.terminal import print_report
 from bench.report.text import count, number, share, size
@@ -30,11 +31,10 @@ REFERENCE = RunFolder(REPOSITORY / "results" / "reference" / "default")
 def test_report_is_rebuilt_from_records_alone() -> None:
     run, rows = REFERENCE.read(), rows_of(REFERENCE)
     pairs = all_pairs(rows)
-    assert markdown(make_report(run, rows, pairs, stress_records(REFERENCE))) == (
-        REFERENCE.path / "report.md"
-    ).read_text(encoding="utf-8")
+    report = make_report(run, rows, pairs, stress_records(REFERENCE))
+    assert markdown(report) == (REFERENCE.path / "report.md").read_text(encoding="utf-8")
     scores = json.loads((REFERENCE.path / "scores.json").read_text(encoding="utf-8"))
-    assert json.loads(json.dumps(scores_json(rows, pairs))) == scores
+    assert json.loads(json.dumps(scores_json(report))) == scores
 
 
 def test_many_classifiers_show_the_pairs_with_the_best_only() -> None:
