@@ -39,8 +39,24 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Flip:
+    """A message that a classifier got right in one run and wrong in the other; `id` is that of the new run.
+
+    `before` and `after` are the answers, without labels where there was no valid one; `is_right` tells of the new one.
+    """
+
+    classifier: str
+    id: str
+    text: str
+    gold: tuple[str, ...]
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    is_right: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RunDiff:
-    """The changes from one run to another, and how many test messages of each are in none of the pairs.
+    """The changes from one run to another, the messages that flipped, and how many messages of each are in no pair.
 
     A message is left out where the other run tested none with the same text and gold labels; rows that stopped early do
     not count there, and `stopped` says which messages they are compared on. `is_by_id` says that records hold no texts,
@@ -52,6 +68,7 @@ class RunDiff:
     only_new: int
     is_by_id: bool
     stopped: tuple[str, ...] = ()
+    flips: tuple[Flip, ...] = ()
 
 
 def changes(old: Sequence[Row], new: Sequence[Row], *, is_same_split: bool) -> RunDiff:
@@ -86,6 +103,7 @@ def changes(old: Sequence[Row], new: Sequence[Row], *, is_same_split: bool) -> R
         only_new=max((len(after[name].records) - len(same[name][1].records) for name in whole), default=0),
         is_by_id=is_by_id,
         stopped=tuple(_stopped({"before": before, "after": after}, same)),
+        flips=tuple(flip for name in names for flip in _flips(*same[name])),
     )
 
 
@@ -95,6 +113,16 @@ def _stopped(runs: Mapping[str, Mapping[str, Row]], same: Mapping[str, tuple[Row
         for when, rows in runs.items():
             if text := why_stopped(rows[name]):
                 yield f"{name}, {when}: {text}; it is compared on the {len(row.records):,} messages both runs answered"
+
+
+def _flips(old: Row, new: Row) -> list[Flip]:
+    """Return the messages that one of two rows on the same messages got right, the losses first."""
+    flipped = [
+        Flip(new.name, now.id, now.text, now.gold, then.predicted, now.predicted, now.is_right)
+        for then, now in zip(old.records, new.records, strict=True)
+        if then.is_right != now.is_right
+    ]
+    return sorted(flipped, key=lambda flip: flip.is_right)
 
 
 def _on_same_messages(old: Row, new: Row, *, is_by_id: bool) -> tuple[Row, Row]:

@@ -1,4 +1,4 @@
-"""Commands about whole runs: make one, report it, compare two, list them."""
+"""Commands about whole runs: make one, report it, list them."""
 
 from __future__ import annotations
 
@@ -191,23 +191,6 @@ def report_run(options: argparse.Namespace) -> int:
         write_block(Path(options.into), options.block, report, options.tables.split(",") if options.tables else ())
     console.print(f"wrote {folder.path / 'report.html'}, report.md and scores.json", soft_wrap=True)
     return 0
-
-
-def compare_runs(options: argparse.Namespace) -> int:
-    """Print how every classifier changed between two runs; 3 for a regression where that was asked for."""
-    from bench.analysis.rows import full_data_rows
-    from bench.analysis.run_diff import changes
-    from bench.analysis.scored_run import rows_of
-    from bench.records.store import find_run
-    from bench.report.tables.runs import changes_table
-    from bench.report.terminal import print_table
-
-    old, new = (find_run(run, options.results) for run in (options.old, options.new))
-    before, after = old.read(), new.read()
-    is_same_split = before.split_fingerprint == after.split_fingerprint
-    diff = changes(*(full_data_rows(rows_of(run)) for run in (old, new)), is_same_split=is_same_split)
-    print_table(make_console(), changes_table(before, after, diff))
-    return 3 if options.fail_on_regression and any(change.is_regression for change in diff.changes) else 0
 
 
 def list_runs(options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""Tables about whole runs: how two differ, and which there are."""
+"""Tables about whole runs and the cascades in them: which runs there are, what each threshold would have given."""
 
 from __future__ import annotations
 
@@ -7,55 +7,9 @@ from collections.abc import Sequence
 from bench.analysis.cascade import Point
 from bench.analysis.history import RunLine
 from bench.analysis.rows import Cascade, Row
-from bench.analysis.run_diff import Change, RunDiff
 from bench.inference.label_errors import LabelIssue
-from bench.records.types import RunRecord
-from bench.report.tables.comparison import p_text
 from bench.report.tables.table import Table
-from bench.report.text import DASH, number, share, shortened, signed, with_interval
-
-
-def changes_table(old: RunRecord, new: RunRecord, diff: RunDiff) -> Table:
-    """Return a line per classifier that both runs have."""
-    head = ("classifier", "before %", "after %", "difference points", "95 % interval", "Holm p", "verdict")
-    body = tuple(
-        (
-            change.classifier,
-            share(change.old_accuracy),
-            share(change.new_accuracy),
-            f"{100 * change.pair.difference:+.1f}",
-            signed(change.pair.interval),
-            p_text(change.pair.holm_p_value),
-            "worse" if change.is_regression else "better" if change.is_improvement else "unclear",
-        )
-        for change in diff.changes
-    )
-    notes = ["unclear: the difference may be chance."] if any(not _is_clear(change) for change in diff.changes) else []
-    notes += [f"n = {min(change.pair.n for change in diff.changes)} test messages that both runs have."]
-    if diff.is_by_id:
-        notes += ["paired by id, because the records hold no texts; the runs have the same split."]
-    notes += [f"{text}." for text in diff.stopped]
-    if diff.only_old or diff.only_new:
-        notes += [
-            f"left out, since the other run has none of the same text and gold labels: {diff.only_old} test messages "
-            f"of {old.name} and {diff.only_new} of {new.name}."
-        ]
-    notes += [f"the runs differ in {what}: what changed may be that." for what in _differences(old, new)]
-    return Table(f"{new.name} against {old.name}", head, body, notes=tuple(notes))
-
-
-def _is_clear(change: Change) -> bool:
-    return change.is_regression or change.is_improvement
-
-
-def _differences(old: RunRecord, new: RunRecord) -> list[str]:
-    compared = {
-        "data": (old.task_fingerprint, new.task_fingerprint),
-        "split": (old.split_fingerprint, new.split_fingerprint),
-        "processor": (old.machine.get("processor"), new.machine.get("processor")),
-        "versions": (old.versions, new.versions),
-    }
-    return [name for name, (a, b) in compared.items() if a != b]
+from bench.report.text import DASH, number, share, shortened, with_interval
 
 
 def cascade_table(rows: Sequence[Row]) -> Table:

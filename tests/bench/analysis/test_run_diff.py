@@ -15,7 +15,7 @@ from samples import hits, record, row, run_record, with_cell
 from bench.analysis.run_diff import changes
 from bench.cli import main
 from bench.records.conditions import Stopped
-from bench.report.tables.runs import changes_table
+from bench.report.tables.changes import changes_table
 from classifiers.errors import BenchError
 
 REFERENCE = REPOSITORY / "results" / "reference" / "default"
@@ -82,6 +82,13 @@ def test_a_row_that_stopped_early_is_compared_on_what_both_runs_answered_and_sai
     assert note.endswith("on the 3 messages both runs answered")
     table = changes_table(run_record(), run_record(), diff)
     assert any(note in line for line in table.notes)
+
+
+def test_flips_are_the_messages_right_in_one_run_only() -> None:
+    old, new = [hits("x", [True, True, False, False])], [hits("x", [True, False, True, False])]
+    lost, won = changes(old, new, is_same_split=True).flips
+    assert (lost.id, lost.gold, lost.before, lost.after, lost.is_right) == ("1", ("a",), ("a",), ("b",), False)
+    assert (won.id, won.before, won.after, won.is_right) == ("2", ("b",), ("a",), True)
 
 
 def test_without_texts_ids_pair_the_messages_of_one_split_and_of_no_other() -> None:
