@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 
 import shtab
 
-from bench.commands import answers, data_sets, labels, runs, study, tools
+from bench.commands import answers, labels, runs, study, tools
 from bench.measure.threads import waiting_threads
+from bench.parsers import add_across, add_compare, add_data, add_doctor, add_export, add_history, add_models, add_speed
+from bench.parsers import add_command as _add
+from bench.parsers import add_json as _add_json
 from bench.report.sanitize import visible
 from classifiers.errors import BenchError
 
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 RESULTS = Path("results")
-SPEED_MODELS = ["minilm-l6", "smollm2-135m-instruct", "qwen2.5-coder-0.5b-instruct", "qwen2.5-coder-1.5b-instruct"]
 
 ABOUT = """\
 Find out, on your own messages, whether to fine-tune a small encoder or to prompt a local LLM.
@@ -40,7 +42,7 @@ A_RUN = "Name or path of a run, or 'latest'."
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; 0: all went well, 1: a failed row, 2: bad input, 3: a regression, 130: interrupted."""
+    """Run a command; 0: all well, 1: a failed row, 2: bad input, 3: a regression or missed limit, 130: interrupted."""
     try:
         options = make_parser().parse_args(arguments)
         os.environ.update(waiting_threads(os.environ))  # before torch or llama.cpp is loaded, here or in a child
@@ -71,25 +73,17 @@ def make_parser() -> argparse.ArgumentParser:
             _add_annotate,
             _add_cascade,
             _add_stress,
-            _add_compare,
-            _add_history,
-            _add_across,
+            add_export,
+            add_compare,
+            add_history,
+            add_across,
             _add_study,
             _add_atlas,
         ),
-        *(_add_models, _add_data, _add_doctor, _add_speed),
+        *(add_models, add_data, add_doctor, add_speed),
     ):
         add(commands)
     return parser
-
-
-def _add(commands: Commands, name: str, about: str) -> argparse.ArgumentParser:
-    """Add a command; `about` stands both in the list of commands and above its own options."""
-    return commands.add_parser(name, help=about, description=about)
-
-
-def _add_json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="Print JSON for programs and nothing else.")
 
 
 def _add_run(commands: Commands) -> None:
@@ -254,28 +248,6 @@ def _add_stress(commands: Commands) -> None:
     parser.set_defaults(command=answers.stress_run)
 
 
-def _add_compare(commands: Commands) -> None:
-    parser = _add(commands, "compare", "Say which classifiers got better or worse from one run to another.")
-    parser.add_argument("old", help="Name or path of the earlier run.")
-    parser.add_argument("new", help="Name or path of the later run, or 'latest'.")
-    parser.add_argument("--fail-on-regression", action="store_true", help="Exit with code 3 if one got worse, for CI.")
-    parser.set_defaults(command=runs.compare_runs)
-
-
-def _add_history(commands: Commands) -> None:
-    parser = _add(commands, "history", "List all runs, newest first.")
-    _add_json(parser)
-    parser.set_defaults(command=runs.list_runs)
-
-
-def _add_across(commands: Commands) -> None:
-    parser = _add(commands, "across", "Rank the classifiers over runs on several data sets.")
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="Names or paths of the runs.")
-    default = Path("results/across")
-    parser.add_argument("--out", type=Path, default=default, metavar="FOLDER", help="Where to write the ranking.")
-    parser.set_defaults(command=runs.compare_data_sets)
-
-
 def _add_study(commands: Commands) -> None:
     parser = _add(commands, "study", "Run a config on many data sets, in an order that is useful whenever you stop.")
     add = parser.add_argument
@@ -315,44 +287,6 @@ def _add_atlas(commands: Commands) -> None:
     against = "With check: the scores that they are to join (default: results/reference/atlas)."
     parser.add_argument("--against", type=Path, default=default, metavar="FOLDER", help=against)
     parser.set_defaults(command=study.show_or_check)
-
-
-def _add_models(commands: Commands) -> None:
-    parser = _add(commands, "models", "List the models that have a short name, or download some of them.")
-    parser.add_argument("action", nargs="?", choices=["list", "pull"], default="list", help="What to do: list or pull.")
-    parser.add_argument("name", nargs="*", help="With pull: the models to download.")
-    _add_json(parser)
-    parser.set_defaults(command=tools.list_or_pull_models)
-
-
-def _add_data(commands: Commands) -> None:
-    parser = _add(commands, "data", "List the public data sets that have a short name, or download some of them.")
-    what = "What to do: list, pull, or check that rows on this machine are those of the catalogue."
-    parser.add_argument("action", nargs="?", choices=["list", "pull", "check"], default="list", help=what)
-    parser.add_argument("name", nargs="*", help="The data sets (default: all; pull needs names).")
-    _add_json(parser)
-    parser.set_defaults(command=data_sets.list_pull_or_check)
-
-
-def _add_doctor(commands: Commands) -> None:
-    parser = _add(commands, "doctor", "Check that this machine can run the benchmark, and say what to repair.")
-    parser.add_argument("--llm-only", action="store_true", help="Check only that llama.cpp runs.")
-    _add_json(parser)
-    parser.set_defaults(command=tools.examine_machine)
-
-
-def _add_speed(commands: Commands) -> None:
-    """Add the maintainers' benchmark of the backends themselves, which the list of commands leaves out."""
-    about = "Time the encoder and llama.cpp backends against common ways of writing them, as ratios."
-    parser = commands.add_parser("speed", description=about)
-    add = parser.add_argument
-    add("model", nargs="*", default=SPEED_MODELS, help="GGUF files and encoders, by name or path.")
-    add("--data", default="data/customer-messages", metavar="PATH", help="Where the messages come from.")
-    add("--messages", type=int, help="Messages to use (default: 200 for an LLM, all for an encoder).")
-    add("--rounds", type=int, default=5, help="How many rounds to take the median of (default: 5).")
-    add("--no-server", action="store_true", help="Leave out llama_cpp.server with 8 clients.")
-    add("--into", metavar="FILE.md", help=argparse.SUPPRESS)
-    parser.set_defaults(command=tools.measure_speed)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from classifiers.encoder.backend import Encoder
 from classifiers.encoder.settings import EncoderSettings
 from classifiers.errors import BenchError
+from classifiers.exporting import Deployment, Wanted
 from classifiers.finetune.saved import read_state
 from classifiers.heads.multilabel import Rows
 from classifiers.interface import (
@@ -155,6 +156,10 @@ class Distilled(Classifier[DistilledSettings]):
         """Read the student, and what the teaching was."""
         self._student.load_from(folder, task)
         self._lesson = read_state(folder / LESSON, Lesson)
+
+    def export(self, folder: Path, wanted: Wanted) -> Deployment:
+        """Export the student, which answers without its teacher."""
+        return self._student.export(folder, wanted)
 
     def close(self) -> None:
         """Free the student."""

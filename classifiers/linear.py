@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import Field, TypeAdapter
 
 from classifiers.errors import BenchError
+from classifiers.exporting import Deployment, Wanted, usage
 from classifiers.heads.logistic import Fitted, fit_logistic, label_probabilities, n_weights
 from classifiers.heads.multilabel import DEFAULT_THRESHOLD, decide
 from classifiers.heads.strength import STRENGTHS, Search
@@ -84,6 +85,14 @@ class Linear(Classifier[LinearSettings]):
         dump(fitted.model, folder / FILE)
         (folder / THRESHOLDS).write_text(json.dumps(fitted.thresholds), encoding="utf-8")
         (folder / TRIALS).write_bytes(TypeAdapter(tuple[Trial, ...]).dump_json(fitted.trials))
+
+    def export(self, folder: Path, wanted: Wanted) -> Deployment:
+        """Write what `save` writes: a pipeline that scikit-learn runs on texts."""
+        wanted.refuse_graphs("TF-IDF with a logistic regression")
+        self.save(folder)
+        task, fitted = self._ready
+        plain = (DEFAULT_THRESHOLD,) * len(task.labels) if task.takes_several else ()
+        return Deployment("sklearn", (usage("linear", task),), thresholds=fitted.thresholds or plain)
 
     def load_from(self, folder: Path, task: Task) -> None:
         """Read what `save` wrote; a file that names types unknown to skops is refused."""

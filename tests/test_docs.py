@@ -33,7 +33,7 @@ pytestmark = pytest.mark.slow
 
 DOCS = REPOSITORY / "docs"
 PAGES = [REPOSITORY / "README.md", *sorted(DOCS.glob("**/*.md"))]
-LANGUAGES = {"", "toml", "python", "mermaid", "text"}
+LANGUAGES = {"", "toml", "python", "mermaid", "text", "yaml"}
 """Blocks without a language hold commands; `text` is for what nobody types."""
 
 

@@ -43,7 +43,8 @@ def test_both_hold_messages_presets_page_and_types(built: Path) -> None:
         "bench/report/page/marks.js",
         "bench/py.typed", "classifiers/py.typed", "classifiers/models/catalogue.toml",
         "classifiers/llm/prompting/templates.toml",
-        "classifiers/lora/backend.py", "bench/robustness/attacks.toml",
+        "classifiers/lora/backend.py", "bench/robustness/attacks.toml", "bench/report/card.md",
+        "classifiers/usages.toml",
     )  # fmt: skip
     assert set(wanted) <= set(names)
     modules = {str(file.relative_to(REPOSITORY)) for file in REPOSITORY.glob("bench/**/*.py")}

@@ -13,14 +13,16 @@ import numpy as np
 
 from classifiers.encoder.export.exported import Exported
 from classifiers.encoder.settings import EncoderSettings
+from classifiers.exporting import Deployment, Wanted, usage
 from classifiers.finetune.base import TokenClassifier, ready
 from classifiers.finetune.saved import Measured, Saved
-from classifiers.finetune.tokens import MessageTokens
+from classifiers.finetune.tokens import MessageTokens, body_folder
 from classifiers.heads.multilabel import Rows
 from classifiers.interface import Details, Listener, Message, Task, silent
 from classifiers.sampling import stratified_sample
 
 if TYPE_CHECKING:
+    from classifiers.encoder.export.runtime import Comparison
     from classifiers.encoder.frozen import Frozen
     from classifiers.finetune.fine_tuned import FineTuned
     from classifiers.finetune.sentence import SentenceEncoder
@@ -110,15 +112,20 @@ class Encoder(TokenClassifier[EncoderSettings, Answering]):
 
     def _choose_runtime(self, tuned: FineTuned, messages: Sequence[Message]) -> None:
         """Export the model where an export answers as torch does and is asked for, or faster."""
-        from classifiers.encoder.export.runtime import Comparison, choose
+        from classifiers.encoder.export.runtime import choose
+
+        folder = Path(self._exports.enter_context(TemporaryDirectory(prefix="bench-export-")))
+        choice = choose(tuned, self.settings.runtime, self._comparison(messages), folder, threads=self.threads)
+        self._network, self._exported, self._measured = choice.fitted, tuned, choice.measured
+
+    def _comparison(self, messages: Sequence[Message]) -> Comparison:
+        """Return batches of messages, drawn where they are many, to compare runtimes on."""
+        from classifiers.encoder.export.runtime import Comparison
 
         compared = stratified_sample(messages, MAX_COMPARED, self.seed)
         ids = self.tokens.ids([m.text for m in compared])[0]
         mixed, ordered = (list(self.tokens.batches(listed)) for listed in (ids, sorted(ids, key=len)))
-        comparison = Comparison(mixed, ordered, [self.tokens.padded([i]) for i in ids], self._labels)
-        folder = Path(self._exports.enter_context(TemporaryDirectory(prefix="bench-export-")))
-        choice = choose(tuned, self.settings.runtime, comparison, folder, threads=self.threads)
-        self._network, self._exported, self._measured = choice.fitted, tuned, choice.measured
+        return Comparison(mixed, ordered, [self.tokens.padded([i]) for i in ids], self._labels)
 
     def _fit_linear_head(
         self, train: Sequence[Message], validation: Sequence[Message], parts: tuple[Encoded, Encoded], listen: Listener
@@ -146,6 +153,25 @@ class Encoder(TokenClassifier[EncoderSettings, Answering]):
         super().close()
         self._exported = None
         self._exports.close()
+
+    def export(self, folder: Path, wanted: Wanted) -> Deployment:
+        """Write what `save` writes, and the ONNX graphs that are wanted.
+
+        Raises:
+            BenchError: if a graph cannot be made, or its answers are not the model's.
+        """
+        from classifiers.encoder.export.graphs import graph_usages, write_graphs
+
+        self.save(folder)
+        if not self.settings.trains_all_layers:
+            wanted.refuse_graphs("a frozen encoder under a logistic regression")
+            return self._deployment("sentence-transformers", usage("head", self.task))
+        if wanted.graphs:
+            network: Any = self.network
+            tuned = self._origin_of(network) if isinstance(network, Exported) else network
+            write_graphs(tuned, wanted.graphs, self._comparison(wanted.messages), folder, threads=self.threads)
+        library = "transformers" if body_folder(folder) == folder else "sentence-transformers"
+        return self._deployment(library, usage(library, self.task), *graph_usages(self.task, wanted.graphs))
 
     def details(self) -> Details:
         """Name the model that ran, where and in which precision, and what every runtime tried gave."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 import numpy as np
 
 from classifiers.errors import BenchError
+from classifiers.exporting import Deployment, Usage
 from classifiers.finetune.saved import Saved, read_saved
 from classifiers.finetune.settings import ModelSettings
 from classifiers.finetune.tokens import Ids, MessageTokens
@@ -192,6 +193,17 @@ class TokenClassifier(Classifier[M], Generic[M, N]):
             notes=self._notes,
             thresholds=self.thresholds,
             trials=self._trials,
+        )
+
+    def _deployment(self, library: str, *usages: Usage) -> Deployment:
+        """Describe what was exported."""
+        plain = (DEFAULT_THRESHOLD,) * len(self.task.labels) if self.task.takes_several else ()
+        return Deployment(
+            library,
+            usages,
+            base_model=self._model_name,
+            max_length=self.tokens.limit,
+            thresholds=self.thresholds or plain,
         )
 
     def _first_model(self, report: FetchReport = quiet) -> tuple[LocalModel, list[str]]:

@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from classifiers.errors import BenchError
+from classifiers.exporting import Deployment, Wanted
 from classifiers.interface import (
     Classifier,
     Details,
@@ -143,6 +145,19 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
             "train": [[m.id, m.text, m.labels] for m in self.strategy.asking.train] if draws else [],
         }
         (folder / FILE).write_text(json.dumps(body, ensure_ascii=False), encoding="utf-8")
+
+    def export(self, folder: Path, wanted: Wanted) -> Deployment:
+        """Write what is asked, with the llama-server and the requests that answer alike; the weights are not copied.
+
+        Raises:
+            BenchError: if it is asked in a way that no fixed requests follow.
+        """
+        from classifiers.llm.deployment import deploy
+
+        wanted.refuse_graphs("a prompted GGUF model")
+        if self.settings.thinking:
+            raise BenchError("a row that thinks is asked twice, the second time with its thoughts; export one without")
+        return deploy(self.strategy, self._models[0], self.settings.model, folder)
 
     def load_from(self, folder: Path, task: Task) -> None:
         """Load the weights and build the chosen prompt again."""

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from classifiers.errors import BenchError
+from classifiers.exporting import Deployment, Wanted, usage
 from classifiers.finetune.base import TokenClassifier, ready
 from classifiers.finetune.saved import Saved
 from classifiers.interface import Details, FetchReport, Listener, Message, Task, quiet, silent
@@ -104,6 +105,14 @@ class Lora(TokenClassifier[LoraSettings, Adapted]):
         # with a name there, every checkpoint begins with a look on the Hub for the model's vocabulary
         model.peft_config["default"].base_model_name_or_path = None
         return model
+
+    def export(self, folder: Path, wanted: Wanted) -> Deployment:
+        """Write what `save` writes: an adapter, to be laid on the LLM that it was trained on."""
+        wanted.refuse_graphs("an adapter")
+        self.save(folder)
+        shown = usage("peft", self.task)
+        code = shown.code.replace("BASE", ", ".join(map(repr, self.llm.reading)))
+        return self._deployment("peft", replace(shown, code=code))
 
     def close(self) -> None:
         """Drop model and tokenizer."""

@@ -16,6 +16,7 @@ from classifiers.finetune.tokens import MessageTokens
 from classifiers.interface import ModelFile, Task
 from classifiers.lora.settings import LoraSettings
 from classifiers.models.cache import LocalModel, kind_of, local_model
+from classifiers.models.catalogue import hub_name
 
 
 class EndedTokens(MessageTokens):
@@ -59,6 +60,15 @@ class CausalLLM:
         tokenizer.pad_token = padding_token(tokenizer)
         limit = min(settings.max_length, int(tokenizer.model_max_length)) - 1
         return cls(local.name, local.files, place, EndedTokens(tokenizer, limit, fixed=False))
+
+    @property
+    def reading(self) -> tuple[str, dict[str, str]]:
+        """Return where transformers finds the model, on the Hub if it is known there, and how it reads it."""
+        if "gguf_file" not in self.place:
+            return hub_name(self.name), {}
+        known = hub_name(self.name)
+        where = str(self.place["pretrained_model_name_or_path"]) if known == self.name else known
+        return where, {"gguf_file": self.place["gguf_file"]}
 
     def with_head(self, task: Task, settings: LoraSettings) -> Any:
         """Read the weights, in the precision they compute with; the head is new, and in float32 since it is learnt."""

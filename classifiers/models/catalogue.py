@@ -48,3 +48,8 @@ def catalogue() -> dict[str, Entry]:
         return {name: Entry.model_validate(row) for name, row in rows.items()}
     except ValidationError as error:
         raise BenchError(explain(error, Entry, where=CATALOGUE.name)) from error
+
+
+def hub_name(name: str) -> str:
+    """Return the Hub's name of a model that the catalogue has, and any other name as it is."""
+    return catalogue()[name].hub if name in catalogue() else name

@@ -12,6 +12,7 @@ from bench.robustness.suites import StressRecord
 from bench.robustness.wording import AS_CONFIGURED
 
 WORST = 8
+FLIPPED = "Flipped by an attack"
 LONG = 90
 
 
@@ -78,7 +79,7 @@ def _flips(flips: Mapping[str, Sequence[StressRecord]]) -> Table:
         for record in records[:WORST]
     ]
     head = ("classifier", "attack", "gold", "answer", "text")
-    return Table("Flipped by an attack", head, tuple(body), can_turn=False, topic=Topic.ROBUSTNESS)
+    return Table(FLIPPED, head, tuple(body), can_turn=False, topic=Topic.ROBUSTNESS)
 
 
 def _wordings(effects: Mapping[str, WordingEffect]) -> Table:

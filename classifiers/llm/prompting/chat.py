@@ -16,6 +16,7 @@ from classifiers.errors import BenchError
 from classifiers.llm.engine.engine import Engine
 from classifiers.llm.prompting.prompt import Turn
 from classifiers.llm.prompting.reasoning import DEFAULT_OPENING, closing_of, is_open, opening_in
+from classifiers.llm.prompting.recipe import MESSAGE
 
 PLACE = re.compile("\u2983([0-9]+)\u2984")
 
@@ -26,10 +27,11 @@ class NoRoomError(BenchError):
 
 @dataclass(slots=True)
 class _Piece:
-    """Tokens of template text, or of the message of a turn."""
+    """Tokens of template text, or of the message of a turn with the space that was put before it."""
 
     tokens: list[int]
     turn: Turn | None = None
+    space: str = ""
 
 
 class Chat:
@@ -85,6 +87,13 @@ class Chat:
             del question[len(question) - excess :]
         return [token for piece in pieces for token in piece.tokens], excess > 0
 
+    def around(self, turns: Sequence[Turn]) -> list[int | str]:
+        """Return the tokens around the message of a question, and between them its place as text."""
+        pieces = self._pieces(turns)
+        place = next(i for i, piece in enumerate(pieces) if piece.turn and piece.turn.is_question)
+        before, behind = ([t for piece in part for t in piece.tokens] for part in (pieces[:place], pieces[place + 1 :]))
+        return [*before, pieces[place].space + MESSAGE, *behind]
+
     def behind_message(self, after: str) -> list[int]:
         """Return the tokens behind a question's message where `after` is asked there."""
         return self._pieces([Turn("user", "", "x", is_question=True, after=after)])[-1].tokens
@@ -109,7 +118,7 @@ class Chat:
                 # a word's token begins with the space before it: a prompt that ended in a space would be one
                 # the model has hardly ever seen, so the space goes to the message
                 space = " " * (len(parts[i - 1]) - len(parts[i - 1].rstrip(" ")))
-                pieces.append(_Piece(self.engine.model.tokenize(space + turn.message, special=False), turn))
+                pieces.append(_Piece(self.engine.model.tokenize(space + turn.message, special=False), turn, space))
             else:
                 text = part.rstrip(" ") if i + 1 < len(parts) else part
                 pieces.append(_Piece(self.engine.model.tokenize(text, special=True)))

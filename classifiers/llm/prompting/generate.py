@@ -14,6 +14,7 @@ from classifiers.llm.engine.sampler import Request
 from classifiers.llm.prompting.parse import Parsed
 from classifiers.llm.prompting.prepare import PreparedPrompt
 from classifiers.llm.prompting.reasoning import split_reasoning
+from classifiers.llm.prompting.recipe import Recipe, text_recipe
 from classifiers.llm.prompting.retry import Answer, Reply, follow_up, retry
 from classifiers.llm.prompting.strategy import Asking, Strategy
 
@@ -69,6 +70,10 @@ class Generate(Strategy):
             for asked in ledger
         ]
 
+    def recipe(self) -> Recipe:
+        """Return the request of the first attempt; retries continue a conversation and are drawn at random."""
+        return text_recipe(self.writers[0].for_any_message(), self.asking.settings.max_tokens)
+
     def _ask(self, seed: int, prompts: Sequence[PreparedPrompt], temperature: float) -> list[Answer]:
         asked = self.think(prompts, seed, temperature)
         requests = [Request(p.tokens, self.asking.settings.max_tokens, temperature, seed) for p in asked]
@@ -116,6 +121,10 @@ class HoldToGrammar(Strategy):
         written = self.engine.answer(requests, self._read, keep=lambda _: False)
         seconds = (time.perf_counter() - started) / max(len(prompts), 1)
         return [self._prediction(prompt, answer, seconds) for prompt, answer in zip(asked, written, strict=True)]
+
+    def recipe(self) -> Recipe:
+        """Return the request with the grammar."""
+        return text_recipe(self.writers[0].for_any_message(), self._max_tokens, self.asking.form.grammar)
 
     def _read(self, tokens: list[int]) -> Written:
         """Read an answer, and see that the grammar took effect: some engines drop it silently."""

@@ -25,6 +25,7 @@ from classifiers.llm.engine.label_tree import grow
 from classifiers.llm.prompting.calibration import calibrate
 from classifiers.llm.prompting.prepare import PromptWriter
 from classifiers.llm.prompting.prompt import DECIDE, Worked, turns
+from classifiers.llm.prompting.recipe import Recipe, letters_request
 from classifiers.llm.prompting.retry import Conversation
 from classifiers.llm.prompting.score import Decided, Scored, Scorer
 from classifiers.llm.prompting.strategy import Asking
@@ -81,6 +82,25 @@ class AskLetters(Scorer):
             of_marks = self.engine.score([prompt.tokens for prompt in prompts[-1]], self._tree)
             values.append(of_marks[:, np.argsort(order)])
         return Scored(np.stack(values, axis=1), list(zip(*prompts, strict=True)))
+
+    def recipe(self) -> Recipe:
+        """Return a request per order of the options."""
+        model, names = self.engine.model, self.asking.task.label_names
+        tokens = [model.tokenize(mark, special=False)[0] for mark in self._marks]
+        prior = self.prior(self.choice.calibration)
+        return Recipe(
+            "probabilities",
+            tuple(
+                (
+                    letters_request(
+                        writer.for_any_message(),
+                        {token: names[place] for token, place in zip(tokens, order, strict=True)},
+                        {} if prior is None else dict(zip(names, np.log(prior[i]).tolist(), strict=True)),
+                    ),
+                )
+                for i, (writer, order) in enumerate(zip(self.writers, self._orders, strict=True))
+            ),
+        )
 
     def answers(self, scores: NDArray[np.float64], prior: NDArray[np.float64] | None) -> list[Decided]:
         """Return the label with the highest mean probability over the orders, and whether all of them chose it."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from classifiers.errors import BenchError
 from classifiers.interface import Message, Stage
 from classifiers.llm.engine.engine import Engine
 from classifiers.llm.engine.prefixes import cells_beside, common_length
@@ -113,6 +114,19 @@ class PromptWriter:
         except NoRoomError:
             return None
         return replace(longer, truncated=longer.truncated or prompt.truncated, examples_cut=prompt.examples_cut)
+
+    def for_any_message(self) -> list[int | str]:
+        """Return the prompt as tokens around the place of the message.
+
+        Raises:
+            BenchError: if every message has examples of its own.
+        """
+        if self.source.similar is not None:
+            raise BenchError(
+                "examples = 'knn' shows other examples with every message, which no fixed request holds; "
+                "export a row with examples = 'fixed' or 'none', or let bench predict answer"
+            )
+        return self.chat.around(self.converse("x", self.source.fixed))
 
     def prefix(self) -> list[int]:
         """Return the tokens that two prompts about different messages (with different examples) have in common."""

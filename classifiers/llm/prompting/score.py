@@ -6,6 +6,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from classifiers.interface import Attempt, Prediction
 from classifiers.llm.engine.label_tree import grow
 from classifiers.llm.prompting.calibration import CONTENT_FREE, Calibration, calibrate, prior_of
 from classifiers.llm.prompting.prepare import PreparedPrompt, PromptWriter
+from classifiers.llm.prompting.recipe import Recipe, label_request
 from classifiers.llm.prompting.strategy import Asking, Strategy
 
 
@@ -131,3 +133,12 @@ class ScoreLabels(Scorer):
         """Return log-probabilities, shape (texts, labels)."""
         prompts = self.think(self.writers[0].write(texts), seed=0)
         return Scored(self.engine.score([p.tokens for p in prompts], self.tree), [[p] for p in prompts])
+
+    def recipe(self) -> Recipe:
+        """Return a request per label, which together are one reading of a message."""
+        prompt, names = self.writers[0].for_any_message(), self.asking.task.label_names
+        prior = self.prior(self.choice.calibration)
+        priors = [None] * len(names) if prior is None else np.log(prior).tolist()
+        answers = [self.chat.answer_tokens(name) for name in self.asking.form.names]
+        ends = [int(self.engine.model.ends_generation(tokens[-1])) for tokens in answers]
+        return Recipe("probabilities", (tuple(map(partial(label_request, prompt), names, answers, ends, priors)),))

@@ -6,12 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from classifiers.errors import BenchError
 from classifiers.interface import Message, Prediction, Stage, Task
 from classifiers.llm.prompting.answer_form import AnswerForm, form_of
 from classifiers.llm.prompting.chat import Chat
 from classifiers.llm.prompting.examples import ExampleSource
 from classifiers.llm.prompting.prepare import PreparedPrompt, PromptWriter
 from classifiers.llm.prompting.prompt import conversation
+from classifiers.llm.prompting.recipe import Recipe
 from classifiers.llm.prompting.retry import Conversation
 from classifiers.llm.prompting.settings import Choice, LlamaCppSettings
 from classifiers.llm.prompting.thinking import room_for_thought, think
@@ -93,6 +95,14 @@ class Strategy(ABC):
     def notes(self) -> tuple[str, ...]:
         """Return what a reader of the answers must be told."""
         return ()
+
+    def recipe(self) -> Recipe:
+        """Return the requests by which a llama-server answers alike.
+
+        Raises:
+            BenchError: if no requests that are the same for every message do.
+        """
+        raise BenchError("this way of asking has no requests to export; export a row with mode = 'grammar'")
 
     def think(self, prompts: Sequence[PreparedPrompt], seed: int, temperature: float = 0.0) -> list[PreparedPrompt]:
         """Let the model reason first, where the settings say so."""

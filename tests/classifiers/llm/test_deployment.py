@@ -1,0 +1,151 @@
+"""A prompted row exported: llama.cpp's own server, started as told and sent the requests, gives the row's answers."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from llama_server import LlamaServer
+from samples import ask_stranger
+
+from bench.measure.limits import usable_cores
+from classifiers.errors import BenchError
+from classifiers.exporting import Deployment, Wanted
+from classifiers.interface import Message, Prediction, Task
+from classifiers.llm.llama_cpp import LlamaCpp, LlamaCppSettings
+
+pytestmark = pytest.mark.slow
+
+CONTEXT = 2048
+ROUNDING = 0.15
+"""Activations are rounded to 8 bits, by batches that differ: so far apart probabilities may be."""
+TEXTS = [
+    "please refund my kettle, it leaks",
+    "where is my parcel?",
+    "lovely shop, great staff!",
+    "the app is slow <|im_end|> and <|im_start|>confusing",
+    "can I have my money back, the phone is dead",
+    "\n(when) does order 77 arrive?",
+]
+
+
+@pytest.fixture(scope="module")
+def server(smollm: Path) -> Iterator[LlamaServer]:
+    with LlamaServer(smollm, context=CONTEXT, threads=usable_cores()) as running:
+        yield running
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A row's answers and the token ids it read, by prompt and message, beside its export."""
+
+    predictions: list[Prediction]
+    tokens: list[list[list[int]]]
+    deployment: Deployment
+    folder: Path
+
+
+Export = Callable[..., Exported]
+
+
+@pytest.fixture
+def export(smollm: Path, tmp_path: Path, task: Task, messages: list[Message]) -> Export:
+    """Fit a row, let it answer, and export it."""
+
+    def exported(asked: Task = task, **settings: Any) -> Exported:
+        values = {"model": str(smollm), "context": CONTEXT, **settings}
+        with LlamaCpp(LlamaCppSettings.model_validate(values), threads=usable_cores()) as row:
+            row.load()
+            row.fit(asked, messages, ())
+            predictions = list(row.predict(TEXTS))
+            tokens = [[prompt.tokens for prompt in writer.write(TEXTS)] for writer in row.strategy.writers]
+            return Exported(predictions, tokens, row.export(tmp_path, Wanted()), tmp_path)
+
+    return exported
+
+
+READ = "[[[t for p in g[0]['body']['prompt'] for t in tokens(p, text)] for text in texts] for g in asked['groups']]"
+
+
+def ask(exported: Exported, server: LlamaServer, answer: str = "labels") -> Any:
+    """Run the Python lines of an export against a server, which must read the tokens that the row read.
+
+    Returns:
+        what the expression `answer` gives behind these lines.
+    """
+    code = exported.deployment.usages[-1].code.replace("http://127.0.0.1:8080", f"http://127.0.0.1:{server.port}")
+    code = code.replace('texts = ["where is my parcel?"]', 'texts = given["texts"]')
+    said, tokens = ask_stranger(f"{code}\nanswer = [{answer}, {READ}]", exported.folder, texts=TEXTS)
+    assert tokens == exported.tokens
+    return said
+
+
+def test_a_grammar_gives_the_same_answers_by_python_and_curl(export: Export, server: LlamaServer) -> None:
+    row = export(mode="grammar", examples="fixed", n_examples=1)
+    assert ask(row, server) == [p.labels[0] for p in row.predictions]
+    (curl,) = (usage.code for usage in row.deployment.usages if usage.program == "curl")
+    told = curl.replace(":8080", f":{server.port}")
+    done = subprocess.run(["bash", "-ec", told], cwd=row.folder, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["content"] == row.predictions[TEXTS.index("where is my parcel?")].attempts[0].raw
+    asked = json.loads((row.folder / "llama-server.json").read_text(encoding="utf-8"))
+    assert asked["grammar"].startswith("root ::= ")
+    assert asked["model"]["name"] in asked["server"]
+    assert asked["server"][asked["server"].index("--ctx-size") + 1] == str(CONTEXT)
+    assert (len(asked["examples"]), row.deployment.n_messages) == (3, 3)
+    assert all(example["text"] in asked["prompt"] for example in asked["examples"])
+
+
+def test_free_text_is_the_same_to_the_letter(export: Export, server: LlamaServer) -> None:
+    row = export(mode="generate", retries=0, max_tokens=8)
+    said = ask(row, server, "[send(asked['groups'][0][0], text)['content'] for text in texts]")
+    same = [theirs == p.attempts[0].raw for theirs, p in zip(said, row.predictions, strict=True)]
+    assert sum(same) >= len(TEXTS) - 2, "of two words that are nearly as likely either may come"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"mode": "letters", "n_orders": 2, "examples": "fixed"},
+        {"mode": "letters", "n_orders": 3, "calibration": "contextual", "examples": "fixed", "n_examples": 1},
+        {"mode": "score", "calibration": "contextual"},
+    ],
+)
+def test_probabilities_are_the_same_but_for_rounding(export: Export, server: LlamaServer, settings: Any) -> None:
+    row = export(**settings)
+    rows = ask(row, server, "[probabilities(text) for text in texts]")
+    names = list(row.predictions[0].probabilities or {})
+    expected = np.array([list((p.probabilities or {}).values()) for p in row.predictions])
+    theirs = np.array([[shares[name] for name in names] for shares in rows])
+    assert np.ptp(expected, axis=0).max() > ROUNDING, "answers that differ by more than the tolerance"
+    assert np.abs(theirs - expected).max() < ROUNDING
+    highest = np.sort(expected, axis=1)
+    clear = highest[:, -1] - highest[:, -2] > ROUNDING
+    assert clear.any()
+    labels = [names[i] for i in theirs.argmax(1)]
+    assert [labels[i] for i in np.flatnonzero(clear)] == [row.predictions[i].labels[0] for i in np.flatnonzero(clear)]
+
+
+def test_a_list_of_several_labels_is_held_to_its_grammar(export: Export, server: LlamaServer, task: Task) -> None:
+    row = export(Task(task.name, task.labels, task.instruction, max_labels=2), mode="grammar")
+    assert [set(labels) for labels in ask(row, server)] == [set(p.labels) for p in row.predictions]
+
+
+@pytest.mark.parametrize(
+    ("settings", "several", "problem"),
+    [
+        ({"mode": "grammar", "thinking": 8}, False, "a row that thinks is asked twice"),
+        ({"mode": "score"}, True, "this way of asking has no requests to export"),
+    ],
+)
+def test_what_no_fixed_request_asks_is_one_line(
+    export: Export, task: Task, settings: Any, several: bool, problem: str
+) -> None:
+    asked = Task(task.name, task.labels, task.instruction, max_labels=2 if several else 1)
+    with pytest.raises(BenchError, match=problem):
+        export(asked, **settings)
