@@ -53,8 +53,10 @@ def test_messages_have_three_to_sixty_words(loaded: LoadedTask) -> None:
 def test_no_two_messages_are_alike(loaded: LoadedTask, challenge: list[dict[str, str]]) -> None:
     sets = [(m.id, words(m.text)) for m in loaded.messages]
     sets += [(row["text"], words(row["text"])) for row in challenge if words(row["text"])]
-    alike = [(a, b) for (a, x), (b, y) in combinations(sets, 2) if len(x & y) > 0.7 * len(x | y)]
-    assert alike == []
+    sets.sort(key=lambda named: len(named[1]))
+    # sets of very unlike sizes cannot be alike, and are most of a million pairs
+    near = (pair for pair in combinations(sets, 2) if len(pair[0][1]) > 0.7 * len(pair[1][1]))
+    assert [(a, b) for (a, x), (b, y) in near if len(x & y) > 0.7 * len(x | y)] == []
 
 
 def test_a_linear_classifier_is_neither_perfect_nor_lost(loaded: LoadedTask) -> None:

@@ -52,7 +52,7 @@ def test_what_no_number_of_answers_can_show_marks_everything_unsure() -> None:
     assert unsure_below([], 0.9) is None
 
 
-@pytest.mark.parametrize(("n", "least_used"), [(120, 80), (500, 200)])
+@pytest.mark.parametrize(("n", "least_used"), [(120, 80), pytest.param(500, 200, marks=pytest.mark.slow)])
 def test_the_promised_accuracy_is_kept_in_95_percent_of_draws(n: int, least_used: int) -> None:
     """With the best-looking threshold of the validation messages, as it was taken once, about half of draws keep it."""
     rng, wanted = np.random.default_rng(0), 0.9
