@@ -41,6 +41,11 @@ class PairedCounts:
         """Return the first's accuracy minus the second's."""
         return (self.only_first - self.only_second) / self.n
 
+    @property
+    def shares(self) -> tuple[float, float]:
+        """Return the shares of messages that only the first, and only the second, got right."""
+        return self.only_first / self.n, self.only_second / self.n
+
     @classmethod
     def of(cls, first: NDArray[np.bool_], second: NDArray[np.bool_], clusters: Clusters | None = None) -> PairedCounts:
         """Count from two arrays that say of every message whether it was answered right."""

@@ -24,6 +24,8 @@ from bench.analysis.paired import (
 
 ERROR = 0.05
 """The chance of a wrong row that is allowed. Only one side of an interval can be wrong, so its level is 1 - 2 ERROR."""
+SCREENING = 0.01
+"""The part of that chance which is spent on leaving out the rows that are plainly behind."""
 Price = tuple[float, float]
 
 
@@ -52,9 +54,10 @@ def select(
 ) -> Selection:
     """Select among rows that answered the same messages.
 
-    A row has to be shown to be not worse than every other one: one row that is far behind the true best can be close
-    to the one that came out best by chance. As every wrong row would have to pass against the true best, k rows make
-    k - 1 comparisons to correct for; floors are no candidates and do not count.
+    Rows that are shown to be worse than another by more than the margin are left out first. Of the others, a row has
+    to be shown to be not worse than every other one: one that is far behind the true best can be close to the one that
+    came out best by chance. As every wrong row would have to pass against the true best, k rows make k - 1 comparisons
+    to correct for. Rows that are left out make none, and neither do floors, which are no candidates.
 
     Args:
         hits: whether a row (first axis) answered a message right.
@@ -68,34 +71,36 @@ def select(
         return PairedCounts.of(hits[i], hits[j], clusters)
 
     rows = [i for i, is_floor in enumerate(floors) if not is_floor] or list(range(len(hits)))
-    level = 1 - 2 * ERROR / max(len(rows) - 1, 1)
+    screen = 1 - 2 * SCREENING / max(len(rows) - 1, 1)
+    left = [i for i in rows if not any(_is_ahead(counts(j, i), margin, screen) for j in rows if j != i)]
+    level = 1 - 2 * (ERROR - SCREENING) / max(len(left) - 1, 1)
     best = max(rows, key=lambda i: (int(hits[i].sum()), [-price for price in prices[i]]))
     beaten = [i for i in range(len(hits)) if i not in rows]
-    safe = [i for i in rows if all(is_not_worse(counts(i, j), margin, level=level) for j in rows if j != i)]
+    safe = [i for i in left if all(is_not_worse(counts(i, j), margin, level=level) for j in left if j != i)]
     passing = [i for i in safe if all(_is_told_apart(counts(i, j)) for j in beaten)]
     told = all(_is_told_apart(counts(best, j)) for j in beaten)
     if passing:
         return Selection(min(passing, key=lambda i: prices[i]), best, level, None, told)
-    to_rows, to_floors = [counts(best, j) for j in rows if j != best], [counts(best, j) for j in beaten]
-    return Selection(None, best, level, _needed(to_rows, to_floors, hits.shape[1], margin), told)
+    to_rows, to_floors = [counts(best, j) for j in left if j != best], [counts(best, j) for j in beaten]
+    return Selection(None, best, level, _needed(to_rows, to_floors, margin, level), told)
+
+
+def _is_ahead(counts: PairedCounts, margin: float, level: float) -> bool:
+    return paired_interval(counts, level=level).low > margin
 
 
 def _is_told_apart(counts: PairedCounts) -> bool:
     return paired_interval(counts).low > 0
 
 
-def _needed(to_rows: Sequence[PairedCounts], to_floors: Sequence[PairedCounts], n: int, margin: float) -> int | None:
-    """Return the messages that all comparisons of the best with rows and floors need; more than n, in two digits."""
-    level = 2 * ERROR / max(len(to_rows), 1)
-    sizes = [
-        needed_to_be_not_worse(c.only_first / n, c.only_second / n, margin, level=level, effect=c.design.effect)
-        for c in to_rows
-    ]
-    sizes += [
-        needed_to_differ(c.only_first / n, c.only_second / n, effect=c.design.effect) if c.difference > 0 else None
-        for c in to_floors
-    ]
+def _needed(
+    to_rows: Sequence[PairedCounts], to_floors: Sequence[PairedCounts], margin: float, level: float
+) -> int | None:
+    """Return the messages that the best's comparisons with rows and floors need; more than there are, in two digits."""
+    sizes = [needed_to_be_not_worse(*c.shares, margin, level=1 - level, effect=c.design.effect) for c in to_rows]
+    sizes += [needed_to_differ(*c.shares, effect=c.design.effect) if c.difference > 0 else None for c in to_floors]
     known = [size for size in sizes if size is not None]
+    n = max((c.n for c in (*to_rows, *to_floors)), default=0)
     return None if len(known) < len(sizes) else two_digits(max([*known, n + 1]))
 
 

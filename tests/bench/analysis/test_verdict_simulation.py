@@ -43,6 +43,27 @@ def test_the_verdict_is_true_in_19_of_20_draws(n: int, draws: int) -> None:
     assert kept(simulated(n, draws)) >= 0.95
 
 
+def test_rows_that_are_just_worse_than_the_margin_are_rarely_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hardest case for leaving rows out first: the wrong ones are near the margin, and cheaper."""
+    monkeypatch.setattr(f"{__name__}.ROWS", {"best": 0.926, "close": 0.9055, "near": 0.9055, "far": 0.7})
+    monkeypatch.setattr(f"{__name__}.PRICES", [(3.0, 0.0), (2.0, 0.0), (1.0, 0.0), (0.0, 0.0)])
+    monkeypatch.setattr(f"{__name__}.FLOORS", [False] * 4)
+    for n in (244, 1000):
+        assert kept(simulated(n, 300)) >= 0.95
+
+
+def test_rows_far_behind_do_not_weaken_the_verdict() -> None:
+    """Nine messages tell the first two apart, 6 to 3 of 244: enough for the margin of 2 points."""
+    n = 244
+    first, second = np.ones(n, dtype=bool), np.ones(n, dtype=bool)
+    first[:3], second[3:9] = False, False
+    alone = select(np.array([first, second]), PRICES[:2], [False] * 2, MARGIN)
+    far = [np.arange(n) % k > 0 for k in (2, 3, 4, 5)]
+    among = select(np.array([first, second, *far]), PRICES, [False] * 6, MARGIN)
+    assert (alone.row, among.row) == (0, 0)
+    assert alone.level == among.level == pytest.approx(0.92)
+
+
 def test_many_messages_are_not_called_too_few() -> None:
     assert simulated(2000, 50)["encoder"] == 1.0
     assert simulated(10, 50)["too few"] == 1.0
