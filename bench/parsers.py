@@ -109,5 +109,6 @@ def add_speed(commands: Commands) -> None:
     add("--messages", type=int, help="Messages to use (default: 200 for an LLM, all for an encoder).")
     add("--rounds", type=int, default=5, help="How many rounds to take the median of (default: 5).")
     add("--no-server", action="store_true", help="Leave out llama_cpp.server with 8 clients.")
+    add("--no-busy", action="store_true", help="Leave out the measurement beside programs that keep all cores busy.")
     add("--into", metavar="FILE.md", help=argparse.SUPPRESS)
     parser.set_defaults(command=tools.measure_speed)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.dataset.load import LoadedTask
@@ -31,12 +31,14 @@ from classifiers.sampling import stratified_sample
 CLIENTS = 8
 CONTEXT = 4096
 MAX_TOKENS = 16
+SINGLES = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """Seconds for all messages, answers (unparsed ones empty), peak memory, and tokens decoded per message.
 
+    `single_ms` is the median of the first messages asked one at a time, None for the server, which is asked by many.
     `full_batch_ms_per_token` is what llama.cpp itself takes per token, in one whole batch of a single sequence.
     """
 
@@ -46,6 +48,7 @@ class Measurement:
     tokens_per_message: float
     n_parameters: int
     full_batch_ms_per_token: float | None = None
+    single_ms: float | None = None
 
 
 def measure(job: Job) -> Measurement:
@@ -72,6 +75,7 @@ def _backend(job: Job, loaded: LoadedTask, texts: Sequence[str]) -> Measurement:
         started = time.perf_counter()
         predictions = list(classifier.predict(texts))
         seconds = time.perf_counter() - started
+        single_ms = _single_ms(lambda text: list(classifier.predict([text])), texts)
         shared = classifier.engine.prefix_length
         read = [p.attempts[0].prompt_tokens - shared + p.attempts[0].completion_tokens for p in predictions]
         tree = len(classifier.strategy.tree) - 1 if isinstance(classifier.strategy, ScoreLabels) else 0
@@ -79,7 +83,17 @@ def _backend(job: Job, loaded: LoadedTask, texts: Sequence[str]) -> Measurement:
         tokens = sum(read) / len(read) + tree
         peak = meter.peak_memory_bytes()
         rate = _full_batch_ms(classifier.engine.model, settings.batch, job.threads)
-        return Measurement(seconds, answers, peak, tokens, classifier.engine.model.n_parameters, rate)
+        return Measurement(seconds, answers, peak, tokens, classifier.engine.model.n_parameters, rate, single_ms)
+
+
+def _single_ms(ask: Callable[[str], object], texts: Sequence[str]) -> float:
+    """Return the median milliseconds of a message asked alone."""
+    taken = []
+    for text in texts[:SINGLES]:
+        started = time.perf_counter()
+        ask(text)
+        taken.append(1000 * (time.perf_counter() - started))
+    return statistics.median(taken)
 
 
 def _full_batch_ms(model: GgufModel, batch: int, threads: int) -> float:
@@ -115,7 +129,8 @@ def _chat(job: Job, loaded: LoadedTask, texts: Sequence[str]) -> Measurement:
     started = time.perf_counter()
     replies = [ask(text) for text in texts]
     seconds = time.perf_counter() - started
-    return _of_replies(loaded, replies, seconds, meter.peak_memory_bytes())
+    measured = _of_replies(loaded, replies, seconds, meter.peak_memory_bytes())
+    return replace(measured, single_ms=_single_ms(ask, texts))
 
 
 def _server(job: Job, loaded: LoadedTask, texts: Sequence[str]) -> Measurement:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,16 @@ from pydantic import TypeAdapter, ValidationError
 from bench.measure import machine as meter
 from classifiers.errors import BenchError
 
+BUSY = " beside busy programs"
+"""The end of the name of a variant that was measured so."""
+
 
 @dataclass(frozen=True, slots=True)
 class LlmRow:
-    """A variant's medians over the rounds; ratios are to the plain chat loop."""
+    """A variant's medians over the rounds; ratios are to the plain chat loop.
+
+    `single_ms` is one message at a time; None for the server, which is asked by several clients, and in old records.
+    """
 
     variant: str
     ms_per_message: float
@@ -28,6 +34,7 @@ class LlmRow:
     tokens_per_message: float
     limit_ms: float | None
     engine_limit_ms: float | None
+    single_ms: float | None = None
 
 
 def summarise_llm(measurements: Sequence[dict[str, Any]], flops: float) -> list[LlmRow]:
@@ -58,6 +65,7 @@ def summarise_llm(measurements: Sequence[dict[str, Any]], flops: float) -> list[
                 tokens_per_message=measured[0]["tokens_per_message"],
                 limit_ms=1000 * work / flops if work else None,
                 engine_limit_ms=_engine_limit_ms(measured),
+                single_ms=_single_ms(measured),
             )
         )
     return rows
@@ -117,6 +125,35 @@ def summarise_encoder(measurements: Sequence[dict[str, Any]], flops: float) -> l
 
 
 @dataclass(frozen=True, slots=True)
+class Slowdown:
+    """How many times longer a variant takes beside busy programs than alone; None where it was not timed."""
+
+    variant: str
+    training: float | None
+    answering: float
+    single: float | None
+
+
+def slowdowns(rows: Sequence[LlmRow] | Sequence[EncoderRow]) -> Iterator[Slowdown]:
+    """Compare every variant that was measured beside busy programs with itself alone."""
+    by_name = {row.variant: row for row in rows}
+    for row in rows:
+        alone = by_name.get(row.variant.removesuffix(BUSY))
+        if alone is None or alone is row:
+            continue
+        if isinstance(row, LlmRow) and isinstance(alone, LlmRow):
+            single = row.single_ms / alone.single_ms if row.single_ms and alone.single_ms else None
+            yield Slowdown(alone.variant, None, row.ms_per_message / alone.ms_per_message, single)
+        elif isinstance(row, EncoderRow) and isinstance(alone, EncoderRow):
+            yield Slowdown(
+                alone.variant,
+                training=alone.train_per_s / row.train_per_s,
+                answering=alone.predict_per_s / row.predict_per_s,
+                single=row.single_ms / alone.single_ms,
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class SpeedResult:
     """One model's comparison; `flops` is the measured matrix-product rate in operations per second.
 
@@ -129,6 +166,7 @@ class SpeedResult:
     messages: int
     rounds: int
     rows: tuple[LlmRow, ...] | tuple[EncoderRow, ...]
+    slowdowns: tuple[Slowdown, ...] = ()
 
 
 def read_speed(folder: Path) -> list[SpeedResult]:
@@ -164,6 +202,11 @@ def write_speed(path: Path, result: SpeedResult, measurements: Sequence[dict[str
 def _engine_limit_ms(measurements: Sequence[dict[str, Any]]) -> float | None:
     rates = [m["full_batch_ms_per_token"] for m in measurements if m.get("full_batch_ms_per_token")]
     return statistics.median(rates) * float(measurements[0]["tokens_per_message"]) if rates else None
+
+
+def _single_ms(measurements: Sequence[dict[str, Any]]) -> float | None:
+    taken = [m["single_ms"] for m in measurements if m.get("single_ms")]
+    return statistics.median(taken) if taken else None
 
 
 def _median_ms(measurements: Sequence[dict[str, Any]]) -> float:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,25 +16,31 @@ from typing import Any
 from bench.measure import machine as meter
 from bench.measure.limits import usable_cores
 from bench.speed.job import Job
-from bench.speed.results import SpeedResult, summarise_encoder, summarise_llm
+from bench.speed.neighbours import busy_neighbours
+from bench.speed.results import BUSY, SpeedResult, slowdowns, summarise_encoder, summarise_llm
 from classifiers.errors import BenchError
 from classifiers.models.cache import kind_of
 
-LLM_VARIANTS = ("chat", "generate", "score", "server")
-ENCODER_VARIANTS = ("blog", "trainer", "ours")
+GENERATE, OURS = "generate", "ours"
+LLM_VARIANTS = ("chat", GENERATE, "score", "server")
+ENCODER_VARIANTS = ("blog", "trainer", OURS)
 LLM_MESSAGES = 200
 MATRIX = 2048
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What to compare: a model on a data set, that many rounds; `messages` limits what is answered or trained on."""
+    """What to compare: a model on a data set, that many rounds; `messages` limits what is answered or trained on.
+
+    With `beside_busy` the backend is measured once more in every round, beside programs that keep all cores busy.
+    """
 
     model: str
     data: str
     messages: int | None
     rounds: int
     with_server: bool
+    beside_busy: bool = False
 
     @property
     def is_llm(self) -> bool:
@@ -50,9 +57,10 @@ class Comparison:
     @property
     def variants(self) -> tuple[str, ...]:
         """Return what is compared, the baseline first."""
-        if not self.is_llm:
-            return ENCODER_VARIANTS
-        return LLM_VARIANTS if self.with_server else LLM_VARIANTS[:-1]
+        variants: tuple[str, ...] = LLM_VARIANTS if self.is_llm else ENCODER_VARIANTS
+        if self.is_llm and not self.with_server:
+            variants = variants[:-1]
+        return (*variants, (GENERATE if self.is_llm else OURS) + BUSY) if self.beside_busy else variants
 
     def run(self) -> Iterator[dict[str, Any]]:
         """Run every variant once per round, and yield each measurement.
@@ -65,17 +73,19 @@ class Comparison:
         for round_ in range(self.rounds):
             for variant in self.variants:
                 seed = 0 if self.is_llm else round_
-                job = Job(variant, self.model, self.n_messages, self.data, threads, seed)
-                yield {"round": round_, "variant": variant, **_run_job(module, job)}
+                job = Job(variant.removesuffix(BUSY), self.model, self.n_messages, self.data, threads, seed)
+                with busy_neighbours(threads) if variant.endswith(BUSY) else nullcontext():
+                    yield {"round": round_, "variant": variant, **_run_job(module, job)}
 
     def summarise(self, measurements: Sequence[dict[str, Any]], flops: float) -> SpeedResult:
         """Return medians and ratios of all measurements."""
         threads = usable_cores()
-        rows = (
-            tuple(summarise_llm(measurements, flops)) if self.is_llm else tuple(summarise_encoder(measurements, flops))
-        )
+        alone = [m for m in measurements if not m["variant"].endswith(BUSY)]
+        rows = tuple(summarise_llm(alone, flops)) if self.is_llm else tuple(summarise_encoder(alone, flops))
+        everything = summarise_llm(measurements, flops) if self.is_llm else summarise_encoder(measurements, flops)
         machine = meter.machine(threads)
-        return SpeedResult(Path(self.model).name, machine, flops, self.n_messages, self.rounds, rows)
+        name = Path(self.model).name
+        return SpeedResult(name, machine, flops, self.n_messages, self.rounds, rows, tuple(slowdowns(everything)))
 
 
 def _run_job(module: str, job: Job) -> dict[str, Any]:

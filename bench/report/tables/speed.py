@@ -11,6 +11,7 @@ LLM_HEAD = (
     "variant",
     "ms per message",
     "speed-up",
+    "one at a time ms",
     "equal",
     "memory",
     "memory ratio",
@@ -31,6 +32,9 @@ ENCODER_HEAD = (
 )
 
 
+SLOWDOWN_HEAD = ("model", "variant", "training", "answers in batches", "one message")
+
+
 def speed_table(result: SpeedResult) -> Table:
     """Return a comparison as a table."""
     llm = [row for row in result.rows if isinstance(row, LlmRow)]
@@ -44,6 +48,7 @@ def _llm_table(result: SpeedResult, rows: Sequence[LlmRow]) -> Table:
             row.variant,
             f"{row.ms_per_message:.1f}",
             f"{row.speed_up:.2f} ×",
+            f"{row.single_ms:.0f}" if row.single_ms else "–",
             f"{100 * row.equal_answers:.1f} %",
             f"{row.peak_memory_bytes / 1e6:.0f} MB",
             f"{row.memory_ratio:.2f} ×",
@@ -87,6 +92,28 @@ def _encoder_table(result: SpeedResult, rows: Sequence[EncoderRow]) -> Table:
     return Table(f"{result.model}: training and answering", ENCODER_HEAD, body, notes=notes)
 
 
+def slowdown_table(results: Sequence[SpeedResult]) -> Table:
+    """Return how many times longer things take beside busy programs, for all models that were measured so."""
+    body = tuple(
+        (
+            result.model,
+            slow.variant,
+            *(f"{x:.2f} ×" if x else "–" for x in (slow.training, slow.answering, slow.single)),
+        )
+        for result in results
+        for slow in result.slowdowns
+    )
+    notes = (
+        "time beside as many programs that do nothing but keep a core busy as there are cores, over the time alone, "
+        "medians of the same rounds; half of the machine is the fair share, which makes 2.",
+    )
+    return Table("Beside busy programs", SLOWDOWN_HEAD, body, notes=notes)
+
+
+def _times(ratio: float | None) -> str:
+    return f"{ratio:.2f} ×" if ratio else "–"
+
+
 def speed_block(results: Sequence[SpeedResult]) -> str:
     """Return all comparisons as Markdown, with the machines they were made on."""
     return "\n".join(_lines(results)).strip()
@@ -98,7 +125,12 @@ def _lines(results: Sequence[SpeedResult]) -> Iterator[str]:
     for result in results:
         if result.machine != machine:
             machine = result.machine
-            features = machine["features"] or "no special instructions"
-            yield from ("", f"{machine['processor']}, {machine['threads']} threads, {features}:")
+            yield from ("", _machine_line(result))
         table = speed_table(result)
         yield from ("", f"**{table.title}**", "", *table_lines(table), "", *table.notes)
+
+
+def _machine_line(result: SpeedResult) -> str:
+    machine = result.machine
+    features = machine["features"] or "no special instructions"
+    return f"{machine['processor']}, {machine['threads']} threads, {features}:"

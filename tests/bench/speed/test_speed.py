@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bench.cli import main
-from bench.speed.results import read_speed, summarise_encoder, summarise_llm
+from bench.report.tables.speed import slowdown_table
+from bench.speed.neighbours import busy_neighbours
+from bench.speed.results import BUSY, Slowdown, read_speed, slowdowns, summarise_encoder, summarise_llm
 
 
 def measurement(variant: str, seconds: float, answers: str, memory: int = 100) -> dict[str, object]:
@@ -48,6 +51,20 @@ def test_an_encoders_ratios_are_to_the_posts_loop() -> None:
     assert (ours.limit_predict_per_s, ours.limit_train_per_s) == (3000, 1000)
 
 
+def test_slow_downs_are_ratios_of_medians_to_the_same_variant_alone() -> None:
+    alone = [{**measurement("generate", seconds, "ab"), "single_ms": 10.0} for seconds in (1.0, 2.0, 90.0)]
+    busy = [{**measurement("generate" + BUSY, seconds, "ab"), "single_ms": 25.0} for seconds in (3.0, 6.0, 9.0)]
+    assert list(slowdowns(summarise_llm(alone + busy, flops=1e6))) == [Slowdown("generate", None, 3.0, 2.5)]
+    assert list(slowdowns(summarise_llm(alone, flops=1e6))) == []
+
+
+def test_neighbours_are_gone_when_the_measurement_is_over() -> None:
+    before = set(psutil.Process().children())
+    with busy_neighbours(2):
+        assert len(set(psutil.Process().children()) - before) == 2
+    assert set(psutil.Process().children()) == before
+
+
 def test_the_three_ways_to_train_an_encoder_run(
     minilm: Path, data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -55,13 +72,15 @@ def test_the_three_ways_to_train_an_encoder_run(
     assert main(["--results", str(tmp_path), *command]) == 0
     (result,) = read_speed(tmp_path / "speed")
     assert [row.variant for row in result.rows] == ["blog", "trainer", "ours"]
+    assert [slow.variant for slow in result.slowdowns] == ["ours"]
+    assert slowdown_table([result]).body[0][1] == "ours"
     assert "arithmetic limit" in capsys.readouterr().out
 
 
 def test_every_variant_runs_on_the_same_messages(
     smollm: Path, data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = ["speed", str(smollm), "--data", str(data_folder), "--messages", "4", "--rounds", "1"]
+    command = ["speed", str(smollm), "--data", str(data_folder), "--messages", "4", "--rounds", "1", "--no-busy"]
     assert main(["--results", str(tmp_path), *command]) == 0
     assert "arithmetic limit" in capsys.readouterr().out
     (file,) = (tmp_path / "speed").glob("*.json")
