@@ -6,7 +6,10 @@ figure in a document cannot differ from the run it comes from. Under every block
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bench.analysis.compare import all_pairs
@@ -20,6 +23,7 @@ from bench.report.build import Report, make_report
 from bench.report.files import write_document
 from bench.report.markdown import results_block
 from bench.report.tables.speed import speed_block
+from bench.report.text import count, number
 from bench.robustness.suites import stress_records
 from bench.speed.results import read_speed
 
@@ -63,13 +67,37 @@ def reference_report(name: str) -> Report:
 
 def block_text(block: Block) -> str:
     """Return the Markdown that stands between a block's markers."""
-    if block == SPEED:
-        return speed_block(read_speed(REFERENCE / "speed"))
-    if block == ATLAS:
-        return markdown(make_atlas(read_atlas(REFERENCE / "atlas")), f"../results/reference/atlas/{PICTURE}")
+    if block in MADE:
+        return MADE[block]()
     report = reference_report(block.run)
     source = f"Run [{block.run}]({_link(block)}), commit `{report.run.git_commit or 'unknown'}`."
     return f"{results_block(report, block.titles)}\n\n{source}"
+
+
+def _published(name: str) -> str:
+    """Return the rows of a run on public data, of which records without texts are kept: scores.json and cell.json."""
+    run = RunFolder(REFERENCE / "published" / name)
+    scores = json.loads((run.path / "scores.json").read_text("utf-8"))["classifiers"]
+    lines = ["| measured here | parameters | accuracy % | training s |", "| --- | ---: | ---: | ---: |"]
+    for cell, _ in run.cells():
+        measured = scores[cell.classifier]
+        low, high = (100 * measured["accuracy_interval"][end] for end in ("low", "high"))
+        accuracy = f"{100 * measured['accuracy']:.1f} [{low:.1f}, {high:.1f}]"
+        lines.append(f"| {cell.classifier} | {count(cell.n_parameters)} | {accuracy} | {number(cell.fit_seconds)} |")
+    record = run.read()
+    machine = f"{record.machine['processor']}, {record.machine['threads']} threads, {record.machine['features']}"
+    return "\n".join([*lines, "", f"{machine}; commit `{record.git_commit or 'unknown'}`."])
+
+
+PUBLISHED = tuple(
+    Block("results/reference/published.md", name.replace("-", "_"), name) for name in ("banking77", "banking77-10shot")
+)
+MADE: dict[Block, Callable[[], str]] = {
+    SPEED: lambda: speed_block(read_speed(REFERENCE / "speed")),
+    ATLAS: lambda: markdown(make_atlas(read_atlas(REFERENCE / "atlas")), f"../results/reference/atlas/{PICTURE}"),
+    **{block: partial(_published, block.run) for block in PUBLISHED},
+}
+"""The blocks that are made of more than one run's report."""
 
 
 def _link(block: Block) -> str:
@@ -80,7 +108,7 @@ def _link(block: Block) -> str:
 
 def fill() -> None:
     """Write every block into its document."""
-    for block in (*BLOCKS, SPEED, ATLAS):
+    for block in (*BLOCKS, *MADE):
         write_document(REPOSITORY / block.document, block.name, block_text(block))
 
 

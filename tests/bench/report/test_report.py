@@ -64,7 +64,7 @@ def test_tuned_row_shows_every_try_and_the_plain_one() -> None:
 def test_reference_holds_whole_rows_and_no_weights() -> None:
     rows = {row.name: row for row in rows_of(REFERENCE)}
     assert list(rows) == [
-        *("majority", "linear", "encoder-frozen", "encoder", "llama_cpp", "llama_cpp-tuned"),
+        *("majority", "linear", "zero_shot", "knn", "encoder-frozen", "encoder", "llama_cpp", "llama_cpp-tuned"),
         "encoder-then-llm",
     ]
     assert all(row.status == "ok" for row in rows.values())
@@ -95,15 +95,17 @@ def test_a_caveat_stands_beside_the_figures_it_touches() -> None:
     by_mark = {caveat.mark: caveat for caveat in report.caveats}
     assert by_mark["¹"].classifiers == ("encoder-frozen", "encoder")
     assert by_mark["²"].classifiers == ("llama_cpp-tuned",)
-    assert by_mark["⁴"].classifiers == ("llama_cpp", "llama_cpp-tuned"), "they were told what the labels mean"
+    assert by_mark["⁴"].classifiers == ("zero_shot", "llama_cpp", "llama_cpp-tuned"), (
+        "they were told what the labels mean"
+    )
     names = [cells[0] for cells in report.of(Topic.SUMMARY)[0].body]
-    assert names[2:6] == ["encoder-frozen ¹", "encoder ¹", "llama_cpp ⁴", "llama_cpp-tuned ² ⁴"]
+    assert names[4:8] == ["encoder-frozen ¹", "encoder ¹", "llama_cpp ⁴", "llama_cpp-tuned ² ⁴"]
 
 
 def test_the_title_is_what_people_call_a_run() -> None:
     report = make_report(REFERENCE.read(), rows_of(REFERENCE), ())
-    assert report.title == "customer-messages, 26 November 2026"
-    assert report.started == "2026-11-26 15:36 UTC"
+    assert report.title == "customer-messages, 30 November 2026"
+    assert report.started == "2026-11-30 11:27 UTC"
 
 
 def test_report_writes_only_beside_its_run(tmp_path: Path) -> None:
