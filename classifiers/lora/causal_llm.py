@@ -64,11 +64,9 @@ class CausalLLM:
     @property
     def reading(self) -> tuple[str, dict[str, str]]:
         """Return where transformers finds the model, on the Hub if it is known there, and how it reads it."""
-        if "gguf_file" not in self.place:
-            return hub_name(self.name), {}
         known = hub_name(self.name)
-        where = str(self.place["pretrained_model_name_or_path"]) if known == self.name else known
-        return where, {"gguf_file": self.place["gguf_file"]}
+        where = known if "/" in known else str(self.place["pretrained_model_name_or_path"])
+        return where, {name: file for name, file in self.place.items() if name == "gguf_file"}
 
     def with_head(self, task: Task, settings: LoraSettings) -> Any:
         """Read the weights, in the precision they compute with; the head is new, and in float32 since it is learnt."""

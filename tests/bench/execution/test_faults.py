@@ -164,10 +164,10 @@ def workers_of(process: subprocess.Popen[str] | multiprocessing.process.BaseProc
 
 
 def outcome(run: RunFolder) -> tuple[str, list[list[PredictionRecord]]]:
-    """Return a finished run's scores as written and its answers; only times may differ between two runs."""
+    """Return a finished run's scores as written and its answers; only times and its name may differ from another's."""
     answers = [[replace(record, seconds=0.0) for record in folder.predictions.read()] for _, folder in run.cells()]
     assert [cell.status for cell, _ in run.cells()] == ["ok", "ok"]
-    return (run.path / "scores.json").read_text(), answers
+    return (run.path / "scores.json").read_text().replace(json.dumps(run.path.name), '"run"'), answers
 
 
 def preloaded() -> multiprocessing.context.ForkServerContext:
