@@ -11,8 +11,8 @@ from typing import Any, Protocol
 from bench.config.cells import CellPlan, make_classifier
 from bench.config.run import RunConfig
 from bench.dataset.load import LoadedTask, load_task
+from bench.dataset.sampled_test import with_sampled_test
 from bench.dataset.split import Split, make_split
-from bench.dataset.test_sample import with_sampled_test
 from bench.execution.fingerprint import cell_identity, run_fingerprint
 from bench.measure.threads import waiting_threads
 from bench.records.store import CellFolder, RunFolder

@@ -13,8 +13,8 @@ from bench.config.tables import DataConfig
 from bench.dataset.catalogue import dataset_entry
 from bench.dataset.load import LoadedTask, load_task
 from bench.dataset.named import NAME, check_named, dataset_folder
+from bench.dataset.sampled_test import with_sampled_test
 from bench.dataset.split import Split, make_split
-from bench.dataset.test_sample import with_sampled_test
 from bench.records.atlas import AtlasScores, joined, read_atlas, read_scores
 from classifiers.errors import BenchError
 

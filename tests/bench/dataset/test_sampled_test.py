@@ -6,8 +6,8 @@ from collections import Counter
 
 from bench.config.tables import SplitConfig
 from bench.dataset.load import LoadedTask
+from bench.dataset.sampled_test import with_sampled_test
 from bench.dataset.split import make_split
-from bench.dataset.test_sample import with_sampled_test
 from classifiers.interface import Label, Message, Task
 
 
