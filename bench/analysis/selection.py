@@ -19,7 +19,6 @@ from bench.analysis.paired import (
     is_not_worse,
     needed_to_be_not_worse,
     needed_to_differ,
-    paired_interval,
 )
 
 ERROR = 0.05
@@ -72,25 +71,17 @@ def select(
 
     rows = [i for i, is_floor in enumerate(floors) if not is_floor] or list(range(len(hits)))
     screen = 1 - 2 * SCREENING / max(len(rows) - 1, 1)
-    left = [i for i in rows if not any(_is_ahead(counts(j, i), margin, screen) for j in rows if j != i)]
+    left = [i for i in rows if not any(is_not_worse(counts(j, i), -margin, level=screen) for j in rows if j != i)]
     level = 1 - 2 * (ERROR - SCREENING) / max(len(left) - 1, 1)
     best = max(rows, key=lambda i: (int(hits[i].sum()), [-price for price in prices[i]]))
     beaten = [i for i in range(len(hits)) if i not in rows]
     safe = [i for i in left if all(is_not_worse(counts(i, j), margin, level=level) for j in left if j != i)]
-    passing = [i for i in safe if all(_is_told_apart(counts(i, j)) for j in beaten)]
-    told = all(_is_told_apart(counts(best, j)) for j in beaten)
+    passing = [i for i in safe if all(is_not_worse(counts(i, j), 0.0) for j in beaten)]
+    told = all(is_not_worse(counts(best, j), 0.0) for j in beaten)
     if passing:
         return Selection(min(passing, key=lambda i: prices[i]), best, level, None, told)
     to_rows, to_floors = [counts(best, j) for j in left if j != best], [counts(best, j) for j in beaten]
     return Selection(None, best, level, _needed(to_rows, to_floors, margin, level), told)
-
-
-def _is_ahead(counts: PairedCounts, margin: float, level: float) -> bool:
-    return paired_interval(counts, level=level).low > margin
-
-
-def _is_told_apart(counts: PairedCounts) -> bool:
-    return paired_interval(counts).low > 0
 
 
 def _needed(
