@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.analysis.rows import full_data_rows, why_stopped
+from bench.analysis.rows import Row, full_data_rows, why_stopped
 from bench.analysis.scored_run import rows_of
 from bench.records.store import RunFolder
 from classifiers.errors import BenchError
@@ -58,7 +58,8 @@ def standings(runs: Sequence[RunFolder]) -> Standings:
     Raises:
         BenchError: if they are of fewer than two data sets, or have fewer than two rows in common.
     """
-    return standings_of(_accuracies(runs), tuple(_stopped(runs)))
+    read = [(folder, full_data_rows(rows_of(folder))) for folder in runs]
+    return standings_of(_accuracies(read), tuple(_stopped(read)))
 
 
 def standings_of(by_data: Mapping[str, Mapping[str, Sequence[float]]], stopped: Sequence[str] = ()) -> Standings:
@@ -83,21 +84,21 @@ def standings_of(by_data: Mapping[str, Mapping[str, Sequence[float]]], stopped: 
     return Standings(tuple(by_data), tuple(names), figures, tuple(left_out), p_value, pairs, tuple(stopped))
 
 
-def _stopped(runs: Sequence[RunFolder]) -> Iterator[str]:
+def _stopped(runs: Sequence[tuple[RunFolder, Sequence[Row]]]) -> Iterator[str]:
     """Say which rows of the tables answered only a part of a run's test messages."""
-    for folder in runs:
-        for row in full_data_rows(rows_of(folder)):
+    for folder, rows in runs:
+        for row in rows:
             if row.scores and (text := why_stopped(row)):
                 yield f"{row.name} in {folder.path.name}: {text}; its accuracy is that of these messages"
 
 
-def _accuracies(runs: Sequence[RunFolder]) -> dict[str, Mapping[str, list[float]]]:
+def _accuracies(runs: Sequence[tuple[RunFolder, Sequence[Row]]]) -> dict[str, Mapping[str, list[float]]]:
     """Return every data set's accuracies by row; seeds of a row and runs of the same data come together."""
     by_data: dict[tuple[str, str], dict[str, list[float]]] = {}
-    for folder in runs:
+    for folder, rows in runs:
         run = folder.read()
         by_row = by_data.setdefault((run.task_fingerprint, str(run.task["name"])), {})
-        for row in full_data_rows(rows_of(folder)):
+        for row in rows:
             if row.scores:
                 by_row.setdefault(row.config_row, []).append(row.scores.accuracy)
     names = [name for _, name in by_data]
