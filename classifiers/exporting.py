@@ -1,7 +1,7 @@
 """What a trained classifier is exported as, for programs that people already use.
 
-A backend that can be exported writes a form that another program opens, and says by which lines. Whoever exports adds
-what a run knows and a backend does not: thresholds on its probabilities, scores, and where the data came from.
+A backend that can be exported writes a form that another program opens, and says by which lines. The caller adds what
+a run knows and a backend does not: thresholds on its probabilities, scores, and where the data came from.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Deployment:
         max_length: tokens behind which a message is cut; None where none is.
         thresholds: from which probability each label is given, in the task's order, where a message may have several.
         n_messages: messages of the data that can be read in its files.
-        notes: what whoever runs it must be told.
+        notes: what its users must be told.
     """
 
     library: str

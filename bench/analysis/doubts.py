@@ -99,7 +99,7 @@ def uses_definitions(row: Row, task: Task) -> bool:
 
 
 def _is_prompted(row: Row) -> bool:
-    return bool(row.cell and (row.cell.prompt or row.cell.tokens.completion))
+    return row.cell is not None and row.cell.is_prompted
 
 
 def _model(row: Row) -> str:

@@ -159,6 +159,12 @@ def crossing(curve: Sequence[Group], rival: Group, *, seed: int = 0) -> Crossing
     interval = Interval(sizes[0], beyond)
     if len(messages) > 1:
         interval = bootstrap_interval(hits, passed_at, n_resamples=RESAMPLES, seed=seed, paired=True, vectorized=False)
+    return crossing_within(curve, rival, interval)
+
+
+def crossing_within(curve: Sequence[Group], rival: Group, interval: Interval) -> Crossing:
+    """Return where a curve passes a rival, with an interval whose ends beyond the last size become infinite."""
+    sizes = [float(group.per_label) for group in curve]
     low, high = (math.inf if bound > sizes[-1] else float(bound) for bound in (interval.low, interval.high))
     at = first_crossing(sizes, [group.mean for group in curve], rival.mean)
     below = [group for group in curve if at is None or group.per_label < at]

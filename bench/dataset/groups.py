@@ -1,7 +1,7 @@
 """Divide messages by their groups, such as customers: all messages of one group are in one part.
 
-Whoever has learnt a customer's words knows that customer's other messages too, so a test on them promises more than new
-customers will see.
+A classifier that has learnt one customer's words also knows that customer's other messages, so a test on those promises
+more than new customers will see.
 """
 
 from __future__ import annotations

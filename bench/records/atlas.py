@@ -76,6 +76,11 @@ class AtlasCell(Strict):
         return self
 
     @property
+    def key(self) -> tuple[str, int | None, int]:
+        """Return what tells a cell from the others of its data set: row, training size and seed."""
+        return self.row, self.train_per_label, self.seed
+
+    @property
     def is_complete(self) -> bool:
         """Tell whether all test messages were asked."""
         return UNASKED not in self.right
@@ -121,8 +126,7 @@ class AtlasScores(Strict):
             raise ValueError(f"test id {strange[0][:40]!r} is no id; give no texts")
         if wrong := [cell.name for cell in self.cells if len(cell.right) != len(self.ids)]:
             raise ValueError(f"cell '{wrong[0]}' has answers to other than the {len(self.ids)} test messages")
-        keys = [(cell.row, cell.train_per_label, cell.seed) for cell in self.cells]
-        if len(set(keys)) < len(keys):
+        if len({cell.key for cell in self.cells}) < len(self.cells):
             raise ValueError("two cells are the same row with the same size and seed")
         return self
 
@@ -179,13 +183,9 @@ def joined(first: AtlasScores, second: AtlasScores, file: Path) -> AtlasScores:
     for what in ("sha256", "task", "split", "ids"):
         if getattr(first, what) != getattr(second, what):
             raise BenchError(f"{file}: {what} differs from that of the other scores of {first.data_set}")
-    keys = {_key(cell): cell.name for cell in first.cells}
-    if double := [cell.name for cell in second.cells if _key(cell) in keys]:
+    keys = {cell.key for cell in first.cells}
+    if double := [cell.name for cell in second.cells if cell.key in keys]:
         raise BenchError(f"{file}: cell '{double[0]}' is in the atlas already; give the row another name")
     return first.model_copy(
         update={"cells": (*first.cells, *second.cells), "missing": (*first.missing, *second.missing)}
     )
-
-
-def _key(cell: AtlasCell) -> tuple[str, int | None, int]:
-    return cell.row, cell.train_per_label, cell.seed

@@ -72,7 +72,7 @@ def _whole(text: str) -> int:
 class CellFolder:
     """The files of one classifier in a run; where the task is given, answers that cannot be answers to it are refused.
 
-    Whoever scores answers gives the task: then nothing that is computed from them can fail.
+    Code that scores answers gives the task: then nothing that is computed from them can fail.
     """
 
     path: Path

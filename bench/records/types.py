@@ -240,6 +240,11 @@ class CellRecord:
     stopped: Stopped | None = None
     schema: int = SCHEMA
 
+    @property
+    def is_prompted(self) -> bool:
+        """Tell whether a language model was asked in words."""
+        return bool(self.prompt or self.tokens.completion)
+
     def __post_init__(self) -> None:
         if self.status == "failed" and not self.cause:
             raise ValueError("a failed cell must name its cause")

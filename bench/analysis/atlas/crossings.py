@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bench.analysis.atlas.points import asked, best_llm, curve, fine_tuned_row, group, learners
 from bench.analysis.label_scores import Interval
-from bench.analysis.learning_curve import RESAMPLES, Crossing, Group, first_crossing, gap
+from bench.analysis.learning_curve import RESAMPLES, Crossing, Group, crossing_within, first_crossing
 from bench.records.atlas import AtlasCell, AtlasScores
 
 
@@ -68,16 +68,11 @@ def set_crossing(scores: AtlasScores, row: str, rival: AtlasCell) -> SetCrossing
 def crossing(points: Sequence[Group], rival: Group, *, seed: int = 0) -> Crossing:
     """Return where a curve passes a flat line; `interval.high` is infinite where resamples leave that open."""
     sizes = [float(point.per_label) for point in points]
-    last = sizes[-1]
     curves, levels = _resampled(points, rival, np.random.default_rng(seed))
     places = [first_crossing(sizes, row, level) for row, level in zip(curves, levels, strict=True)]
-    beyond = np.array([2 * last if place is None else place for place in places])
+    beyond = np.array([2 * sizes[-1] if place is None else place for place in places])
     low, high = (float(end) for end in np.quantile(beyond, (0.025, 0.975), method="inverted_cdf"))
-    ends = (math.inf if end > last else end for end in (low, high))
-    at = first_crossing(sizes, [point.mean for point in points], rival.mean)
-    below = [point for point in points if at is None or point.per_label < at]
-    before = gap(below[-1], rival) if below else None
-    return Crossing(points[0].row, rival.row, rival.mean, at, Interval(*ends), before, first=sizes[0], last=last)
+    return crossing_within(points, rival, Interval(low, high))
 
 
 def _resampled(

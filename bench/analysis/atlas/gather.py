@@ -75,7 +75,7 @@ def _cell(row: Row, run: RunRecord, ids: Sequence[str]) -> AtlasCell:
         seed=ran.seed - run.config.seed if ran else 0,
         n_train=ran.n_train if ran else None,
         n_labelled=taken.n_labelled,
-        is_prompted=bool(ran and (ran.prompt or ran.tokens.completion)),
+        is_prompted=ran is not None and ran.is_prompted,
         fine_tuned=ran.fine_tuned if ran else None,
         fingerprint=ran.fingerprint if ran else "",
         right=answer_signs({record.id: record.is_right for record in row.records}, ids),

@@ -39,7 +39,7 @@ def group(cells: Sequence[AtlasCell], n_labels: int, where: Where | None = None)
 def cells_at(scores: AtlasScores, size: int | None) -> dict[str, list[AtlasCell]]:
     """Return the cells of one training size by row, seeds in order; those that stopped early have one seed."""
     by_row: dict[str, list[AtlasCell]] = {}
-    for cell in sorted(scores.cells, key=lambda cell: cell.seed):
+    for cell in _by_seed(scores.cells):
         if cell.train_per_label == size:
             by_row.setdefault(cell.row, []).append(cell)
     return by_row

@@ -30,8 +30,6 @@ ENCODER_HEAD = (
     "memory",
     "runtime",
 )
-
-
 SLOWDOWN_HEAD = ("model", "variant", "training", "answers in batches", "one message")
 
 
@@ -98,7 +96,7 @@ def slowdown_table(results: Sequence[SpeedResult]) -> Table:
         (
             result.model,
             slow.variant,
-            *(f"{x:.2f} ×" if x else "–" for x in (slow.training, slow.answering, slow.single)),
+            *map(_times, (slow.training, slow.answering, slow.single)),
         )
         for result in results
         for slow in result.slowdowns
