@@ -90,7 +90,8 @@ def _published(name: str) -> str:
 
 
 PUBLISHED = tuple(
-    Block("results/reference/published.md", name.replace("-", "_"), name) for name in ("banking77", "banking77-10shot")
+    Block("results/reference/published.md", name.replace("-", "_"), name)
+    for name in ("banking77", "banking77-10shot", "clinc150")
 )
 MADE: dict[Block, Callable[[], str]] = {
     SPEED: lambda: speed_block(read_speed(REFERENCE / "speed")),
