@@ -6,7 +6,6 @@ figure in a document cannot differ from the run it comes from. Under every block
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -17,12 +16,19 @@ from bench.analysis.rows import full_data_rows
 from bench.analysis.scored_run import rows_of
 from bench.records.atlas import read_atlas
 from bench.records.store import RunFolder
+from bench.records.types import RunRecord
 from bench.report.atlas.build import make_atlas
-from bench.report.atlas.files import PICTURE, markdown
+from bench.report.atlas.files import EMPTY, PICTURE, markdown
+from bench.report.atlas.tables import rows_table, stopping_table
 from bench.report.build import Report, make_report
 from bench.report.files import write_document
 from bench.report.markdown import results_block
+from bench.report.scores_file import read_classifiers
+from bench.report.tables.ratios import ratio_block
+from bench.report.tables.runs import time_table
+from bench.report.tables.side_by_side import ScoredRun, letters_table, side_by_side
 from bench.report.tables.speed import speed_block
+from bench.report.tables.table import titled_lines
 from bench.report.text import count, number
 from bench.robustness.suites import stress_records
 from bench.speed.results import read_speed
@@ -30,6 +36,7 @@ from bench.speed.results import read_speed
 REPOSITORY = Path(__file__).parents[1]
 REFERENCE = REPOSITORY / "results" / "reference"
 COMPARED = ("Results", "Scores", "Speed", "Size", "What it takes", "Differences in accuracy")
+ALL_ROWS = ("all-rows", "all-rows-banking77_10")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +83,53 @@ def block_text(block: Block) -> str:
 
 def _published(name: str) -> str:
     """Return the rows of a run on public data, of which records without texts are kept: scores.json and cell.json."""
-    run = RunFolder(REFERENCE / "published" / name)
-    scores = json.loads((run.path / "scores.json").read_text("utf-8"))["classifiers"]
+    scored = _scored(f"published/{name}")
     lines = ["| measured here | parameters | accuracy % | training s |", "| --- | ---: | ---: | ---: |"]
-    for cell, _ in run.cells():
-        measured = scores[cell.classifier]
-        low, high = (100 * measured["accuracy_interval"][end] for end in ("low", "high"))
-        accuracy = f"{100 * measured['accuracy']:.1f} [{low:.1f}, {high:.1f}]"
+    for cell in scored.cells.values():
+        _, accuracy, _ = scored.figures(cell.classifier)
         lines.append(f"| {cell.classifier} | {count(cell.n_parameters)} | {accuracy} | {number(cell.fit_seconds)} |")
-    record = run.read()
-    machine = f"{record.machine['processor']}, {record.machine['threads']} threads, {record.machine['features']}"
-    return "\n".join([*lines, "", f"{machine}; commit `{record.git_commit or 'unknown'}`."])
+    return "\n".join([*lines, "", _ran_on(scored.run)])
+
+
+def _scored(name: str) -> ScoredRun:
+    """Read a reference run without its messages."""
+    run = RunFolder(REFERENCE / name)
+    cells = {cell.classifier: cell for cell, _ in run.cells()}
+    return ScoredRun(run.read(), cells, read_classifiers((run.path / "scores.json").read_text("utf-8")))
+
+
+def _ran_on(run: RunRecord) -> str:
+    """Name a run's machine with its instruction sets, and the commit."""
+    machine = f"{run.machine['processor']}, {run.machine['threads']} threads, {run.machine['features']}"
+    return f"{machine}; commit `{run.git_commit or 'unknown'}`."
+
+
+def _all_rows() -> str:
+    """Return the rows of the preset all-rows on two data sets, and what letters buy."""
+    names = [name for name in ALL_ROWS if (REFERENCE / name / "run.json").exists()]
+    if not names:
+        return "No such run is here yet: `bench run all-rows` makes one."
+    runs = [_scored(name) for name in names]
+    lines = [*titled_lines(side_by_side(runs)), *titled_lines(letters_table(runs))]
+    return "\n".join([*lines, *(f"{run.name}: {_ran_on(run.run)}" for run in runs)])
+
+
+def _atlas_rows() -> str:
+    """Return the rows of the atlas on its data set of 77 labels."""
+    scores = [one_set for one_set in read_atlas(REFERENCE / "atlas") if one_set.data_set == "banking77"]
+    return "\n".join(titled_lines(rows_table(scores[0]))).strip() if scores else EMPTY
+
+
+def _stopping() -> str:
+    """Return how soon slow rows of the atlas stopped."""
+    scores = read_atlas(REFERENCE / "atlas")
+    return "\n".join(titled_lines(stopping_table(scores))).strip() if scores else EMPTY
+
+
+def _default_times() -> str:
+    """Return where the time of the default run went."""
+    run = RunFolder(REFERENCE / "default")
+    return "\n".join([*titled_lines(time_table(rows_of(run))), _ran_on(run.read())])
 
 
 PUBLISHED = tuple(
@@ -97,6 +140,11 @@ MADE: dict[Block, Callable[[], str]] = {
     SPEED: lambda: speed_block(read_speed(REFERENCE / "speed")),
     ATLAS: lambda: markdown(make_atlas(read_atlas(REFERENCE / "atlas")), f"../results/reference/atlas/{PICTURE}"),
     **{block: partial(_published, block.run) for block in PUBLISHED},
+    Block("docs/speed.md", "ratios", "speed"): lambda: ratio_block(read_speed(REFERENCE / "speed")),
+    Block("docs/speed.md", "default_run", "default"): _default_times,
+    Block("docs/speed.md", "stopping", "atlas"): _stopping,
+    Block("docs/rows.md", "all_rows", "all-rows"): _all_rows,
+    Block("docs/rows.md", "banking77", "atlas"): _atlas_rows,
 }
 """The blocks that are made of more than one run's report."""
 

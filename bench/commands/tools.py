@@ -86,7 +86,8 @@ def list_or_pull_models(options: argparse.Namespace) -> int:
 def measure_speed(options: argparse.Namespace) -> int:
     """Measure the LLM backend's speed, or put what was measured into a document."""
     from bench.measure.limits import usable_cores
-    from bench.report.tables.speed import slowdown_table, speed_table
+    from bench.report.tables.ratios import ratio_tables
+    from bench.report.tables.speed import speed_table
     from bench.report.terminal import print_table
     from bench.speed.results import write_speed
     from bench.speed.rounds import Comparison, matrix_rate
@@ -109,9 +110,8 @@ def measure_speed(options: argparse.Namespace) -> int:
             measurements.append(measurement)
             console.print(f"{model} round {measurement['round'] + 1}: {measurement['variant']} done", style="dim")
         result = comparison.summarise(measurements, flops)
-        print_table(console, speed_table(result))
-        if result.slowdowns:
-            print_table(console, slowdown_table([result]))
+        for table in (speed_table(result), *ratio_tables([result])):
+            print_table(console, table)
         write_speed(options.results / "speed" / f"{result.model}.json", result, measurements)
     return 0
 

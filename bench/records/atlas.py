@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from bench.config.tables import Closed
+from bench.records.conditions import Decision
 from bench.records.jsonl import replace_file
 from bench.records.types import SCHEMA
 from classifiers.errors import BenchError
@@ -37,7 +38,8 @@ class AtlasCell(Strict):
     stopped early. `accuracy`, and the ends `low` and `high` of its 95 % interval, are of the `n` messages that were
     asked. `is_prompted` tells that a language model was asked in words, and `fine_tuned` whether a pretrained model's
     weights were trained. `train_per_label` is None for the whole training part. `is_timed` tells whether the cell had
-    its machine to itself, so that its times mean something, and `machine` which that was.
+    its machine to itself, so that its times mean something, and `machine` which that was. Where the row stopped early,
+    `decision` says how it stood to the row `rival`; None in files of before.
     """
 
     name: str
@@ -61,6 +63,8 @@ class AtlasCell(Strict):
     messages_per_second: float | None = Field(None, gt=0)
     is_timed: bool = False
     machine: str = ""
+    decision: Decision | None = None
+    rival: str = ""
 
     @model_validator(mode="after")
     def _scores_fit_the_answers(self) -> AtlasCell:

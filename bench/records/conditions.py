@@ -29,6 +29,12 @@ class OtherLoad:
         return {name: used for name, used in phases.items() if used is not None and used > spare}
 
 
+def decision_text(decision: Decision, rival: str) -> str:
+    """Say how a row that stopped stands to its rival."""
+    word = {"undecided": "against", "within the margin": "of"}.get(decision, "than")
+    return f"{decision} {word} {rival}"
+
+
 @dataclass(frozen=True, slots=True)
 class Stopped:
     """Why a row answered only `n` of `n_test` test messages: how it stands to the row `rival` was decided by then.
@@ -48,8 +54,6 @@ class Stopped:
     @property
     def text(self) -> str:
         """Say it in one line."""
-        if self.decision == "undecided":
-            reason = f"the budget allowed no more, undecided against {self.rival}"
-            return f"stopped after {self.n:,} of {self.n_test:,} test messages: {reason}"
-        verdict = "within the margin of" if self.decision == "within the margin" else f"{self.decision} than"
-        return f"stopped after {self.n:,} of {self.n_test:,} test messages: decided ({verdict} {self.rival})"
+        stands = decision_text(self.decision, self.rival)
+        reason = f"the budget allowed no more, {stands}" if self.decision == "undecided" else f"decided ({stands})"
+        return f"stopped after {self.n:,} of {self.n_test:,} test messages: {reason}"

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from bench.analysis.metrics import METRICS
 from bench.analysis.rows import Row, cells_of
 from bench.report.build import Report
-from bench.report.tables.table import Table, escaped, table_lines, table_section
+from bench.report.tables.table import Table, escaped, table_section, titled_lines
 from classifiers.errors import BenchError
 
 BLOCK = "results"
@@ -40,7 +40,7 @@ def results_block(report: Report, titles: Sequence[str] = ()) -> str:
         lines += [f"{escaped(report.headline)}.", "", *_verdict(report)]
         lines += _caveats(report)
     for table in _shown(report, titles):
-        lines += [f"**{table.title}**", "", *table_lines(table), "", *map(escaped, table.notes), ""]
+        lines += titled_lines(table)
     return "\n".join(lines).strip()
 
 

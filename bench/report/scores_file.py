@@ -84,6 +84,12 @@ def scores_json(report: Report) -> dict[str, Any]:
     return plain
 
 
+def read_classifiers(text: str) -> dict[str, ClassifierScores | None]:
+    """Return the scores of each classifier from the text of a scores.json."""
+    adapter = TypeAdapter(dict[str, ClassifierScores | None])
+    return adapter.validate_python(json.loads(text)["classifiers"])
+
+
 def scores_schema() -> dict[str, Any]:
     """Return the JSON schema of scores.json."""
     adapter = TypeAdapter(ScoresFile)

@@ -49,6 +49,11 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
+def times(ratio: float | None) -> str:
+    """Return a ratio with two decimals; a dash where it was not measured."""
+    return f"{ratio:.2f} ×" if ratio else DASH
+
+
 def with_interval(value: float, interval: Interval) -> str:
     """Return a share as a percentage, its interval behind it in brackets."""
     return f"{share(value)} {brackets(interval)}"

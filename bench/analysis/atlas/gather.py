@@ -87,6 +87,8 @@ def _cell(row: Row, run: RunRecord, ids: Sequence[str]) -> AtlasCell:
         messages_per_second=taken.throughput_per_s or None,
         is_timed=_is_timed(row, run),
         machine=described((ran.machine if ran else {}) or run.machine),
+        decision=ran.stopped.decision if ran and ran.stopped else None,
+        rival=ran.stopped.rival if ran and ran.stopped else "",
     )
 
 

@@ -10,7 +10,7 @@ from bench.report.atlas.build import METHOD, Atlas
 from bench.report.atlas.chart import crossing_chart
 from bench.report.charts import save_charts
 from bench.report.page import rendered
-from bench.report.tables.table import escaped, table_lines
+from bench.report.tables.table import escaped, titled_lines
 from classifiers.errors import BenchError
 
 NARROW = 300
@@ -39,7 +39,7 @@ def _lines(atlas: Atlas, picture: str) -> Iterator[str]:
     yield from (f"- {escaped(line)}" for line in atlas.limits)
     yield ""
     for table in atlas.tables:
-        yield from (f"**{escaped(table.title)}**", "", *table_lines(table), "", *map(escaped, table.notes), "")
+        yield from titled_lines(table)
     yield f"{escaped(METHOD)} Commit {', '.join(f'`{commit}`' for commit in atlas.commits)}."
 
 

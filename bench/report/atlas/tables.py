@@ -6,13 +6,16 @@ from collections.abc import Iterator, Sequence
 
 from bench.analysis.atlas.claims import place_text
 from bench.analysis.atlas.crossings import SetCrossing
-from bench.analysis.atlas.overview import FEW, Overview, Price, Standing
+from bench.analysis.atlas.overview import FEW, Overview, Price, Standing, standing
+from bench.analysis.atlas.points import cells_at
 from bench.analysis.atlas.published import Beside
-from bench.records.atlas import AtlasScores
+from bench.records.atlas import AtlasCell, AtlasScores
+from bench.records.conditions import decision_text
 from bench.report.tables.table import Table, Topic
 from bench.report.text import DASH, number, share, with_interval
 
 Prices = Sequence[tuple[Price | None, Price | None]]
+NOT_ALONE = "*"
 
 
 def best_table(overviews: Sequence[Overview], floor: str) -> Table:
@@ -139,6 +142,65 @@ def published_table(beside: Sequence[Beside]) -> Table:
 
 def _ours(line: Beside, ours: Standing) -> str:
     return f"{ours.row}, {line.size} per label" if line.size else ours.row
+
+
+def stopping_table(scores: Sequence[AtlasScores]) -> Table:
+    """Return a line per prompted row and data set: how many messages it answered, why no more, and the time."""
+    head = ("data set", "labels", "row", "answered", "of", "share %", "how it stands", "took s", "all would take s")
+    asked = [(one_set, cell) for one_set in scores for cell in one_set.cells if cell.is_prompted]
+    body = tuple(
+        (
+            one_set.data_set,
+            str(one_set.n_labels),
+            cell.row if cell.is_timed else f"{cell.row} {NOT_ALONE}",
+            f"{cell.n:,}",
+            f"{len(one_set.ids):,}",
+            share(cell.n / len(one_set.ids)),
+            _stands(cell),
+            *(_seconds(cell, n) for n in (cell.n, len(one_set.ids))),
+        )
+        for one_set, cell in asked
+    )
+    notes = [
+        "answered: test messages until it was decided how the row stands to the best fast one; all would take: the "
+        "whole test part at the same rate."
+    ]
+    if any(not cell.is_timed for _, cell in asked):
+        notes.append(f"{NOT_ALONE} did not have the machine to itself.")
+    return Table("How soon slow rows stop", head, body, notes=tuple(notes), topic=Topic.COST, can_turn=False)
+
+
+def _stands(cell: AtlasCell) -> str:
+    """Say why a row answered no more messages."""
+    if cell.is_complete:
+        return "all answered"
+    return decision_text(cell.decision, cell.rival) if cell.decision else "decided"
+
+
+def _seconds(cell: AtlasCell, n: int) -> str:
+    """Return the seconds that n messages take at a cell's rate."""
+    return number(n / cell.messages_per_second if cell.messages_per_second else None)
+
+
+def rows_table(scores: AtlasScores) -> Table:
+    """Return every row on one data set, without labels, with a few per label and with all: a line per row and size."""
+    by_size = [cells_at(scores, size) for size in (FEW, None)]
+    rows = dict.fromkeys(cell.row for cell in scores.cells)
+    lines = [at[row] for row in rows for at in by_size if row in at]
+    body = tuple(_row_line(scores, cells) for cells in lines)
+    notes = (
+        "accuracy in %, with its 95 % interval, over seeds and messages where there are several seeds; n: test messages "
+        "that were answered; messages per second in batches, a dash where the row did not have the machine to itself.",
+    )
+    head = ("row", "labels used", "accuracy %", "n", "messages /s")
+    return Table(f"{scores.data_set}, {scores.n_labels} labels", head, body, notes=notes, can_turn=False)
+
+
+def _row_line(scores: AtlasScores, cells: Sequence[AtlasCell]) -> tuple[str, ...]:
+    mean, first = standing(cells, scores), cells[0]
+    labels = DASH if first.n_labelled is None else f"{first.n_labelled:,}"
+    rate = number(first.messages_per_second if first.is_timed else None)
+    return mean.row, labels, with_interval(mean.accuracy, mean.interval), f"{mean.n:,}", rate
 
 
 def data_table(scores: Sequence[AtlasScores]) -> Table:

@@ -60,6 +60,18 @@ def issues_table(issues: Sequence[LabelIssue], limit: int, n: int) -> Table:
     return Table("Check these labels first", ISSUE_HEAD, body, notes=(note,), can_turn=False)
 
 
+def time_table(rows: Sequence[Row]) -> Table:
+    """Return how long each row of a run loaded, was fitted and answered the test part, and all rows together."""
+    measured = {row.name: row.resources for row in rows if row.cell and row.scores}
+    seconds = {
+        name: [part or 0.0 for part in (taken.load_seconds, taken.fit_seconds, taken.predict_seconds)]
+        for name, taken in measured.items()
+    }
+    seconds["all rows"] = [sum(parts) for parts in zip(*seconds.values(), strict=True)]
+    body = tuple((name, *map(number, (*parts, sum(parts)))) for name, parts in seconds.items())
+    return Table("Where the time goes", ("row", "load s", "fit s", "answers s", "together s"), body)
+
+
 def history_table(lines: Sequence[RunLine]) -> Table:
     """Return a line per run: when, on what, how many rows, and the most accurate of them."""
     body = tuple(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from bench.report.tables.table import Table, table_lines
+from bench.report.tables.table import Table, titled_lines
 from bench.speed.results import EncoderRow, LlmRow, SpeedResult
 
 LLM_HEAD = (
@@ -30,7 +30,6 @@ ENCODER_HEAD = (
     "memory",
     "runtime",
 )
-SLOWDOWN_HEAD = ("model", "variant", "training", "answers in batches", "one message")
 
 
 def speed_table(result: SpeedResult) -> Table:
@@ -90,28 +89,6 @@ def _encoder_table(result: SpeedResult, rows: Sequence[EncoderRow]) -> Table:
     return Table(f"{result.model}: training and answering", ENCODER_HEAD, body, notes=notes)
 
 
-def slowdown_table(results: Sequence[SpeedResult]) -> Table:
-    """Return how many times longer things take beside busy programs, for all models that were measured so."""
-    body = tuple(
-        (
-            result.model,
-            slow.variant,
-            *map(_times, (slow.training, slow.answering, slow.single)),
-        )
-        for result in results
-        for slow in result.slowdowns
-    )
-    notes = (
-        "time beside as many programs that do nothing but keep a core busy as there are cores, over the time alone, "
-        "medians of the same rounds; half of the machine is the fair share, which makes 2.",
-    )
-    return Table("Beside busy programs", SLOWDOWN_HEAD, body, notes=notes)
-
-
-def _times(ratio: float | None) -> str:
-    return f"{ratio:.2f} ×" if ratio else "–"
-
-
 def speed_block(results: Sequence[SpeedResult]) -> str:
     """Return all comparisons as Markdown, with the machines they were made on."""
     return "\n".join(_lines(results)).strip()
@@ -123,12 +100,12 @@ def _lines(results: Sequence[SpeedResult]) -> Iterator[str]:
     for result in results:
         if result.machine != machine:
             machine = result.machine
-            yield from ("", _machine_line(result))
-        table = speed_table(result)
-        yield from ("", f"**{table.title}**", "", *table_lines(table), "", *table.notes)
+            yield from (machine_line(result), "")
+        yield from titled_lines(speed_table(result))
 
 
-def _machine_line(result: SpeedResult) -> str:
+def machine_line(result: SpeedResult) -> str:
+    """Name the machine of a comparison and its instruction sets."""
     machine = result.machine
     features = machine["features"] or "no special instructions"
     return f"{machine['processor']}, {machine['threads']} threads, {features}:"

@@ -59,6 +59,11 @@ def table_section(table: Table) -> list[str]:
     return [f"## {escaped(table.title)}", "", *table_lines(table), "", *map(escaped, table.notes), ""]
 
 
+def titled_lines(table: Table) -> list[str]:
+    """Return a table as a part of a section: its title in bold, lines and notes."""
+    return [f"**{escaped(table.title)}**", "", *table_lines(table), "", *map(escaped, table.notes), ""]
+
+
 def table_lines(table: Table) -> Iterator[str]:
     """Yield a table's lines, the best figures in bold."""
     yield "| " + " | ".join(map(escaped, table.head)) + " |"

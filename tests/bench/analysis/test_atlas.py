@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from samples import atlas_cell, atlas_scores, atlas_set, signs
+from samples import atlas_cell, atlas_scores, atlas_set, signs, write_run
 
 from bench.analysis.atlas.claims import claims, limits
 from bench.analysis.atlas.crossings import crossing, crossings, headline, set_crossing
+from bench.analysis.atlas.gather import scores_of
 from bench.analysis.atlas.overview import overview, prices
 from bench.analysis.atlas.points import best_llm, fine_tuned_row, learners
 from bench.analysis.atlas.published import beside_published, published
@@ -17,6 +20,8 @@ from bench.analysis.atlas.ranks import ranks, trained_duels, two_sided_sign_p
 from bench.analysis.learning_curve import Group
 from bench.dataset.catalogue import dataset_catalogue
 from bench.records.atlas import AtlasScores
+from bench.records.conditions import Stopped
+from bench.records.types import MessageRecord
 
 ATLAS = [
     atlas_set("two", 2, (120, 150, 180, 190), 170),
@@ -234,3 +239,14 @@ def test_a_published_row_on_other_messages_is_not_compared() -> None:
 def test_published_figures_are_of_the_catalogues_data_sets_and_name_their_sources() -> None:
     assert set(published()) <= set(dataset_catalogue())
     assert all(row.source for rows in published().values() for row in rows)
+
+
+def test_scores_say_how_a_row_stood_that_stopped(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "small", "aabb", {"fast": "aabb", "slow": "ba"})
+    run.messages.write([MessageRecord(str(i), "test", f"text {i}", (gold,)) for i, gold in enumerate("aabb")])
+    cell = run.cell("slow").read()
+    assert cell is not None
+    run.cell("slow").write(replace(cell, stopped=Stopped(2, 4, "worse", "fast", low=-1, high=-0.1, level=0.95)))
+    fast, slow = scores_of("small", run).cells
+    assert (fast.right, fast.decision, fast.rival) == ("1111", None, "")
+    assert (slow.right, slow.decision, slow.rival) == ("01..", "worse", "fast")

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from bench.cli import main
-from bench.report.tables.speed import slowdown_table
+from bench.report.tables.ratios import ratio_tables
 from bench.speed.neighbours import busy_neighbours
 from bench.speed.results import BUSY, Slowdown, read_speed, slowdowns, summarise_encoder, summarise_llm
 
@@ -73,7 +73,9 @@ def test_the_three_ways_to_train_an_encoder_run(
     (result,) = read_speed(tmp_path / "speed")
     assert [row.variant for row in result.rows] == ["blog", "trainer", "ours"]
     assert [slow.variant for slow in result.slowdowns] == ["ours"]
-    assert slowdown_table([result]).body[0][1] == "ours"
+    (table,) = ratio_tables([result])
+    assert [cells[1] for cells in table.body] == ["training", "batches", "one message"]
+    assert not any("–" in cells for cells in table.body)
     assert "arithmetic limit" in capsys.readouterr().out
 
 
