@@ -67,8 +67,8 @@ def crossing_chart(crossed: Sequence[SetCrossing], width: int = WIDTH) -> Chart:
     dots = base.transform_filter("datum.passed").mark_point(filled=True, size=80, opacity=1)
     tips = base.transform_filter("datum.open").mark_point(shape="triangle-up", filled=True, size=70, opacity=1)
     title = {
-        "text": "How many labels until an encoder passes the LLM",
-        "subtitle": ["95 % intervals; with a tip: open upwards,", "not passed with the sizes that were run"],
+        "text": ["How many examples per label", "until an encoder passes the LLM"],
+        "subtitle": ["95 % intervals; one with a tip is open upwards:", "the sizes that were run do not show a crossing"],
     }
     layers = (
         bars
