@@ -120,8 +120,11 @@ def _show(folder: Path) -> int:
     atlas, console = _atlas(folder), make_console()
     if not atlas.scores:
         raise BenchError(f"{folder} holds no scores; bench study makes them")
-    for line in (*atlas.claims, "", *atlas.limits):
-        console.print(plain(line))
+    console.print(plain(atlas.headline, style="bold"))
+    for heading, lines in (("What it shows", atlas.claims), ("What it cannot say", atlas.limits)):
+        console.print(f"\n{heading}", style="bold")
+        for line in lines:
+            console.print(plain(f"- {line}"))
     for table in atlas.tables:
         console.print()
         print_table(console, table)

@@ -42,11 +42,14 @@ def _few_labels(crossed: Sequence[SetCrossing]) -> Iterator[str]:
     """Say on how many data sets the encoder passes the LLM with a few labels, whole interval."""
     if not crossed:
         return
-    by_few = [point for point in crossed if point.crossing.interval.high <= FEW]
+    learner, by_few = crossed[0].crossing.learner, [point for point in crossed if point.crossing.interval.high <= FEW]
+    rival = "the best prompted LLM, which is shown none,"
+    if not by_few:
+        yield f"With {FEW} examples per label, {learner} is not shown to pass {rival} on any of {_sets(len(crossed))}."
+        return
     yield (
-        f"With {FEW} examples per label or fewer, {crossed[0].crossing.learner} passes the best prompted LLM, which is "
-        f"shown none, on {_of(len(by_few), len(crossed))}{_names(by_few)}: there the whole 95 % interval of the crossing is at "
-        f"{FEW} or below."
+        f"With {FEW} examples per label or fewer, {learner} passes {rival} on {_of(len(by_few), len(crossed))}"
+        f"{_names(by_few)}: there the whole 95 % interval of the crossing is at {FEW} or below."
     )
 
 
