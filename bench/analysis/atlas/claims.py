@@ -207,11 +207,12 @@ def _of_data(atlas: Sequence[AtlasScores]) -> Iterator[str]:
 def _of_runs(atlas: Sequence[AtlasScores]) -> Iterator[str]:
     cells = [cell for scores in atlas for cell in scores.cells]
     if machines := {cell.machine for cell in cells if cell.is_timed}:
-        yield f"Times are of {len(machines)} {'machine' if len(machines) == 1 else 'machines'}; others give other ratios."
+        named = f"{len(machines)} {'machine' if len(machines) == 1 else 'machines'}"
+        yield f"Times are of {named}; others give other ratios."
     if untimed := [cell for cell in cells if not cell.is_timed]:
         yield (
-            f"{len(untimed):,} of {len(cells):,} cells did not have their machine to themselves: nothing is said of their "
-            "times."
+            f"{len(untimed):,} of {len(cells):,} cells did not have their machine to themselves: nothing is said of "
+            "their times."
         )
     stopped = [cell for cell in cells if not cell.is_complete]
     if stopped:

@@ -68,7 +68,10 @@ def crossing_chart(crossed: Sequence[SetCrossing], width: int = WIDTH) -> Chart:
     tips = base.transform_filter("datum.open").mark_point(shape="triangle-up", filled=True, size=70, opacity=1)
     title = {
         "text": ["How many examples per label", "until an encoder passes the LLM"],
-        "subtitle": ["95 % intervals; one with a tip is open upwards:", "the sizes that were run do not show a crossing"],
+        "subtitle": [
+            "95 % intervals; one with a tip is open upwards:",
+            "the sizes that were run do not show a crossing",
+        ],
     }
     layers = (
         bars

@@ -189,8 +189,9 @@ def rows_table(scores: AtlasScores) -> Table:
     lines = [at[row] for row in rows for at in by_size if row in at]
     body = tuple(_row_line(scores, cells) for cells in lines)
     notes = (
-        "accuracy in %, with its 95 % interval, over seeds and messages where there are several seeds; n: test messages "
-        "that were answered; messages per second in batches, a dash where the row did not have the machine to itself.",
+        "accuracy in %, with its 95 % interval, over seeds and messages where there are several seeds; n: test "
+        "messages that were answered; messages per second in batches, a dash where the row did not have the machine to "
+        "itself.",
     )
     head = ("row", "labels used", "accuracy %", "n", "messages /s")
     return Table(f"{scores.data_set}, {scores.n_labels} labels", head, body, notes=notes, can_turn=False)

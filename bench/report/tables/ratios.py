@@ -57,7 +57,11 @@ def _encoder_lines(result: SpeedResult) -> Iterator[tuple[str, ...]]:
     slow = next((slow for slow in result.slowdowns if slow.variant == ours.variant), None)
     measured = (
         ("training", f"{ours.train_per_s:.0f} /s", [ours.train_per_s / row.train_per_s for row in (post, trainer)]),
-        ("batches", f"{ours.predict_per_s:.0f} /s", [ours.predict_per_s / row.predict_per_s for row in (post, trainer)]),
+        (
+            "batches",
+            f"{ours.predict_per_s:.0f} /s",
+            [ours.predict_per_s / row.predict_per_s for row in (post, trainer)],
+        ),
         ("one message", f"{ours.single_ms:.2f} ms", [row.single_ms / ours.single_ms for row in (post, trainer)]),
     )
     busy = (slow.training, slow.answering, slow.single) if slow else (None, None, None)

@@ -61,7 +61,8 @@ def table_section(table: Table) -> list[str]:
 
 def titled_lines(table: Table) -> list[str]:
     """Return a table as a part of a section: its title in bold, lines and notes."""
-    return [f"**{escaped(table.title)}**", "", *table_lines(table), "", *map(escaped, table.notes), ""]
+    notes = [*map(escaped, table.notes), ""] if table.notes else []
+    return [f"**{escaped(table.title)}**", "", *table_lines(table), "", *notes]
 
 
 def table_lines(table: Table) -> Iterator[str]:

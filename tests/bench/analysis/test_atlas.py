@@ -136,15 +136,16 @@ def test_prices_follow_from_throughput_and_the_hourly_price() -> None:
 def test_every_claim_follows_from_the_scores() -> None:
     few, later, open_, relation, trained, free, speed, ranked = claims(ATLAS)
     assert few == (
-        "With 8 examples per label or fewer, encoder passes the best prompted LLM, which is shown none, on 2 of 5 data sets "
-        "(ten, fifty): there the whole 95 % interval of the crossing is at 8 or below."
+        "With 8 examples per label or fewer, encoder passes the best prompted LLM, which is shown none, on 2 of 5 data "
+        "sets (ten, fifty): there the whole 95 % interval of the crossing is at 8 or below."
     )
     assert later.startswith("On 2 of 5 data sets it needs more examples, or may need more: two (32 [")
     assert "four (23 [" in later
     assert open_ == "On 1 of 5 data sets the messages and sizes at hand do not show that it passes the LLM (three)."
     # ranks of the crossings: three, two, four, ten, fifty; rho = 1 - 6 (9 + 9 + 0 + 4 + 16) / (5 · 24)
     assert relation == (
-        "That the crossing moves with the number of labels is not shown (Spearman's rho -0.90, p 0.083, n = 5 data sets)."
+        "That the crossing moves with the number of labels is not shown (Spearman's rho -0.90, p 0.083, n = 5 "
+        "data sets)."
     )
     assert trained == (
         "Trained on all labelled messages, encoder is more accurate than the best LLM without labels on 4 of 5 data "
@@ -152,8 +153,8 @@ def test_every_claim_follows_from_the_scores() -> None:
         "is +25.0 points, from -30.0 on three to +55.0 on fifty (n = 200 test messages)."
     )
     assert free == (
-        "Without any labels, the LLM is more accurate than zero_shot on 5 of 5 data sets, less accurate on 0, and neither "
-        "is shown on 0."
+        "Without any labels, the LLM is more accurate than zero_shot on 5 of 5 data sets, less accurate on 0, and "
+        "neither is shown on 0."
     )
     assert speed == (
         "encoder answers 100 times as many messages per second as the best LLM (median over 5 data sets; 100 to 100 "
@@ -170,7 +171,9 @@ def test_correlation_of_few_data_sets_is_tested_exactly() -> None:
     """Of the 120 orders of five, one is perfect and four are at 0.9; each counts twice, as the test has two sides."""
     assert rank_correlation([2, 3, 4, 10, 50], [5, 4, 3, 2, 1]) == pytest.approx((-1, 2 / 120))
     assert rank_correlation([2, 3, 4, 10, 50], [4, 5, 3, 2, 1]) == pytest.approx((-0.9, 10 / 120))
-    five = [atlas_set(f"s{n}", n, (60, 100, 160, 180), llm) for n, llm in ((2, 170), (3, 150), (4, 130), (5, 110), (6, 90))]
+    five = [
+        atlas_set(f"s{n}", n, (60, 100, 160, 180), llm) for n, llm in ((2, 170), (3, 150), (4, 130), (5, 110), (6, 90))
+    ]
     said = "The more labels a task has, the fewer examples per label the encoder needs to pass the LLM"
     assert f"{said} (Spearman's rho -1.00, p 0.017, n = 5 data sets)." in claims(five)
 
@@ -179,8 +182,8 @@ def test_too_few_data_sets_say_nothing_of_a_relation() -> None:
     assert "Whether the number of labels moves the crossing cannot be said from 3 data sets." in claims(ATLAS[:3])
     assert claims([]) == []
     assert claims(ATLAS[1:3])[0] == (
-        "With 8 examples per label, encoder is not shown to pass the best prompted LLM, which is shown none, on any of 2 "
-        "data sets."
+        "With 8 examples per label, encoder is not shown to pass the best prompted LLM, which is shown none, on any "
+        "of 2 data sets."
     )
 
 

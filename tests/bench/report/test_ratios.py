@@ -22,7 +22,12 @@ def encoder_row(variant: str, train: float, answers: float, single_ms: float) ->
 def llm_row(variant: str, ms: float, engine_ms: float | None, single_ms: float | None) -> LlmRow:
     about = {"speed_up": 1.0, "equal_answers": 1.0, "memory_ratio": 1.0, "tokens_per_message": 30.0, "limit_ms": None}
     return LlmRow(
-        variant, ms, peak_memory_bytes=1, engine_limit_ms=engine_ms, single_ms=single_ms, **about  # type: ignore[arg-type]
+        variant,
+        ms,
+        peak_memory_bytes=1,
+        engine_limit_ms=engine_ms,
+        single_ms=single_ms,
+        **about,  # type: ignore[arg-type]
     )
 
 
