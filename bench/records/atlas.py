@@ -38,8 +38,8 @@ class AtlasCell(Strict):
     stopped early. `accuracy`, and the ends `low` and `high` of its 95 % interval, are of the `n` messages that were
     asked. `is_prompted` tells that a language model was asked in words, and `fine_tuned` whether a pretrained model's
     weights were trained. `train_per_label` is None for the whole training part. `is_timed` tells whether the cell had
-    its machine to itself, so that its times mean something, and `machine` which that was. Where the row stopped early,
-    `decision` says how it stood to the row `rival`; None in files of before.
+    its machine to itself while it answered, so that its messages per second mean something, and `machine` which that
+    was. Where the row stopped early, `decision` says how it stood to the row `rival`; None in files of before.
     """
 
     name: str

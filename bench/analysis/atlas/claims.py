@@ -211,8 +211,8 @@ def _of_runs(atlas: Sequence[AtlasScores]) -> Iterator[str]:
         yield f"Times are of {named}; others give other ratios."
     if untimed := [cell for cell in cells if not cell.is_timed]:
         yield (
-            f"{len(untimed):,} of {len(cells):,} cells did not have their machine to themselves: nothing is said of "
-            "their times."
+            f"{len(untimed):,} of {len(cells):,} cells did not have their machine to themselves while they answered: "
+            "nothing is said of their times."
         )
     stopped = [cell for cell in cells if not cell.is_complete]
     if stopped:

@@ -98,6 +98,6 @@ def answer_signs(right: Mapping[str, bool], ids: Sequence[str]) -> str:
 
 
 def _is_timed(row: Row, run: RunRecord) -> bool:
-    """Tell whether a cell had its machine to itself: no other cell, and no other program, beside it."""
+    """Tell whether no other cell, and no other program, ran on its machine while a cell answered."""
     load = row.cell.other_load if row.cell else None
-    return run.executor == "local" and run.config.jobs == 1 and not (load and load.disturbed)
+    return run.executor == "local" and run.config.jobs == 1 and not (load and "predict" in load.disturbed)

@@ -20,7 +20,7 @@ from bench.analysis.atlas.ranks import ranks, trained_duels, two_sided_sign_p
 from bench.analysis.learning_curve import Group
 from bench.dataset.catalogue import dataset_catalogue
 from bench.records.atlas import AtlasScores
-from bench.records.conditions import Stopped
+from bench.records.conditions import OtherLoad, Stopped
 from bench.records.types import MessageRecord
 
 ATLAS = [
@@ -194,7 +194,9 @@ def test_what_cannot_be_said_is_said() -> None:
     assert said[1].startswith("5 of 5 data sets are public")
     assert said[2] == "Every accuracy is of at most 200 test messages per data set."
     assert said[3] == "Times are of 1 machine; others give other ratios."
-    assert said[4] == "10 of 55 cells did not have their machine to themselves: nothing is said of their times."
+    assert said[4] == (
+        "10 of 55 cells did not have their machine to themselves while they answered: nothing is said of their times."
+    )
     assert said[-1] == "2 of 57 cells are not finished: the same command goes on with them."
     plain = atlas_scores("plain", 2, [atlas_cell("linear", "10")])
     assert "Nothing is said of LLMs: none was run." in limits([plain])
@@ -266,3 +268,15 @@ def test_scores_say_how_a_row_stood_that_stopped(tmp_path: Path) -> None:
     fast, slow = scores_of("small", run).cells
     assert (fast.right, fast.decision, fast.rival) == ("1111", None, "")
     assert (slow.right, slow.decision, slow.rival) == ("01..", "worse", "fast")
+
+
+@pytest.mark.parametrize(("phase", "is_timed"), [("fit", True), ("predict", False)])
+def test_a_rate_means_something_where_nothing_ran_beside_the_answers(
+    tmp_path: Path, phase: str, is_timed: bool
+) -> None:
+    run = write_run(tmp_path / "small", "aabb", {"linear": "aabb"})
+    run.messages.write([MessageRecord(str(i), "test", f"text {i}", (gold,)) for i, gold in enumerate("aabb")])
+    cell = run.cell("linear").read()
+    assert cell is not None
+    run.cell("linear").write(replace(cell, other_load=OtherLoad(cores=2, threads=2, **{phase: 1.5})))
+    assert scores_of("small", run).cells[0].is_timed is is_timed
