@@ -24,9 +24,9 @@ from bench.report.build import Report, make_report
 from bench.report.files import write_document
 from bench.report.markdown import results_block
 from bench.report.scores_file import read_classifiers
+from bench.report.side_by_side import ScoredRun, letters_table, side_by_side
 from bench.report.tables.ratios import ratio_block
 from bench.report.tables.runs import time_table
-from bench.report.tables.side_by_side import ScoredRun, letters_table, side_by_side
 from bench.report.tables.speed import speed_block
 from bench.report.tables.table import titled_lines
 from bench.report.text import count, number

@@ -12,8 +12,8 @@ from bench.analysis.rows import Row
 from bench.records.conditions import OtherLoad
 from bench.report.build import make_report
 from bench.report.scores_file import read_classifiers, scores_json
+from bench.report.side_by_side import ScoredRun, letters_table, side_by_side
 from bench.report.tables.runs import time_table
-from bench.report.tables.side_by_side import ScoredRun, letters_table, side_by_side
 
 
 def answers(name: str, right: int, rate: float, mode: str = "", **about: object) -> Row:
