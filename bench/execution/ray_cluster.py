@@ -1,15 +1,13 @@
 """Run cells on the machines of a Ray cluster: `--executor ray`.
 
 Every cell is one Ray task in a process of its own. It works in a folder on its machine's disk and copies what it made
-to the storage, a folder that all machines share or any address fsspec knows (s3://bucket/results), `cell.json` last.
-A lost machine's cells are run again on another. Messages travel with the run; models must be readable on every machine
-under the same name.
+to the storage. A lost machine's cells are run again on another. Messages travel with the run; models must be readable
+on every machine under the same name.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,9 +18,9 @@ from bench.execution.failures import cause_of_error
 from bench.execution.local import seconds_left
 from bench.execution.memory_gate import needed_bytes
 from bench.execution.plan import Ended, Job, Watcher, worker_variables
+from bench.execution.storage import SHARED, address_of, fetch, is_stored, store_cell, store_run
 from bench.records.store import RunFolder
 from bench.records.types import CellIdentity, CellRecord
-from classifiers.errors import BenchError
 
 TRIES = 3
 """How often a cell is run again whose machine was lost."""
@@ -47,7 +45,8 @@ class RayExecutor:
         """
         import ray
 
-        check_storage(self.storage)
+        for run in dict.fromkeys(job.plan.folder for job in jobs):
+            store_run(self.storage, run)
         ray.init(address=self.address, log_to_driver=False, ignore_reinit_error=True)
         waiting: dict[Any, Job] = {}
         try:
@@ -82,13 +81,12 @@ class RayExecutor:
             runtime_env={"env_vars": worker_variables(job.plan.config)},
         )
         run = job.plan.folder
-        files = {name: (run.path / name).read_bytes() for name in ("run.json", "messages.jsonl")}
-        return task.remote(files, job.cell.name, job.identity, f"{self.storage}/{run.path.name}", os.getcwd())
+        files = {name: (run.path / name).read_bytes() for name in SHARED}
+        return task.remote(files, job.cell.name, job.identity, address_of(self.storage, run), os.getcwd())
 
     def _stored(self, job: Job) -> CellRecord | None:
         """Fetch a cell that is whole in the storage; None where it is not finished, stopped early, or is another."""
-        files, root = place_of(self.storage, job)
-        if not files.exists(f"{root}/cell.json"):
+        if not is_stored(self.storage, job):
             return None
         fetch(self.storage, job)
         record = job.folder.read()
@@ -149,52 +147,7 @@ def run_remotely(files: dict[str, bytes], name: str, identity: CellIdentity, add
         cell.begin(identity)
         try:
             cell.write(run_cell(open_cell(run, name, lambda event, **figures: None)))
+            store_cell(cell.path, f"{address}/{name}")
         except Exception as error:
             return cause_of_error(error)
-        store(cell.path, f"{address}/{name}")
     return ""
-
-
-def store(folder: Path, address: str) -> None:
-    """Copy a cell's files to the storage, `cell.json` last: where it lies, the cell is whole."""
-    import fsspec
-
-    files, root = fsspec.url_to_fs(address)
-    files.makedirs(root, exist_ok=True)
-    copied = [file for file in folder.rglob("*") if file.is_file()]
-    for file in sorted(copied, key=lambda file: (file.name == "cell.json", str(file))):
-        target = f"{root}/{file.relative_to(folder).as_posix()}"
-        files.makedirs(target.rpartition("/")[0], exist_ok=True)
-        files.put_file(str(file), target)
-
-
-def place_of(storage: str, job: Job) -> tuple[Any, str]:
-    """Return the file system and the folder in it that the storage keeps a cell in."""
-    import fsspec
-
-    place: tuple[Any, str] = fsspec.url_to_fs(f"{storage}/{job.plan.folder.path.name}/{job.cell.name}")
-    return place
-
-
-def fetch(storage: str, job: Job) -> None:
-    """Copy a cell's files from the storage into the run's folder, unless that is where they are."""
-    files, root = place_of(storage, job)
-    target = job.folder.path
-    if Path(root) == target.resolve():
-        return
-    beside = target.with_name(f".{target.name}.new")
-    shutil.rmtree(beside, ignore_errors=True)
-    files.get(f"{root}/", str(beside), recursive=True)
-    shutil.rmtree(target, ignore_errors=True)
-    beside.rename(target)
-
-
-def check_storage(storage: str) -> None:
-    """See that the storage can be written; raises BenchError where it cannot."""
-    import fsspec
-
-    try:
-        files, root = fsspec.url_to_fs(storage)
-        files.makedirs(root, exist_ok=True)
-    except (ImportError, OSError, ValueError) as error:
-        raise BenchError(f"storage '{storage}' cannot be used: {' '.join(str(error).split())}") from error
