@@ -120,13 +120,15 @@ def cascade_row(name: str, first: Row, second: Row | None, config: CascadeConfig
     rest = second.records if second else rejected(first.records, config.other)
     records = _answers(first.records, rest, threshold)
     passed_on = sum(_sure(record) < threshold for record in first.records) / len(first.records)
-    cascade = Cascade(config.first, config.second or config.other, threshold, passed_on)
+    parts = {config.first: first.stopped, config.second: second.stopped if second else None}
+    stopped = {row: part for row, part in parts.items() if part}
+    cascade = Cascade(config.first, config.second or config.other, threshold, passed_on, stopped)
     scores = score(
         records,
         first.scores.labels,
         several=first.scores.takes_several,
         untold=first.scores.untold,
-        always_valid=second is not None and second.stopped is not None,
+        always_valid=bool(stopped),
     )
     return Row(
         name,
@@ -135,7 +137,7 @@ def cascade_row(name: str, first: Row, second: Row | None, config: CascadeConfig
         cascaded(first.resources, second.resources if second else None, records, passed_on),
         cascade=cascade,
         notes=(_note(cascade, config, choice),),
-        stopped=second.stopped if second else None,
+        stopped=min(stopped.values(), key=lambda part: part.n, default=None),
         max_attempts=second.max_attempts if second else 1,
     )
 

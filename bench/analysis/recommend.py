@@ -19,7 +19,7 @@ from bench.analysis.compare import FLOOR
 from bench.analysis.cost import cost_of
 from bench.analysis.paired import LEVEL, PairedCounts, paired_interval, relation
 from bench.analysis.reasons import more_messages, opening, spending, why
-from bench.analysis.rows import Row, first_seeds
+from bench.analysis.rows import Row, first_seeds, why_stopped
 from bench.analysis.selection import Price, Selection, select
 from bench.analysis.shared import shared_records
 from bench.analysis.verdict import MARGIN, Candidates, Limits, Standing, Verdict
@@ -91,10 +91,10 @@ def within(limits: Limits, rows: Sequence[Row], *, is_timed: bool) -> tuple[list
 
 def _decided(row: Row) -> str | None:
     """Return why a row is not compared: it stopped, as it is no better than a faster one or the budget was spent."""
-    stopped = row.stopped
-    if stopped is None or stopped.decision == "better":
+    parts = row.cascade.stopped.values() if row.cascade else [row.stopped] if row.stopped else []
+    if all(stopped.decision == "better" for stopped in parts):
         return None
-    return f"rests on a row that was {stopped.text}" if row.cascade else f"was {stopped.text}"
+    return f"rests on a row that stopped early: {why_stopped(row)}" if row.cascade else f"was {why_stopped(row)}"
 
 
 def none_fits(broken: Mapping[str, str], margin: float) -> Verdict:

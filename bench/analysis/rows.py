@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench.analysis.resources import Resources
@@ -16,12 +16,14 @@ class Cascade:
     """How a cascade answers: row `first` what it is at least `threshold` sure of, and `second` the rest.
 
     `second` is a row, or the label that the rest gets; `passed_on` is the share of test messages that it gets.
+    `stopped` says of those of the two rows that stopped early why they did.
     """
 
     first: str
     second: str
     threshold: float
     passed_on: float
+    stopped: Mapping[str, Stopped] = field(default_factory=dict)
 
     @property
     def is_first_alone(self) -> bool:
@@ -34,7 +36,8 @@ class Row:
     """One line of the main table: its answers, their scores (None where it failed), and what it takes.
 
     `cell` is the record of what ran, and None for a cascade, which never ran: its answers and resources are worked out
-    from those of its two rows. A row that failed says why in `cause`; a `stopped` one answered only some messages.
+    from those of its two rows. A row that failed says why in `cause`; a `stopped` one answered only some messages, as
+    does a cascade of which a row stopped.
     """
 
     name: str
@@ -97,9 +100,10 @@ def complete_rows(rows: Sequence[Row]) -> list[Row]:
 
 
 def why_stopped(row: Row) -> str:
-    """Say why a row, or a cascade's second one, answered only a part of the test messages; empty where it did not."""
-    text = row.stopped.text if row.stopped else ""
-    return f"{row.cascade.second} was {text}" if text and row.cascade else text
+    """Say why a row, or one of a cascade's two, answered only a part of the test messages; empty where it did not."""
+    if row.cascade:
+        return "; ".join(f"{name} was {stopped.text}" for name, stopped in row.cascade.stopped.items())
+    return row.stopped.text if row.stopped else ""
 
 
 def full_data_rows(rows: Sequence[Row]) -> list[Row]:

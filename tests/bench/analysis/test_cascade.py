@@ -10,12 +10,13 @@ from conftest import REPOSITORY
 from samples import record, row, with_cell
 
 from bench.analysis.cascade import Choice, Point, cascade_row, choose, points
-from bench.analysis.rows import Cascade, full_data_rows
+from bench.analysis.rows import Cascade, full_data_rows, why_stopped
 from bench.analysis.scored_run import with_cascades
 from bench.analysis.thresholds import ABOVE_ALL
 from bench.cli import main
 from bench.config.run import make_config
 from bench.config.tables import CascadeConfig
+from bench.records.conditions import Stopped
 from bench.records.store import RunFolder
 from bench.records.types import Latency
 from classifiers.errors import BenchError
@@ -122,6 +123,32 @@ def test_a_cascade_that_passes_nothing_on_is_its_first_row_and_leaves_the_table(
     assert idle.notes == ("passes nothing on: it is 'x' alone, and stands in no table",)
     assert both.cascade == Cascade("x", "y", 0.8, 0.5)
     assert [r.name for r in full_data_rows(rows)] == ["x", "y", "both"]
+
+
+STOPPED = Stopped(3, 40, "better", "z", 0.1, 0.5, 0.95)
+WHY = "was stopped after 3 of 40 test messages: decided (better than z)"
+
+
+@pytest.mark.parametrize(
+    ("of_x", "of_y", "said", "n"),
+    [
+        (None, None, "", 4),
+        (STOPPED, None, f"x {WHY}", 3),
+        (None, STOPPED, f"y {WHY}", 3),
+        (STOPPED, replace(STOPPED, n=2), f"x {WHY}; y {WHY.replace('3', '2')}", 2),
+    ],
+)
+def test_a_cascade_says_which_of_its_rows_stopped_early(
+    of_x: Stopped | None, of_y: Stopped | None, said: str, n: int
+) -> None:
+    x, y = row("x", FIRST[: of_x.n if of_x else 4], FIRST), row("y", SECOND[: of_y.n if of_y else 4], SECOND)
+    both = cascade_row("both", with_cell(x, stopped=of_x), with_cell(y, stopped=of_y), config())
+    assert why_stopped(both) == said
+    assert both.scores is not None
+    assert (both.scores.n, both.scores.always_valid) == (n, bool(said))
+    assert both.stopped == min(filter(None, (of_x, of_y)), key=lambda part: part.n, default=None)
+    rejecting = cascade_row("reject", with_cell(x, stopped=of_x), None, CascadeConfig(first="x", other="b"))
+    assert why_stopped(rejecting) == (f"x {WHY}" if of_x else "")
 
 
 def test_what_a_cascade_rejects_costs_nothing_more() -> None:

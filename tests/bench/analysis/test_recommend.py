@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from samples import with_cell
 
 from bench.analysis.cost import break_even, cost_of, machine_gb
 from bench.analysis.recommend import recommend
-from bench.analysis.rows import Row
+from bench.analysis.rows import Cascade, Row
 from bench.analysis.scores import score
 from bench.analysis.verdict import Limits
 from bench.cli import main
@@ -170,6 +172,19 @@ def test_a_row_that_stopped_behind_takes_no_messages_from_the_others() -> None:
     assert judged.sentences[0].startswith("Use encoder: 93.3 % right [92.4, 94.2] on 3,000 messages.")
     out = "llm is out: it was stopped after 128 of 3,000 test messages: decided (worse than encoder)."
     assert out in judged.sentences
+
+
+def test_a_cascade_whose_first_row_stopped_behind_is_out() -> None:
+    rows = [row("encoder", 2800, n=3000), row("linear", 2400, n=3000), stopped("llm", 70, "worse")]
+    behind, ahead = (stopped("llm", 70, decision).stopped for decision in ("worse", "better"))
+    assert behind is not None
+    assert ahead is not None
+    for parts in ({"llm": behind}, {"llm": ahead, "encoder": behind}):
+        cascade = Cascade("llm", "encoder", 0.5, 0.5, parts)
+        both = replace(row("both", 120, n=128), cell=None, cascade=cascade, stopped=next(iter(parts.values())))
+        judged = verdict([*rows, both])
+        (out,) = [line for line in judged.sentences if line.startswith("both is out: it rests on a row that stopped")]
+        assert ("encoder was stopped after 128 of" in out) == ("encoder" in parts)
 
 
 def test_a_row_that_stopped_ahead_is_recommended_by_the_messages_it_answered() -> None:
