@@ -60,7 +60,7 @@ def crossing_chart(crossed: Sequence[SetCrossing], width: int = WIDTH) -> Chart:
 
     passes = "examples per label at which it passes the LLM, log scale"
     base = alt.Chart(inline(points)).encode(
-        x=axis(alt.X, "labels", across, "labels of the task, log scale"), color=colour(learners, "learner")
+        x=axis(alt.X, "labels", across, "labels of the task, log scale"), color=colour(learners, learners, "learner")
     )
     bars = base.mark_rule(strokeWidth=2).encode(y=axis(alt.Y, "low", down, passes), y2="high:Q")
     tooltip = ["set:N", "learner:N", "crossing:N", "n:Q"]

@@ -11,7 +11,7 @@ from bench.analysis.findings import Findings
 from bench.analysis.metrics import METRICS
 from bench.analysis.rows import Row
 from bench.analysis.tradeoff import TradeoffPoint
-from bench.report.charts.drawing import HEIGHT, WIDTH, Chart, Points, colour, drawable, inline, names_of, sized
+from bench.report.charts.drawing import HEIGHT, WIDTH, Chart, Points, colour, drawable, inline, names_of, shape, sized
 from bench.report.charts.names import Spot, place_names
 from bench.report.tables.layout import shortened_name
 from bench.report.text import cell_text, heading
@@ -108,14 +108,15 @@ def _against(costs: _Axis, names: Sequence[str], title: str) -> Chart:
     x = alt.X("cost:Q", title=drawable(costs.unit), scale=scale, axis=axis)
     y_scale = alt.Scale(domain=[scales.bottom, scales.top], nice=False)
     y = alt.Y("accuracy:Q", title="accuracy %", scale=y_scale)
-    color = colour(names, legend=False)
+    color = colour(names)
     base = alt.Chart(inline(points)).encode(x=x)
     front = base.transform_filter("datum.front").mark_line(strokeDash=[4, 4], color="#8a93a3").encode(y=y)
     bars = base.mark_rule(strokeWidth=1.5, opacity=0.55).encode(
         y=alt.Y("low:Q", title="accuracy %", scale=y_scale), y2="high:Q", color=color
     )
     tooltip = ["classifier:N", alt.Tooltip("accuracy:Q", format=".1f"), alt.Tooltip("cost:Q", format=".3g")]
-    dots = base.mark_point(filled=True, size=90, opacity=1).encode(y=y, color=color, tooltip=tooltip)
+    dots = base.mark_point(filled=True, size=90, opacity=1)
+    dots = dots.encode(y=y, color=color, shape=shape(names), tooltip=tooltip)
     named: Any = alt.TitleParams(title, subtitle=["; ".join(MEANING)] if costs.width == WIDTH else list(MEANING))
     return sized(front + bars + dots + _names(points, scales), named).properties(width=costs.width)
 
@@ -177,7 +178,7 @@ def bars(rows: Sequence[Row]) -> Chart:
             x=alt.X("value:Q", title=heading(metric), axis=axis, scale=alt.Scale(domain=[0, most or 1], nice=False)),
         )
         words = base.mark_text(align="left", dx=3).encode(text="text:N")
-        drawn = base.mark_bar().encode(color=colour(names, legend=False)) + words
+        drawn = base.mark_bar().encode(color=colour(names)) + words
         panels.append(drawn.properties(width=PANEL, height=alt.Step(22)))
     chart: Any = alt.concat(*panels, columns=2)
     return chart.properties(title="Speed, memory and size")

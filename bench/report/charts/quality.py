@@ -9,7 +9,7 @@ from bench.analysis.confusions import UNPARSED, most_confused
 from bench.analysis.findings import CascadeCurve
 from bench.analysis.learning_curve import Group, curves, flat_lines
 from bench.analysis.rows import Row
-from bench.report.charts.drawing import Chart, Points, colour, dash, drawable, inline, names_of, sized
+from bench.report.charts.drawing import Chart, Points, colour, dash, drawable, inline, names_of, shape, sized
 
 MAX_MATRIX = 20
 MANY = 5
@@ -36,10 +36,10 @@ def learning_curve(trained: Sequence[Group]) -> Chart:
     ]
     flat: Points = [{"classifier": group.row, "accuracy": 100 * group.mean} for group in flat_lines(trained)]
     names = list(dict.fromkeys(group.row for group in trained))
-    color = colour(names)
+    color = colour(names, names)
     x = alt.X("messages:Q", title="training examples per label, log scale", scale=alt.Scale(type="log", base=2))
     y = alt.Y("accuracy:Q", title="accuracy %", scale=alt.Scale(zero=False))
-    lines = alt.Chart(inline(points)).mark_line(point=True).encode(x=x, y=y, color=color, strokeDash=dash(names))
+    lines = alt.Chart(inline(points)).mark_line(point=True).encode(x=x, y=y, color=color, strokeDash=dash(names, names))
     bars = alt.Chart(inline(points)).mark_rule().encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=color)
     rules = alt.Chart(inline(flat)).mark_rule(strokeDash=[6, 4]).encode(y=y, color=color)
     return sized(lines + bars + (rules if flat else alt.layer()), "Learning curve")
@@ -98,15 +98,17 @@ def reliability(rows: Sequence[Row]) -> Chart:
     scale = alt.Scale(domain=[0, 1])
     x = alt.X("confidence:Q", title="confidence (probability of the answer)", scale=scale)
     y = alt.Y("right:Q", title="share of messages right", scale=scale)
-    color = colour(names_of(rows))
-    lines = alt.Chart(inline(points)).mark_line().encode(x=x, y=y, color=color, strokeDash=dash(names_of(rows)))
+    names, listed = names_of(rows), list(dict.fromkeys(point["classifier"] for point in points))
+    color = colour(names, listed)
+    lines = alt.Chart(inline(points)).mark_line().encode(x=x, y=y, color=color, strokeDash=dash(names, listed))
     dots = (
         alt.Chart(inline(points))
-        .mark_circle()
+        .mark_point(filled=True, opacity=0.8)
         .encode(
             x=x,
             y=y,
             color=color,
+            shape=shape(names, listed),
             size=alt.Size("messages:Q", legend=None),
             tooltip=["classifier:N", "messages:Q", "right:Q"],
         )
@@ -126,14 +128,15 @@ def coverage(rows: Sequence[Row]) -> Chart:
         if row.scores and row.scores.probability
         for c in row.scores.probability.coverage
     ]
+    names, listed = names_of(rows), list(dict.fromkeys(point["classifier"] for point in points))
     chart = (
         alt.Chart(inline(points))
         .mark_line()
         .encode(
             x=alt.X("answered:Q", title="coverage: % of messages answered, surest first"),
             y=alt.Y("accuracy:Q", title="accuracy on these %", scale=alt.Scale(zero=False)),
-            color=colour(names_of(rows)),
-            strokeDash=dash(names_of(rows)),
+            color=colour(names, listed),
+            strokeDash=dash(names, listed),
         )
     )
     return sized(chart, "Coverage: how much can be answered at which accuracy")
@@ -154,7 +157,8 @@ def cascade(curves: Sequence[CascadeCurve]) -> Chart:
     ]
     x = alt.X("passed:Q", title="% of messages passed on to the second classifier")
     y = alt.Y("accuracy:Q", title="accuracy %", scale=alt.Scale(zero=False))
-    color = colour([curve.classifier for curve in curves], "cascade")
+    names = [curve.classifier for curve in curves]
+    color = colour(names, names, "cascade")
     drawn = alt.Chart(inline(lines)).mark_line().encode(x=x, y=y, color=color)
     dots = alt.Chart(inline(thresholds)).mark_point(filled=True, size=120).encode(x=x, y=y, color=color)
     return sized(drawn + dots, "Cascades: accuracy against what the second classifier costs")
