@@ -2,23 +2,25 @@
 
 Embeddings of two messages of one label are drawn together and those of two labels pushed apart (Tunstall et al.
 2022, arXiv 2209.11055). From few labels many pairs can be made, which is why it is strong where labels are few. The
-library `setfit` does the training; its head is left aside for the one `head = "linear"` has.
+library `setfit` draws the pairs and sentence-transformers trains on them: setfit's own trainer would choose the device
+itself, whatever the settings say. The head is the one that `head = "linear"` has.
 """
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback
-from transformers.trainer_callback import PrinterCallback, ProgressCallback
+from transformers.trainer_callback import PrinterCallback
 
 from classifiers.encoder.settings import EncoderSettings
 from classifiers.errors import BenchError
+from classifiers.finetune.device import training_options
 from classifiers.finetune.sentence import Pooling, SentenceEncoder, pooling_of
 from classifiers.interface import Listener, Message, Progress
 
@@ -44,7 +46,7 @@ def tune_embeddings(
     Raises:
         BenchError: if setfit is not installed, or fewer than two labels have a message.
     """
-    setfit = _setfit()
+    draw_pairs = _sampler()
     if len({message.label for message in messages}) < 2:
         raise BenchError('head = "setfit" needs training messages of two labels or more; use head = "linear"')
     if len(messages) > MAX_MESSAGES:
@@ -55,36 +57,58 @@ def tune_embeddings(
     if settings.freezes_embeddings_for(tuned.config.hidden_size):
         tuned.get_input_embeddings().requires_grad_(False)  # type: ignore[no-untyped-call]
     steps = math.ceil(len(messages) * settings.pairs_per_message / settings.batch_size)
+    texts, labels = [m.text for m in messages], [m.label for m in messages]
+    pairs = draw_pairs(texts, labels, multilabel=False, max_pairs=steps * settings.batch_size)
     with TemporaryDirectory(prefix="bench-pairs-") as checkpoints:
-        arguments = setfit.TrainingArguments(
-            output_dir=checkpoints,
-            batch_size=settings.batch_size,
-            max_steps=steps,
-            body_learning_rate=settings.pair_learning_rate,
-            warmup_proportion=settings.warmup,
-            l2_weight=settings.weight_decay,
-            seed=seed,
-            save_strategy="no",
-            logging_strategy="no",
-            report_to="none",
-            show_progress_bar=False,
-        )
-        trainer = setfit.Trainer(
-            setfit.SetFitModel(model_body=body, model_head=None), arguments, callbacks=[_Teller(listen)]
-        )
-        # it would draw bars of its own, whatever it is told
-        trainer.st_trainer.remove_callback(ProgressCallback)
-        trainer.st_trainer.remove_callback(PrinterCallback)
-        trainer.train_embeddings([m.text for m in messages], [m.label for m in messages])
+        trainer = _trainer(body, _arguments(checkpoints, settings, steps, device=device, seed=seed))
+        trainer.add_callback(_Teller(listen))
+        trainer.train_dataset = _dataset(pairs)  # given to the constructor, it would look for examples for a model card
+        trainer.train()
     return SentenceEncoder(tuned.eval(), pooling)  # type: ignore[no-untyped-call]
 
 
-def _setfit() -> Any:
+def _sampler() -> Any:
     try:
-        import setfit
+        from setfit.sampler import ContrastiveDataset
     except ImportError as error:
         raise BenchError("head = \"setfit\" needs setfit; install it with: pip install '.[setfit]'") from error
-    return setfit
+    return ContrastiveDataset
+
+
+def _dataset(pairs: Iterable[dict[str, Any]]) -> Any:
+    from datasets import Dataset
+
+    return Dataset.from_list(list(pairs))
+
+
+def _arguments(checkpoints: str, settings: EncoderSettings, steps: int, *, device: torch.device, seed: int) -> Any:
+    from sentence_transformers import SentenceTransformerTrainingArguments
+
+    return SentenceTransformerTrainingArguments(
+        output_dir=checkpoints,
+        max_steps=steps,
+        num_train_epochs=1,
+        per_device_train_batch_size=settings.batch_size,
+        learning_rate=settings.pair_learning_rate,
+        warmup_steps=settings.warmup,  # below 1 it is a share of all steps
+        weight_decay=settings.weight_decay,
+        seed=seed,
+        save_strategy="no",
+        logging_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        **training_options(device.type, "float32"),
+    )
+
+
+def _trainer(body: Any, arguments: Any) -> Any:
+    """Return what trains on pairs whose label is the cosine that they are to have: 1 of one label, else 0."""
+    from sentence_transformers import SentenceTransformerTrainer
+    from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
+
+    trainer = SentenceTransformerTrainer(body, arguments, loss=CosineSimilarityLoss(body))
+    trainer.remove_callback(PrinterCallback)
+    return trainer
 
 
 def _sentence_encoder(folder: Path, pooling: Pooling, settings: EncoderSettings, device: torch.device) -> Any:

@@ -25,6 +25,7 @@ from classifiers.finetune.settings import TrainingSettings
 DECIDES = "classifiers/finetune/device.py"
 MEASURES = "bench/measure/process.py"
 LLAMA = "classifiers/llm/engine/gguf_model.py"
+COMPARES = "bench/speed/encoder.py"
 DEVICES = {"cpu", "cuda", "mps", "xpu"}
 MODULES = tuple(f"torch.{name}" for name in ("cuda", "mps", "backends", "cpu", "xpu", "accelerator"))
 OPENERS = {"SentenceTransformer", "CrossEncoder"}
@@ -53,7 +54,9 @@ def decisions(source: str) -> Iterator[str]:
             called, given = dotted(node.func), {keyword.arg: keyword.value for keyword in node.keywords}
             moves = called.endswith((".to", "torch.device")) and any(map(is_device, node.args))
             opens = called in OPENERS and "device" not in given
-            if moves or opens or called.endswith(".cuda") or is_device(given.get("device")):
+            options = [dotted(value.func) for value in given.values() if isinstance(value, ast.Call)]
+            trains = called.endswith("TrainingArguments") and "training_options" not in options
+            if moves or opens or trains or called.endswith(".cuda") or is_device(given.get("device")):
                 yield ast.unparse(node)
 
 
@@ -69,6 +72,9 @@ def decisions(source: str) -> Iterator[str]:
         "encoder = SentenceTransformer(folder)",
         "encoder = SentenceTransformer(folder, device='cuda')",
         "layers = 999 if lib.llama_supports_gpu_offload() else 0",
+        "trainer = Trainer(model, TrainingArguments(folder))",
+        "arguments = setfit.TrainingArguments(seed=1)",
+        "arguments = TrainingArguments(folder, use_cpu=True)",
     ],
 )
 def test_a_choice_of_a_device_is_seen(source: str) -> None:
@@ -82,6 +88,8 @@ def test_every_choice_of_a_device_goes_through_one_module() -> None:
     assert found.pop(DECIDES) >= {"torch.cuda", "torch.backends", "torch.cpu"}
     assert found.pop(MEASURES) == {"torch.cuda"}, "it reads the memory that is used"
     assert found.pop(LLAMA) == {"lib.llama_supports_gpu_offload"}, "llama.cpp is built for its devices"
+    (baseline,) = found.pop(COMPARES)
+    assert baseline.startswith("TrainingArguments("), "the library with its defaults is what is compared with"
     assert found == {}
 
 
