@@ -36,11 +36,11 @@ from classifiers.interface import (
     silent,
 )
 from classifiers.registry import make_classifier
-from classifiers.sampling import stratified_sample
+from classifiers.sampling import group_numbers, stratified_sample
 
 LESSON = "lesson.json"
 HELD_OUT = 10
-"""One of this many taught messages is kept to choose the student's epoch by."""
+"""One of this many taught messages, or groups of them, is kept to choose the student's epoch by."""
 
 
 class DistilledSettings(Settings):
@@ -132,13 +132,12 @@ class Distilled(Classifier[DistilledSettings]):
                 "the teacher gave all messages one label or none it could be read as; take another teacher"
             )
         targets = self._targets(task, [answers[i] for i in learnt])
-        kept = [i for i in range(len(messages)) if (i + 1) % HELD_OUT]
-        held_out = [messages[i] for i in range(len(messages)) if not (i + 1) % HELD_OUT]
+        kept, held_out = _divided(messages)
         self._lesson = Lesson(teacher_models=teacher_models, taught=len(unlabelled), learnt=len(messages))
         self._student.fit(
             task,
             [messages[i] for i in kept],
-            held_out,
+            [messages[i] for i in held_out],
             listen=listen,
             targets=None if targets is None else targets[kept],
         )
@@ -216,3 +215,10 @@ class Distilled(Classifier[DistilledSettings]):
             return np.asarray(1 / (1 + np.exp(-odds / self.settings.temperature)))
         evened = np.clip(rows, 1e-9, 1) ** (1 / self.settings.temperature)
         return np.asarray(evened / evened.sum(axis=1, keepdims=True))
+
+
+def _divided(messages: Sequence[Message]) -> tuple[list[int], list[int]]:
+    """Return the places of the messages to learn and of those held out: none where there are fewer groups."""
+    is_held_out = [(number + 1) % HELD_OUT == 0 for number in group_numbers(messages)]
+    kept, held_out = ([i for i, out in enumerate(is_held_out) if out is side] for side in (False, True))
+    return kept, held_out

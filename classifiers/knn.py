@@ -1,7 +1,7 @@
 """The nearest labelled messages vote: what an LLM's retrieved examples are worth without the LLM.
 
-How many vote, and how much nearer ones count for, is chosen by leaving out one training message after another, so no
-validation message is needed.
+How many vote, and how much nearer ones count for, is chosen by leaving out one training message after another, each
+with all of its group, so no validation message is needed.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from classifiers.finetune.base import ready
 from classifiers.finetune.saved import Saved, read_state
 from classifiers.heads.multilabel import Rows, label_matrix, tune_thresholds
 from classifiers.interface import Details, Listener, Message, Progress, Task, Trial, silent
+from classifiers.sampling import group_numbers
 
 STATE, VECTORS = "knn.json", "neighbours.npy"
 BATCH = 512
@@ -30,6 +31,8 @@ MIN_EVEN = 1e-4
 """The least share of the probability that is spread evenly, so that none is 0."""
 
 Weights = Literal["equal"] | PositiveFloat
+Groups = tuple[NDArray[np.intp], NDArray[np.intp]]
+"""The number of each query's group, and of each vector's."""
 
 
 class KnnSettings(EmbeddingSettings):
@@ -75,13 +78,13 @@ class Candidate:
     loss: float
 
 
-def nearest(queries: Vectors, vectors: Vectors, k: int, *, left_out: NDArray[np.intp] | None = None) -> Neighbours:
-    """Find the k most similar of `vectors` for each query; `left_out` is a place per query that does not count."""
+def nearest(queries: Vectors, vectors: Vectors, k: int, *, groups: Groups | None = None) -> Neighbours:
+    """Find the k most similar of `vectors` for each query; with `groups`, those of the query's own do not count."""
     places, similarities = [], []
     for start in range(0, len(queries), BATCH):
         block = queries[start : start + BATCH] @ vectors.T
-        if left_out is not None:
-            block[np.arange(len(block)), left_out[start : start + BATCH]] = -np.inf
+        if groups is not None:
+            block[groups[0][start : start + BATCH, None] == groups[1]] = -np.inf
         top = np.argpartition(-block, k - 1, axis=1)[:, :k]
         order = np.argsort(-np.take_along_axis(block, top, 1), axis=1, kind="stable")
         places.append(np.take_along_axis(top, order, 1))
@@ -140,12 +143,14 @@ class Knn(EmbeddingClassifier[KnnSettings]):
         left_out = np.arange(len(train))
         if len(train) > MAX_LEFT_OUT:
             left_out = np.sort(np.random.default_rng(self.seed).choice(left_out, MAX_LEFT_OUT, replace=False))
-        tried = list(self._try_all(left_out, listen))
+        groups = np.array(group_numbers(train), dtype=np.intp)
+        tried = list(self._try_all(left_out, groups, listen))
         best = max(tried, key=lambda candidate: (candidate.accuracy, -candidate.loss)).choice if tried else self._plain
-        trials = tuple(_trial(candidate, len(left_out), chosen=candidate.choice is best) for candidate in tried)
+        how = "leave-one-group-out" if groups.max(initial=-1) + 1 < len(groups) else "leave-one-out"
+        trials = tuple(_trial(candidate, len(left_out), how, chosen=candidate.choice is best) for candidate in tried)
         self._fitted = Fitted(choice=best, labels=tuple(m.labels for m in train), trials=trials)
         if task.takes_several and tried:
-            neighbours = nearest(self.vectors[left_out], self.vectors, best.k, left_out=left_out)
+            neighbours = nearest(self.vectors[left_out], self.vectors, best.k, groups=(groups[left_out], groups))
             self.thresholds = tune_thresholds(self._shares(neighbours), self.gold[left_out])
 
     def probabilities(self, vectors: Vectors) -> Rows:
@@ -197,12 +202,13 @@ class Knn(EmbeddingClassifier[KnnSettings]):
         shares = vote(neighbours, self.gold, choice.k, choice.weights)
         return (1 - choice.even) * shares + choice.even * self._even
 
-    def _try_all(self, left_out: NDArray[np.intp], listen: Listener) -> Iterator[Candidate]:
+    def _try_all(self, left_out: NDArray[np.intp], groups: NDArray[np.intp], listen: Listener) -> Iterator[Candidate]:
         """Try every k and weights; with one neighbour weights make no difference, and they are tried once."""
-        numbers = sorted({k for k in self.settings.k if k < len(self.vectors)})
+        others = len(groups) - int(np.bincount(groups).max(initial=0))  # whom every message has, of other groups
+        numbers = sorted({k for k in self.settings.k if k <= others})
         if not numbers:
             return
-        neighbours = nearest(self.vectors[left_out], self.vectors, numbers[-1], left_out=left_out)
+        neighbours = nearest(self.vectors[left_out], self.vectors, numbers[-1], groups=(groups[left_out], groups))
         choices = [(k, w) for k in numbers for w in (self.settings.weights if k > 1 else self.settings.weights[:1])]
         for done, (k, weights) in enumerate(choices, start=1):
             shares = vote(neighbours, self.gold, k, weights)
@@ -231,7 +237,7 @@ class Knn(EmbeddingClassifier[KnnSettings]):
         return float(result.x), float(result.fun)
 
 
-def _trial(candidate: Candidate, n: int, *, chosen: bool) -> Trial:
+def _trial(candidate: Candidate, n: int, how: str, *, chosen: bool) -> Trial:
     choice = candidate.choice
-    settings = {"k": choice.k, "weights": choice.weights, "tried_on": "leave-one-out cross-validation"}
+    settings = {"k": choice.k, "weights": choice.weights, "tried_on": f"{how} cross-validation"}
     return Trial(settings, candidate.accuracy, n, chosen=chosen)

@@ -1,12 +1,21 @@
-"""Draw some messages of many: seeded and stratified, never the first ones of a file, which often have one label."""
+"""Draw some messages of many: seeded and stratified, never the first ones of a file, which often have one label.
+
+And number the groups that messages come in, so that whole groups can be drawn or held out.
+"""
 
 from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from classifiers.interface import Message
+
+
+def group_numbers(messages: Sequence[Message]) -> list[int]:
+    """Return a number per message that those of one group share, counted from 0 as they come; who has none is alone."""
+    numbers: dict[Hashable, int] = {}
+    return [numbers.setdefault(message.group or (message.id,), len(numbers)) for message in messages]
 
 
 def stratified_sample(messages: Sequence[Message], n: int, seed: int) -> list[Message]:

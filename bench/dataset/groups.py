@@ -14,6 +14,8 @@ from fractions import Fraction
 from bench.dataset.parts import Part
 from classifiers.errors import BenchError
 from classifiers.interface import Message
+from classifiers.sampling import group_numbers
+from classifiers.wording import number_of
 
 MAX_FOLDS = 20
 """A share of the messages is drawn as a number of so many folds at most."""
@@ -40,8 +42,8 @@ def check_groups(messages: Sequence[Message], needed: int) -> None:
     groups = {group_of(message) for message in messages}
     if len(groups) < needed:
         raise BenchError(
-            f"[data] group: {len(groups)} groups cannot fill {needed} parts, as a group stays together; add messages "
-            "of other groups, or leave `group` out"
+            f"[data] group: {number_of(len(groups), 'group')} cannot fill {needed} parts, as a group stays together; "
+            "add messages of other groups, or leave `group` out"
         )
     by_label: dict[str, set[Hashable]] = defaultdict(set)
     for message in messages:
@@ -83,11 +85,10 @@ def _folds(messages: Sequence[Message], share: float, seed: int) -> tuple[list[l
     """Return folds of places, and how many of them make up a share as nearly as so few can."""
     from sklearn.model_selection import StratifiedGroupKFold
 
-    places: dict[Hashable, int] = {}
-    groups = [places.setdefault(group_of(message), len(places)) for message in messages]
+    groups = group_numbers(messages)
     counts = Counter(label for message in messages for label in message.labels)
     rarest = [min(m.labels, key=lambda label: (counts[label], label), default="") for m in messages]
-    most = min(MAX_FOLDS, len(places), max(Counter(rarest).values()))
+    most = min(MAX_FOLDS, len(set(groups)), max(Counter(rarest).values()))
     if most < 2:
         raise BenchError("[data] group: there are too few groups to be divided; leave `group` out")
     size = min(max(Fraction(share).limit_denominator(most), Fraction(1, most)), 1 - Fraction(1, most))
@@ -95,6 +96,12 @@ def _folds(messages: Sequence[Message], share: float, seed: int) -> tuple[list[l
         warnings.simplefilter("ignore", UserWarning)
         divider = StratifiedGroupKFold(size.denominator, shuffle=True, random_state=seed)
         return [held_out.tolist() for _, held_out in divider.split(rarest, rarest, groups)], size.numerator
+
+
+def group_by_group(messages: Sequence[Message]) -> list[Message]:
+    """Return messages with those of one group together, the groups in the order of their first messages."""
+    numbers = group_numbers(messages)
+    return [messages[i] for i in sorted(range(len(messages)), key=numbers.__getitem__)]
 
 
 def whole_groups(messages: Sequence[Message], ids: Collection[str]) -> set[str]:

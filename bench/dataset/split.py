@@ -17,11 +17,12 @@ from pathlib import Path
 
 from bench.config.tables import SplitConfig
 from bench.dataset.duplicates import duplicate_groups
-from bench.dataset.groups import across_parts, are_grouped, check_groups, draw_groups, whole_groups
+from bench.dataset.groups import across_parts, are_grouped, check_groups, draw_groups, group_by_group, whole_groups
 from bench.dataset.load import LoadedTask
 from bench.dataset.parts import PARTS, Part
 from classifiers.errors import BenchError
 from classifiers.interface import Message
+from classifiers.wording import number_of
 
 TAIL_SHARE = 0.1
 MAX_LISTED = 10
@@ -79,7 +80,8 @@ def make_split(loaded: LoadedTask, config: SplitConfig, seed: int) -> Split:
 def _check_enough(messages: Sequence[Message], method: str, config: SplitConfig) -> None:
     needed = len(PARTS) if config.validation else len(PARTS) - 1
     if len(messages) < needed:
-        raise BenchError(f"{len(messages)} messages cannot fill {needed} parts; at least {needed} per label are needed")
+        few = number_of(len(messages), "message")
+        raise BenchError(f"{few} cannot fill {needed} parts; at least {needed} per label are needed")
     if method == "tail" and are_grouped(messages):
         raise BenchError("[data] group: split method 'tail' would divide a group; use 'stratified', or leave it out")
     if method == "stratified":
@@ -130,8 +132,8 @@ def _check_filled(drawn: Mapping[str, Part], parts: Mapping[str, Part]) -> None:
         if part in drawn.values() and part not in parts.values():
             n = sum(drawn[id_] == part for id_ in drawn)
             raise BenchError(
-                f"all {n} messages of the {part} part are exact or near duplicates of others, so none is left; "
-                'add messages that differ, or give [split] duplicates = "report"'
+                f"the {part} part is left empty: {number_of(n, 'message')} drawn for it, all exact or near duplicates "
+                'of others; add messages that differ, or give [split] duplicates = "report"'
             )
 
 
@@ -161,7 +163,8 @@ def _stratified(messages: Sequence[Message], share: float, seed: int) -> tuple[l
     try:
         kept, taken = train_test_split(list(messages), test_size=size, random_state=seed, stratify=strata)
     except ValueError as error:
-        raise BenchError(f"{len(messages)} messages are too few to split by label ({error}); add messages") from error
+        few = number_of(len(messages), "message")
+        raise BenchError(f"too few to split by label: {few} ({error}); add messages") from error
     return kept, taken
 
 
@@ -203,7 +206,7 @@ def _drawn_validation(messages: Sequence[Message], config: SplitConfig, seed: in
 
 
 def first_per_label(messages: Sequence[Message], k: int, seed: int) -> list[Message]:
-    """Draw k messages per label by seed; a smaller draw is part of every larger one, and all come in shuffled order.
+    """Draw k messages per label by seed, group after group; a smaller draw is part of every larger one.
 
     A message of several labels is drawn where it is among the first k of any of them.
     """
@@ -219,8 +222,11 @@ def first_per_label(messages: Sequence[Message], k: int, seed: int) -> list[Mess
 
 
 def first_messages(messages: Sequence[Message], n: int, seed: int) -> list[Message]:
-    """Draw n messages by seed without a look at their labels; a smaller draw is the beginning of every larger one."""
-    return random.Random(seed).sample(list(messages), len(messages))[:n]
+    """Draw n messages by seed without a look at their labels; a smaller draw is the beginning of every larger one.
+
+    The messages of a group come one after another, as they do where people label whole conversations.
+    """
+    return group_by_group(random.Random(seed).sample(list(messages), len(messages)))[:n]
 
 
 def _pinned(messages: Sequence[Message], config: SplitConfig) -> set[str]:
@@ -244,23 +250,22 @@ def _duplicate_warnings(
     left = [group for group in across if len({parts[id_] for id_ in group}) > 1]
     moved = [group for group in across if len({parts[id_] for id_ in group}) == 1]
     if moved:
-        yield f"{_groups(moved)} and were moved to one part each{_shrinkage(drawn, parts)} ({_examples(moved)})"
+        yield f"{_groups(moved)}; each is now in one part{_shrinkage(drawn, parts)} ({_examples(moved)})"
     if left:
-        done = "were left where they are: scores may flatter classifiers that learn"
-        yield f"{_groups(left)} and {done} ({_examples(left)})"
+        yield f"{_groups(left)}, and nothing was moved: scores may flatter classifiers that learn ({_examples(left)})"
 
 
 def _group_warnings(messages: Sequence[Message], parts: Mapping[str, Part]) -> Iterator[str]:
     if across := across_parts(messages, parts):
         shown = ", ".join(across[:3]) + (" …" if len(across) > 3 else "")
         yield (
-            f"{len(across)} groups have messages in several parts, as the data set divides them ({shown}): scores may "
-            "flatter classifiers that learn"
+            f"{number_of(len(across), 'group')} with messages in several parts, as the data set divides them "
+            f"({shown}): scores may flatter classifiers that learn"
         )
 
 
 def _groups(groups: Sequence[Sequence[str]]) -> str:
-    return f"{len(groups)} groups of exact or near duplicates lay across parts"
+    return f"{number_of(len(groups), 'group')} of exact or near duplicates lay across parts"
 
 
 def _examples(groups: Sequence[Sequence[str]]) -> str:
@@ -270,8 +275,9 @@ def _examples(groups: Sequence[Sequence[str]]) -> str:
 def _shrinkage(drawn: Mapping[str, Part], parts: Mapping[str, Part]) -> str:
     """Say which parts became smaller: `: test from 12 to 9 messages`."""
     before, after = Counter(drawn.values()), Counter(parts.values())
-    changed = [f"{part} from {before[part]} to {after[part]}" for part in PARTS if after[part] < before[part]]
-    return f": {', '.join(changed)} messages" if changed else ""
+    smaller = [part for part in PARTS if after[part] < before[part]]
+    changed = [f"{part} from {before[part]} to {number_of(after[part], 'message')}" for part in smaller]
+    return f": {', '.join(changed)}" if changed else ""
 
 
 def _label_warnings(loaded: LoadedTask, parts: dict[str, Part], method: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench.config.cells import CellPlan
 from bench.config.run import RunConfig
+from bench.dataset.groups import are_grouped
 from bench.dataset.load import LoadedTask
 from bench.dataset.split import Split
 from bench.records.types import SCHEMA, CellIdentity, MessageRecord
@@ -18,6 +19,7 @@ from classifiers.registry import GROUP, check_settings, find_backend
 
 CHANGEABLE = ("cost", "cascades", "verdict", "stop")
 """Tables of the config that play no part in what an answer is: they may change between two commands of one run."""
+DRAWS_BY_GROUP = "; draws by group"
 
 
 def cell_identity(
@@ -33,10 +35,13 @@ def cell_identity(
         models: the model files that the cell will run, which of a list of models included.
     """
     settings = check_settings(find_backend(cell.backend), cell.settings, where=cell.row).model_dump(mode="json")
+    code = backend_code(cell.backend)
+    if are_grouped(loaded.messages):  # cells from before draws went by group are others
+        code += DRAWS_BY_GROUP
     return CellIdentity(
         cell=cell.name,
         backend=cell.backend,
-        code=backend_code(cell.backend),
+        code=code,
         settings=settings,
         models=tuple(models),
         seed=cell.seed,

@@ -15,9 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.config.cells import CellPlan, make_classifier
+from bench.dataset.groups import are_grouped, check_groups
 from bench.records.store import RunFolder
 from classifiers.errors import BenchError, check_known
 from classifiers.interface import Message, Task
+from classifiers.sampling import group_numbers
+from classifiers.wording import number_of
 
 Report = Callable[[float], None]
 """Told the share of the folds that is done, 0 to 1."""
@@ -36,8 +39,11 @@ class LabelIssue:
 def check_labels(run: RunFolder, name: str, *, folds: int, report: Report) -> tuple[list[LabelIssue], int]:
     """Cross-validate a run's classifier over all its messages; return the issues and the number of messages.
 
+    Messages of one group are in one fold.
+
     Raises:
-        BenchError: if a label has fewer messages than folds, or the classifier gives no probabilities.
+        BenchError: if a label has fewer messages than folds, or messages of one group alone, or there are fewer groups
+            than folds, or the classifier gives no probabilities.
     """
     record = run.read()
     config, task = record.config, record.as_task()
@@ -51,7 +57,8 @@ def check_labels(run: RunFolder, name: str, *, folds: int, report: Report) -> tu
     counts = Counter(m.label for m in everything)
     rare = min(counts, key=lambda label: counts[label])
     if counts[rare] < folds:
-        raise BenchError(f"label '{rare}' has {counts[rare]} messages, fewer than the {folds} folds; use --folds")
+        few = number_of(counts[rare], "message")
+        raise BenchError(f"label '{rare}' has {few}, fewer than the {folds} folds; use --folds")
     task = config.data.learnt(task)
     messages = [m for m in everything if m.label in task.label_names]
     plan, threads = config.cell(name), config.threads_per_cell
@@ -63,11 +70,16 @@ def _held_out(
     plan: CellPlan, task: Task, messages: Sequence[Message], *, folds: int, threads: int, report: Report
 ) -> NDArray[np.float64]:
     """Return every message's probabilities from a classifier that did not see it; shape (messages, labels)."""
-    from sklearn.model_selection import StratifiedKFold
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-    rows = np.zeros((len(messages), len(task.labels)))
-    splits = StratifiedKFold(folds, shuffle=True, random_state=plan.seed)
-    for done, (seen, unseen) in enumerate(splits.split(messages, [m.label for m in messages]), start=1):
+    rows, groups = np.zeros((len(messages), len(task.labels))), group_numbers(messages)
+    if grouped := are_grouped(messages):
+        check_groups(messages, 2)  # whoever never saw a label would take all its messages for wrong
+        if len(set(groups)) < folds:
+            n_groups = number_of(len(set(groups)), "group")
+            raise BenchError(f"the messages are of {n_groups}, fewer than the {folds} folds; use --folds")
+    splits = (StratifiedGroupKFold if grouped else StratifiedKFold)(folds, shuffle=True, random_state=plan.seed)
+    for done, (seen, unseen) in enumerate(splits.split(messages, [m.label for m in messages], groups), start=1):
         with make_classifier(plan, threads=threads) as classifier:
             classifier.load()
             classifier.fit(task, [messages[i] for i in seen], ())

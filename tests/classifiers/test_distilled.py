@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bench.measure.limits import usable_cores
-from classifiers.distilled import Distilled, DistilledSettings
+from classifiers.distilled import Distilled, DistilledSettings, _divided
 from classifiers.errors import BenchError
 from classifiers.interface import Message, ModelFile, Prediction, Task
 from classifiers.testing import check_classifier
@@ -56,6 +56,22 @@ def make(settings: dict[str, Any], **more: Any) -> Distilled:
 
 def test_it_keeps_the_contract(settings: dict[str, Any]) -> None:
     check_classifier(lambda: make(settings))
+
+
+@pytest.mark.parametrize(
+    ("groups", "held_out"),
+    [
+        ([""] * 25, [9, 19]),
+        ([str(i) for i in range(25)], [9, 19]),
+        ([str(i // 2) for i in range(24)], [18, 19]),  # the tenth of twelve groups
+        (["a", "b"] * 10, []),
+    ],
+)
+def test_whole_groups_are_held_out_to_choose_the_epoch_by(groups: list[str], held_out: list[int]) -> None:
+    messages = [Message(str(i), "x", ("a",), group=group) for i, group in enumerate(groups)]
+    kept, others = _divided(messages)
+    assert others == held_out
+    assert sorted([*kept, *others]) == list(range(len(groups)))
 
 
 def test_wrong_labels_change_nothing(

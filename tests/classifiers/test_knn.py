@@ -26,8 +26,10 @@ def test_the_nearest_come_in_order_and_never_the_one_left_out() -> None:
     near = nearest(on_circle(12), vectors, 3)
     assert near.places.tolist() == [[1, 0, 2]]
     assert near.similarities[0] == pytest.approx(np.cos(np.radians([2, 12, 18])), abs=1e-6)
-    without = nearest(vectors, vectors, 1, left_out=np.arange(4))
+    without = nearest(vectors, vectors, 1, groups=(np.arange(4), np.arange(4)))
     assert without.places.tolist() == [[1], [0], [1], [2]]
+    groups = np.array([0, 0, 1, 2])
+    assert nearest(vectors, vectors, 1, groups=(groups, groups)).places.tolist() == [[2], [2], [1], [2]]
 
 
 def test_votes_count_alike_or_by_their_distance() -> None:
@@ -38,9 +40,12 @@ def test_votes_count_alike_or_by_their_distance() -> None:
     assert vote(near, GOLD, 2, "equal")[0].argmax() == 1, "of as many votes the nearest one's label comes first"
 
 
-def fitted(task: Task, vectors: np.ndarray, labels: list[tuple[str, ...]], **settings: object) -> Knn:
-    """A classifier whose embeddings are given instead of made."""
-    messages = [Message(str(i), str(i), names) for i, names in enumerate(labels)]
+def fitted(
+    task: Task, vectors: np.ndarray, labels: list[tuple[str, ...]], *, groups: str = "", **settings: object
+) -> Knn:
+    """A classifier whose embeddings are given instead of made; `groups` has a letter per message."""
+    letters = groups or [""] * len(labels)
+    messages = [Message(str(i), str(i), names, group=letters[i]) for i, names in enumerate(labels)]
 
     class Given(Knn):
         network = SimpleNamespace(device="cpu", precision="float32", n_parameters=0)  # type: ignore[assignment]
@@ -72,6 +77,25 @@ def test_k_is_chosen_by_leaving_one_out(task: Task) -> None:
     even = classifier.fitted.choice.even
     assert row == pytest.approx([(1 - even) * 2 / 3 + even / 3, (1 - even) / 3 + even / 3, even / 3], abs=1e-6)
     assert row.sum() == pytest.approx(1)
+
+
+def test_messages_of_one_group_are_left_out_together(task: Task) -> None:
+    # two customers per label, each with messages of one place: whoever is left out alone finds its own customer's
+    vectors = on_circle(0, 1, 50, 51, 90, 91, 40, 41)
+    names = task.label_names
+    labels = [(names[i],) for i in (0, 0, 0, 0, 1, 1, 1, 1)]
+    settings = {"k": (1,), "weights": ("equal",)}
+    (alone,) = fitted(task, vectors, labels, **settings).fitted.trials
+    assert (alone.accuracy, alone.settings["tried_on"]) == (1.0, "leave-one-out cross-validation")
+    (grouped,) = fitted(task, vectors, labels, groups="aabbccdd", **settings).fitted.trials
+    # without its own customer's each message's nearest is at 40 or 50 degrees, of the other label
+    assert (grouped.accuracy, grouped.settings["tried_on"]) == (0.0, "leave-one-group-out cross-validation")
+    (one_each,) = fitted(task, vectors, labels, groups="abcdefgh", **settings).fitted.trials
+    assert one_each == alone
+    # with one customer of six messages only two of others are left for some
+    assert [t.settings["k"] for t in fitted(task, vectors, labels, groups="aaaaaabb", k=(1, 2, 3)).fitted.trials][
+        -1
+    ] == 2
 
 
 def test_one_training_message_answers_everything(task: Task) -> None:

@@ -15,7 +15,8 @@ from bench.cli import main
 from bench.config.run import make_config
 from bench.config.tables import DataConfig, SplitConfig
 from bench.dataset.load import LoadedTask, load_task
-from bench.dataset.split import Split, make_split
+from bench.dataset.split import Split, first_messages, first_per_label, make_split
+from bench.execution.fingerprint import DRAWS_BY_GROUP, cell_identity
 from bench.execution.stopping import may_stop
 from bench.records.store import RunFolder
 from classifiers.errors import BenchError
@@ -104,6 +105,26 @@ def test_too_few_groups_are_one_clear_line() -> None:
         make_split(LoadedTask(Task("t", names), tuple(once)), SplitConfig(), 0)
 
 
+def test_the_draws_of_a_curve_take_group_after_group() -> None:
+    messages = loaded(30, 10).messages
+    drawn = first_messages(messages, 100, 3)
+    assert [len({m.group for m in drawn[i : i + 10]}) for i in range(0, 100, 10)] == [1] * 10
+    assert first_messages(messages, 25, 3) == drawn[:25]
+    few, more = ({m.id for m in first_per_label(messages, k, 3)} for k in (4, 16))
+    assert few < more
+    assert Counter(m.label for m in first_per_label(messages, 4, 3)) == dict.fromkeys("xyz", 4)
+    grouped = {m.group for m in first_per_label(messages, 16, 3)}
+    alone = [replace(m, group="", columns={"was": m.group}) for m in messages]
+    assert len(grouped) <= 12 < len({m.columns["was"] for m in first_per_label(alone, 16, 3)})
+
+
+def test_cells_from_before_draws_went_by_group_are_others() -> None:
+    config = make_config({"classifiers": {"majority": {}}}, where="test")
+    for task, marked in ((loaded(30, 10), True), (loaded(60, 1), False)):
+        identity = cell_identity(config, config.cells()[0], task, make_split(task, SplitConfig(), 0))
+        assert identity.code.endswith(DRAWS_BY_GROUP) == marked
+
+
 def test_the_end_of_a_file_would_divide_a_group() -> None:
     with pytest.raises(BenchError, match="split method 'tail' would divide a group"):
         make_split(loaded(30, 10), SplitConfig(method="tail"), 0)
@@ -125,7 +146,7 @@ def test_duplicates_of_other_groups_stay_and_are_reported() -> None:
     greeting = tuple(replace(m, text="hello there") if m.id.endswith("-0") else m for m in task.messages)
     split = make_split(LoadedTask(task.task, greeting), SplitConfig(), 0)
     assert all(len(parts) == 1 for parts in parts_of_groups(task, split).values())
-    assert any("were left where they are" in warning for warning in split.warnings)
+    assert any("nothing was moved" in warning for warning in split.warnings)
 
 
 def write(file: Path, rows: list[tuple[str, str, str]]) -> None:
@@ -144,7 +165,7 @@ def test_validation_is_drawn_by_group_and_groups_across_given_parts_are_told(tmp
     across = [group for group, parts in parts_of_groups(task, split).items() if len(parts) > 1]
     assert across == ["c19"], "the files themselves divide it"
     assert Counter(split.parts.values())["validation"] >= 4
-    assert any("1 groups have messages in several parts" in w and "(c19)" in w for w in split.warnings)
+    assert any("1 group with messages in several parts" in w and "(c19)" in w for w in split.warnings)
 
 
 def test_the_column_is_read_and_a_message_without_a_group_is_one_by_itself(tmp_path: Path) -> None:
@@ -152,7 +173,7 @@ def test_the_column_is_read_and_a_message_without_a_group_is_one_by_itself(tmp_p
     task = load_task(DataConfig(path=str(tmp_path / "m.csv"), group="customer"))
     assert Counter(m.group for m in task.messages) == {"": 2, **{f"c{i}": 4 for i in range(10)}}
     assert "customer" not in task.messages[0].columns
-    assert "m.csv: 2 messages have no customer; each counts as a group of its own" in task.warnings
+    assert "m.csv: 2 messages without customer, each counted as a group of its own" in task.warnings
     with pytest.raises(BenchError, match=r"m.csv:1: no column 'costumer' .*did you mean 'customer'"):
         load_task(DataConfig(path=str(tmp_path / "m.csv"), group="costumer"))
 

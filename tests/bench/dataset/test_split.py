@@ -48,7 +48,7 @@ def test_near_duplicates_end_in_one_part() -> None:
     doubled = LoadedTask(loaded.task, loaded.messages + tuple(twins))
     result = make_split(doubled, SplitConfig(), 0)
     assert all(result.parts[f"f:{i}"] == result.parts[f"g:{i}"] for i in range(60))
-    assert any("duplicates lay across parts and were moved" in w for w in result.warnings)
+    assert any("duplicates lay across parts; each is now in one part" in w for w in result.warnings)
     assert "test" in result.parts.values()
 
 
@@ -58,7 +58,7 @@ def test_duplicates_in_given_parts_are_reported_and_left(tmp_path: Path) -> None
     result = make_split(load_task(DataConfig(path=str(tmp_path))), SplitConfig(), 0)
     assert result.parts["test.csv:2"] == "test"
     assert result.parts["train.csv:5"] != "test"
-    assert any("left where they are" in w and "train.csv:5 = test.csv:2" in w for w in result.warnings)
+    assert any("nothing was moved" in w and "train.csv:5 = test.csv:2" in w for w in result.warnings)
 
 
 def test_files_without_validation_take_it_from_training(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def of_texts(texts: list[str], labels: str = "xy") -> LoadedTask:
 
 def test_a_test_part_of_duplicates_alone_is_an_error() -> None:
     loaded = of_texts([f"the parcel number {i // 10} of them has not come" for i in range(60)])
-    words = r'all 12 messages of the test part are exact or near duplicates of others.*duplicates = "report"'
+    words = r'the test part is left empty: 12 messages .* near duplicates of others.*duplicates = "report"'
     with pytest.raises(BenchError, match=words):
         make_split(loaded, SplitConfig(similarity=0.5), 0)
     assert Counter(split(loaded, duplicates="report").values())["test"] == 12
@@ -144,10 +144,10 @@ def test_how_far_duplicates_shrank_a_part_is_said() -> None:
     before = Counter(split(doubled, duplicates="report").values())
     result = make_split(doubled, SplitConfig(), 0)
     after = Counter(result.parts.values())
-    (warning,) = (w for w in result.warnings if "were moved" in w)
+    (warning,) = (w for w in result.warnings if "each is now in one part" in w)
     assert before["test"] == 18
     assert after["test"] < 18
-    assert f"test from 18 to {after['test']}" in warning
+    assert f"test from 18 to {after['test']} messages" in warning
 
 
 @pytest.mark.parametrize("labels", ["xy", "xyz", "abcdefghijklmnopqrstuvwxyz"])
@@ -190,4 +190,4 @@ def test_duplicates_of_a_given_test_part_stay_and_those_of_drawn_validation_move
     drawn = [result.parts[f"train.csv:{i}"] for i in range(2, 82)]
     assert drawn[::2] == drawn[1::2]
     assert result.parts["test.csv:2"] == "test"
-    assert any("1 groups" in w and "left where they are" in w for w in result.warnings)
+    assert any("1 group of" in w and "nothing was moved" in w for w in result.warnings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ import pytest
 from conftest import CUSTOMER_MESSAGES
 
 from bench.cli import main
-from bench.inference.label_errors import find_issues
+from bench.config.run import make_config
+from bench.inference.label_errors import _held_out, find_issues
+from classifiers.errors import BenchError
 from classifiers.interface import Label, Message, Task
 
 pytestmark = pytest.mark.slow
@@ -25,6 +28,28 @@ def test_a_confident_contradiction_is_an_issue_and_a_doubt_is_none() -> None:
     rows[12] = [0.45, 0.55]
     (issue,) = find_issues(TASK, messages, rows)
     assert (issue.message.id, issue.suggested, issue.given_probability) == ("3", "b", pytest.approx(0.05))
+
+
+def test_messages_of_one_group_are_judged_by_who_saw_none_of_it() -> None:
+    """Each group has words of its own: who has seen some of its messages knows the label of the others."""
+    rng = np.random.default_rng(0)
+    labels = ["ab"[int(label)] for label in rng.permutation([0, 1] * 10)]
+    alone = [Message(str(i), f"group{i // 4} text", (labels[i // 4],)) for i in range(80)]
+    plan = make_config({"classifiers": {"linear": {"strengths": [10.0]}}}, where="test").cell("linear")
+    gold = np.array(["ab".index(m.label) for m in alone])
+
+    def share_right(messages: list[Message], folds: int = 5) -> float:
+        rows = _held_out(plan, TASK, messages, folds=folds, threads=1, report=lambda _: None)
+        return float((rows.argmax(1) == gold).mean())
+
+    grouped = [replace(message, group=message.text) for message in alone]
+    assert share_right(alone) == 1.0
+    assert share_right(grouped) <= 0.6
+    assert share_right([replace(message, group=message.id) for message in alone]) == 1.0
+    with pytest.raises(BenchError, match="the messages are of 20 groups, fewer than the 21 folds; use --folds"):
+        share_right(grouped, folds=21)
+    with pytest.raises(BenchError, match=r"every label needs messages of 2 groups or more.*'b' \(1\)"):
+        share_right([replace(message, group=message.group if message.label == "a" else "one") for message in grouped])
 
 
 @pytest.fixture(scope="module")
