@@ -18,7 +18,7 @@ from pydantic import Field, TypeAdapter
 from classifiers.errors import BenchError
 from classifiers.exporting import Deployment, Wanted, usage
 from classifiers.heads.logistic import Fitted, fit_logistic, label_probabilities, n_weights
-from classifiers.heads.multilabel import DEFAULT_THRESHOLD, decide
+from classifiers.heads.multilabel import decide, thresholds_for
 from classifiers.heads.strength import STRENGTHS, Search
 from classifiers.interface import Classifier, Details, Listener, Message, Prediction, Settings, Task, Trial, silent
 from classifiers.models.safe_load import read_fitted
@@ -73,9 +73,9 @@ class Linear(Classifier[LinearSettings]):
         if not texts:  # scikit-learn refuses an empty batch
             return
         task, fitted = self._ready
-        thresholds = fitted.thresholds or (DEFAULT_THRESHOLD,) * len(task.labels)
         for row in label_probabilities(fitted.model, list(texts), task).tolist():
-            yield Prediction(decide(row, task, thresholds), probabilities=dict(zip(task.label_names, row, strict=True)))
+            labels = decide(row, task, fitted.thresholds)
+            yield Prediction(labels, probabilities=dict(zip(task.label_names, row, strict=True)))
 
     def save(self, folder: Path) -> None:
         """Write the fitted pipeline, the thresholds and what was tried."""
@@ -91,8 +91,7 @@ class Linear(Classifier[LinearSettings]):
         wanted.refuse_graphs("TF-IDF with a logistic regression")
         self.save(folder)
         task, fitted = self._ready
-        plain = (DEFAULT_THRESHOLD,) * len(task.labels) if task.takes_several else ()
-        return Deployment("sklearn", (usage("linear", task),), thresholds=fitted.thresholds or plain)
+        return Deployment("sklearn", (usage("linear", task),), thresholds=thresholds_for(task, fitted.thresholds))
 
     def load_from(self, folder: Path, task: Task) -> None:
         """Read what `save` wrote; a file that names types unknown to skops is refused."""

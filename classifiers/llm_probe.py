@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from classifiers.errors import BenchError
 from classifiers.finetune.saved import read_state
 from classifiers.heads.logistic import Model, fit_logistic, label_probabilities, n_weights
-from classifiers.heads.multilabel import DEFAULT_THRESHOLD, decide
+from classifiers.heads.multilabel import decide
 from classifiers.heads.strength import Search
 from classifiers.interface import (
     Attempt,
@@ -151,9 +151,8 @@ class LlmProbe(Classifier[LlmProbeSettings]):
             return
         read = self._read(texts)
         rows = label_probabilities(self.head, read.states, self.task).tolist()
-        thresholds = self.fitted.thresholds or (DEFAULT_THRESHOLD,) * len(self.task.labels)
         for row, n_tokens, is_cut in zip(rows, read.n_tokens, read.is_cut, strict=True):
-            labels = decide(row, self.task, thresholds)
+            labels = decide(row, self.task, self.fitted.thresholds)
             attempt = Attempt(", ".join(labels), labels, valid=True, prompt_tokens=n_tokens)
             probabilities = dict(zip(self.task.label_names, row, strict=True))
             yield Prediction(labels, probabilities=probabilities, attempts=(attempt,), truncated=is_cut)

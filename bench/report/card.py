@@ -5,8 +5,7 @@ Every figure is that of the run's report; the card tells no message of the data.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,30 +18,17 @@ from bench.report.build import Report
 from bench.report.tables.labels import label_tables
 from bench.report.tables.results import probability_table, quality_table, summary_table
 from bench.report.tables.robustness import FLIPPED, stress_tables
-from bench.report.tables.table import Table, escaped, table_lines
+from bench.report.tables.table import Table, escaped, titled_lines, table_lines
 from bench.report.text import share, with_interval
 from bench.robustness.outcomes import stress_findings
 from classifiers.errors import BenchError
 from classifiers.models.catalogue import catalogue, hub_name
+from classifiers.wording import number_of
 
 TEMPLATE = Path(__file__).with_name("card.md")
 TASK = "text-classification"
 FEW = 30
 """Test messages below which the scores of a label say little of new messages."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A table as the template takes it."""
-
-    title: str
-    lines: tuple[str, ...]
-    notes: tuple[str, ...]
-
-    @classmethod
-    def of(cls, table: Table) -> Shown:
-        """Return a table as Markdown."""
-        return cls(escaped(table.title), tuple(table_lines(table)), tuple(map(escaped, table.notes)))
 
 
 def card(report: Report, export: Export) -> str:
@@ -67,10 +53,10 @@ def card(report: Report, export: Export) -> str:
         usages=export.deployment.usages,
         decisions=list(map(escaped, _decisions(export))),
         results=escaped(_results(row.scores)),
-        tables=[Shown.of(table) for table in _tables(report, row)],
+        tables=_blocks(_tables(report, row)),
         verdict=escaped(" ".join(report.verdict.sentences) if report.verdict else "It ran alone."),
         rivals=list(table_lines(summary_table(report.findings.rows, {}, is_timed=report.is_timed))),
-        stress=[Shown.of(table) for table in _stress(report, export.classifier)],
+        stress=_blocks(_stress(report, export.classifier)),
         limits=list(map(escaped, _limits(report, row, export))),
         provenance=list(map(escaped, _provenance(report, row, export))),
     )
@@ -149,13 +135,19 @@ def _decisions(export: Export) -> Iterator[str]:
     else:
         yield "no threshold for unsure answers: validation messages show the accuracy that was asked for at none"
     if decision.max_length:
-        yield f"a message is cut behind {decision.max_length} tokens"
+        yield f"a message is cut behind {number_of(decision.max_length, 'token')}"
+
+
+def _blocks(tables: Iterable[Table]) -> str:
+    """Return tables as Markdown, a blank line between two."""
+    return "\n\n".join("\n".join(titled_lines(table)).strip() for table in tables)
 
 
 def _results(scores: Scores) -> str:
     accuracy = with_interval(scores.accuracy, scores.accuracy_interval)
     f1 = with_interval(scores.macro_f1, scores.macro_f1_interval)
-    return f"Accuracy {accuracy} %, macro F1 {f1} % on {scores.n:,} held-out test messages; 95 % intervals."
+    tested = number_of(scores.n, "held-out test message")
+    return f"Accuracy {accuracy} %, macro F1 {f1} % on {tested}; 95 % intervals."
 
 
 def _tables(report: Report, row: Row) -> Iterator[Table]:
@@ -176,17 +168,18 @@ def _limits(report: Report, row: Row, export: Export) -> Iterator[str]:
     assert scores is not None
     width = scores.accuracy_interval.high - scores.accuracy_interval.low
     yield (
-        f"{scores.n:,} test messages leave {share(width)} points between the ends of the accuracy's interval; they are "
-        "drawn from the same data as the training messages, and on other messages it can be less"
+        f"with {number_of(scores.n, 'test message')} there are {share(width)} points between the ends of the "
+        "accuracy's interval; they are drawn from the same data as the training messages, and on other messages it "
+        "can be less"
     )
     if few := [f"{label.label} ({label.support})" for label in scores.per_label if label.support < FEW]:
         yield f"labels with fewer than {FEW} test messages, whose scores say little: {', '.join(few)}"
     if not report.findings.oos_label:
         yield "a message that belongs to none of the labels is given one all the same"
     if scores.truncated:
-        yield f"{scores.truncated:,} test messages were too long and were cut"
+        yield f"the ends of {number_of(scores.truncated, 'test message')} were cut, as too long"
     if n := export.deployment.n_messages:
-        yield f"the files hold {n:,} messages of the data as examples: see that they may be shared"
+        yield f"the files hold {number_of(n, 'message')} of the data as examples: see that they may be shared"
     yield from export.deployment.notes
     names = {row.config_row, export.classifier}
     yield from (caveat.text for caveat in report.caveats if not caveat.classifiers or names & {*caveat.classifiers})
@@ -202,6 +195,6 @@ def _provenance(report: Report, row: Row, export: Export) -> Iterator[str]:
     assert row.cell is not None, "a cascade is no row that can be exported"
     for file in row.cell.models:
         yield f"{file.name}, {file.bytes:,} bytes, SHA-256 {file.sha256}"
-    yield f"seed {row.cell.seed}; {row.cell.n_labelled or 0:,} labelled messages used"
+    yield f"seed {row.cell.seed}; {number_of(row.cell.n_labelled or 0, 'labelled message')} used"
     yield f"encoder-or-llm-bench at commit {run.git_commit or 'unknown'}, {report.started or 'date unknown'}"
     yield ", ".join(f"{name} {version}" for name, version in run.versions.items())

@@ -134,7 +134,7 @@ class Slowdown:
     single: float | None
 
 
-def slowdowns(rows: Sequence[LlmRow] | Sequence[EncoderRow]) -> Iterator[Slowdown]:
+def slowdowns(rows: Sequence[LlmRow | EncoderRow]) -> Iterator[Slowdown]:
     """Compare every variant that was measured beside busy programs with itself alone."""
     by_name = {row.variant: row for row in rows}
     for row in rows:
@@ -165,7 +165,7 @@ class SpeedResult:
     flops: float
     messages: int
     rounds: int
-    rows: tuple[LlmRow, ...] | tuple[EncoderRow, ...]
+    rows: tuple[LlmRow | EncoderRow, ...]
     slowdowns: tuple[Slowdown, ...] = ()
 
 

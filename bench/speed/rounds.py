@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from bench.measure import machine as meter
 from bench.measure.limits import usable_cores
 from bench.speed.job import Job
 from bench.speed.neighbours import busy_neighbours
-from bench.speed.results import BUSY, SpeedResult, slowdowns, summarise_encoder, summarise_llm
+from bench.speed.results import BUSY, EncoderRow, LlmRow, SpeedResult, slowdowns, summarise_encoder, summarise_llm
 from classifiers.errors import BenchError
 from classifiers.models.cache import kind_of
 
@@ -26,6 +26,9 @@ LLM_VARIANTS = ("chat", GENERATE, "score", "server")
 ENCODER_VARIANTS = ("blog", "trainer", OURS)
 LLM_MESSAGES = 200
 MATRIX = 2048
+
+Summarise = Callable[[Sequence[dict[str, Any]], float], Sequence[LlmRow | EncoderRow]]
+"""Makes rows of measurements and the machine's rate in operations per second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +82,11 @@ class Comparison:
 
     def summarise(self, measurements: Sequence[dict[str, Any]], flops: float) -> SpeedResult:
         """Return medians and ratios of all measurements."""
-        threads = usable_cores()
-        alone = [m for m in measurements if not m["variant"].endswith(BUSY)]
-        rows = tuple(summarise_llm(alone, flops)) if self.is_llm else tuple(summarise_encoder(alone, flops))
-        everything = summarise_llm(measurements, flops) if self.is_llm else summarise_encoder(measurements, flops)
-        machine = meter.machine(threads)
-        name = Path(self.model).name
-        return SpeedResult(name, machine, flops, self.n_messages, self.rounds, rows, tuple(slowdowns(everything)))
+        summarise: Summarise = summarise_llm if self.is_llm else summarise_encoder
+        rows = summarise([m for m in measurements if not m["variant"].endswith(BUSY)], flops)
+        slower = slowdowns(summarise(measurements, flops))
+        name, machine = Path(self.model).name, meter.machine(usable_cores())
+        return SpeedResult(name, machine, flops, self.n_messages, self.rounds, tuple(rows), tuple(slower))
 
 
 def _run_job(module: str, job: Job) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from classifiers.exporting import Deployment, Usage
 from classifiers.finetune.saved import Saved, read_saved
 from classifiers.finetune.settings import ModelSettings
 from classifiers.finetune.tokens import Ids, MessageTokens
-from classifiers.heads.multilabel import DEFAULT_THRESHOLD, decide, label_matrix, tune_thresholds
+from classifiers.heads.multilabel import DEFAULT_THRESHOLD, decide, label_matrix, thresholds_for, tune_thresholds
 from classifiers.interface import (
     Attempt,
     Classifier,
@@ -197,13 +197,12 @@ class TokenClassifier(Classifier[M], Generic[M, N]):
 
     def _deployment(self, library: str, *usages: Usage) -> Deployment:
         """Describe what was exported."""
-        plain = (DEFAULT_THRESHOLD,) * len(self.task.labels) if self.task.takes_several else ()
         return Deployment(
             library,
             usages,
             base_model=self._model_name,
             max_length=self.tokens.limit,
-            thresholds=self.thresholds or plain,
+            thresholds=thresholds_for(self.task, self.thresholds),
         )
 
     def _first_model(self, report: FetchReport = quiet) -> tuple[LocalModel, list[str]]:
@@ -220,7 +219,7 @@ class TokenClassifier(Classifier[M], Generic[M, N]):
         return local
 
     def _labels(self, row: Sequence[float]) -> tuple[str, ...]:
-        return decide(row, self.task, self.thresholds or (DEFAULT_THRESHOLD,) * len(row))
+        return decide(row, self.task, self.thresholds)
 
     def _tune_thresholds(self, validation: Sequence[Message], ids: Ids) -> None:
         """Choose each label's threshold on validation messages, where a message may have several labels."""

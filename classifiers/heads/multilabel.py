@@ -46,15 +46,22 @@ def _best_threshold(probabilities: NDArray[np.float64], gold: NDArray[np.float64
     return float((thresholds[nearest] + below) / 2)
 
 
-def decide(row: Sequence[float], task: Task, thresholds: Sequence[float]) -> tuple[str, ...]:
+def thresholds_for(task: Task, tuned: Sequence[float]) -> tuple[float, ...]:
+    """Return every label's threshold, those that were tuned or else 0.5; none where a message has exactly one label."""
+    if not task.takes_several:
+        return ()
+    return tuple(tuned) or (DEFAULT_THRESHOLD,) * len(task.labels)
+
+
+def decide(row: Sequence[float], task: Task, tuned: Sequence[float]) -> tuple[str, ...]:
     """Return the labels of a message by the probability of every label.
 
-    The likeliest one; or where a message may have several, all that reach their threshold, the likeliest of them where
-    they are more than the task allows.
+    The likeliest one; or where a message may have several, all that reach their threshold (`thresholds_for`), the
+    likeliest of them where they are more than the task allows.
     """
     names = task.label_names
     if not task.takes_several:
         return (names[max(range(len(row)), key=row.__getitem__)],)
-    taken = [i for i, (p, bound) in enumerate(zip(row, thresholds, strict=True)) if p >= bound]
+    taken = [i for i, (p, bound) in enumerate(zip(row, thresholds_for(task, tuned), strict=True)) if p >= bound]
     kept = sorted(taken, key=lambda i: -row[i])[: task.max_labels]
     return tuple(names[i] for i in sorted(kept))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bench.records.jsonl import replace_file
 from bench.report.atlas.build import METHOD, Atlas
 from bench.report.atlas.chart import crossing_chart
 from bench.report.charts import save_charts
+from bench.report.charts.drawing import Chart
 from bench.report.page import rendered
 from bench.report.tables.table import escaped, titled_lines
 from classifiers.errors import BenchError
@@ -43,12 +44,12 @@ def _lines(atlas: Atlas, picture: str) -> Iterator[str]:
     yield f"{escaped(METHOD)} Commit {', '.join(f'`{commit}`' for commit in atlas.commits)}."
 
 
-def page(atlas: Atlas) -> str:
-    """Return the atlas as one page that needs no network."""
-    charts = {}
-    if atlas.crossings:
-        wide, narrow = crossing_chart(atlas.crossings), crossing_chart(atlas.crossings, NARROW)
-        charts["crossing"] = {"wide": wide.to_dict(), "narrow": narrow.to_dict()}
+def page(atlas: Atlas, drawn: Mapping[str, Chart]) -> str:
+    """Return the atlas as one page that needs no network; `drawn` is the picture as it is wide, where there is one."""
+    charts = {
+        name: {"wide": chart.to_dict(), "narrow": crossing_chart(atlas.crossings, NARROW).to_dict()}
+        for name, chart in drawn.items()
+    }
     return rendered("atlas.html", atlas=atlas, charts=charts, method=METHOD)
 
 
@@ -59,7 +60,7 @@ def write_atlas(folder: Path, atlas: Atlas) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         replace_file(folder / "atlas.md", text.encode())
-        replace_file(folder / "atlas.html", page(atlas).encode())
+        replace_file(folder / "atlas.html", page(atlas, drawn).encode())
         if drawn:
             save_charts(folder / "charts", drawn)
     except OSError as error:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bench.report.tables.table import Table, titled_lines
 from bench.speed.results import EncoderRow, LlmRow, SpeedResult
+from classifiers.wording import number_of
 
 LLM_HEAD = (
     "variant",
@@ -55,8 +56,8 @@ def _llm_table(result: SpeedResult, rows: Sequence[LlmRow]) -> Table:
         for row in rows
     )
     notes = (
-        f"ms per message, {result.messages} messages, medians of {result.rounds} rounds; equal: the label of the plain "
-        "chat loop, or none where that gave none.",
+        f"ms per message, {number_of(result.messages, 'message')}, medians of {number_of(result.rounds, 'round')}; "
+        "equal: the label of the plain chat loop, or none where that gave none.",
         "engine limit: the same tokens at llama.cpp's own rate for whole batches of this model; arithmetic limit: "
         f"2 × parameters × tokens at the {result.flops / 1e9:.0f} GFLOP/s of a float matrix product here.",
     )
@@ -81,8 +82,8 @@ def _encoder_table(result: SpeedResult, rows: Sequence[EncoderRow]) -> Table:
     )
     last = rows[-1]
     notes = (
-        f"messages per second, medians of {result.rounds} rounds of one seed each; accuracy on the test part is their "
-        "mean; blog: the post's loop; trainer: transformers.Trainer and pipeline with their defaults.",
+        f"messages per second, medians of {number_of(result.rounds, 'round')} of one seed each; accuracy on the test "
+        "part is their mean; blog: the post's loop; trainer: transformers.Trainer and pipeline with their defaults.",
         f"arithmetic limit at the {result.flops / 1e9:.0f} GFLOP/s of a float matrix product here, without padding: "
         f"{last.limit_train_per_s:.0f} messages per second in training, {last.limit_predict_per_s:.0f} in answering.",
     )
@@ -108,4 +109,4 @@ def machine_line(result: SpeedResult) -> str:
     """Name the machine of a comparison and its instruction sets."""
     machine = result.machine
     features = machine["features"] or "no special instructions"
-    return f"{machine['processor']}, {machine['threads']} threads, {features}:"
+    return f"{machine['processor']}, {number_of(int(str(machine['threads'])), 'thread')}, {features}:"

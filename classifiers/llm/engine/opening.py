@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from classifiers.details import ModelFile
@@ -42,13 +43,9 @@ def open_engine(backend: str, settings: GgufSettings, threads: int) -> tuple[Eng
     Raises:
         BenchError: if llama-cpp-python is missing or cannot read the file.
     """
-
-    def engine() -> type[Engine]:
+    with _installed(backend):
         from classifiers.llm.engine.engine import Engine
-
-        return Engine
-
-    return _open(engine, backend, settings, threads)
+    return _open(Engine, settings, threads)
 
 
 def open_reader(backend: str, settings: GgufSettings, threads: int) -> tuple[HiddenStates, tuple[ModelFile, ...]]:
@@ -57,22 +54,21 @@ def open_reader(backend: str, settings: GgufSettings, threads: int) -> tuple[Hid
     Raises:
         BenchError: if llama-cpp-python is missing or cannot read the file.
     """
-
-    def reader() -> type[HiddenStates]:
+    with _installed(backend):
         from classifiers.llm.engine.hidden_states import HiddenStates
-
-        return HiddenStates
-
-    return _open(reader, backend, settings, threads)
+    return _open(HiddenStates, settings, threads)
 
 
-def _open(
-    find_kind: Callable[[], type[E]], backend: str, settings: GgufSettings, threads: int
-) -> tuple[E, tuple[ModelFile, ...]]:
+@contextmanager
+def _installed(backend: str) -> Iterator[None]:
+    """Say what to install where an import fails."""
     try:
-        kind = find_kind()
+        yield
     except ImportError as error:
         raise BenchError(f"backend '{backend}' needs llama-cpp-python; install it with: make setup") from error
+
+
+def _open(kind: type[E], settings: GgufSettings, threads: int) -> tuple[E, tuple[ModelFile, ...]]:
     local = local_model(settings.model, "gguf")
     opened = kind(
         local.path, context=settings.context, parallel=settings.parallel, batch=settings.batch, threads=threads
