@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bench.commands.shared import find, make_console
 from classifiers.errors import BenchError, check_known
+from classifiers.wording import number_of
 
 if TYPE_CHECKING:
     from bench.records.store import RunFolder
@@ -56,11 +57,14 @@ def _export(options: argparse.Namespace) -> int:
 
     if options.messages is not None and options.messages < 1:
         raise BenchError("--messages must be above 0")
+    if options.file.exists():  # somebody may have filled it in
+        raise BenchError(f"{options.file} exists; name a file that does not")
     folder = find(options)
     messages = blind_messages(rows_of(folder), options.messages, options.seed)
     write_rows(options.file, ("text_sha256", "text", "label"), [(key, text, "") for key, text in messages])
     names = ", ".join(folder.read().as_task().label_names)
-    print(f"wrote {len(messages)} messages to {options.file}; fill in the column label with one of: {names}")
+    wrote = number_of(len(messages), "message")
+    print(f"wrote {wrote} to {options.file}; fill in the column label with one of: {names}")
     return 0
 
 

@@ -134,9 +134,10 @@ def _show(folder: Path) -> int:
 
 def _check(files: Sequence[str], against: Path) -> int:
     from bench.analysis.atlas.check import check_scores
+    from bench.report.sanitize import visible
 
     if not files:
         raise BenchError("name the files of scores to check")
     for file in files:
-        print(check_scores(Path(file), against))
+        print(visible(check_scores(Path(file), against)))
     return 0

@@ -254,7 +254,7 @@ def with_mark(corrections: Corrections, correction: Correction) -> Corrections:
 
 
 def write_corrections(corrections: Corrections, task: Task) -> None:
-    """Write the file whole.
+    """Write the file whole, beside the old one and renamed: what people marked is nowhere else.
 
     Raises:
         BenchError: if it cannot be written.
@@ -265,7 +265,10 @@ def write_corrections(corrections: Corrections, task: Task) -> None:
     for entry in corrections.entries:
         new = labels_to(entry.new, task) if entry.mark == "wrong" else ""
         lines.writerow([entry.text, labels_to(entry.old, task), new, entry.mark, entry.who, entry.when])
+    path = Path(corrections.path)
+    beside = path.with_name(f".{path.name}.new")
     try:
-        Path(corrections.path).write_text(stream.getvalue(), encoding="utf-8")
+        beside.write_text(stream.getvalue(), encoding="utf-8")
+        beside.replace(path)
     except OSError as error:
-        raise BenchError(f"cannot write {corrections.path}: {error.strerror}") from error
+        raise BenchError(f"cannot write {path}: {error.strerror}") from error

@@ -113,15 +113,17 @@ def test_a_second_person_sees_no_labels_and_is_compared_with_all(
     assert {line["label"] for line in lines} == {""}
     assert [line["text"] for line in lines] != [f"text {i}" for i in range(10)]
     assert sorted(line["text"] for line in lines) == [f"text {i}" for i in range(10)]
-    again = Path("blind.csv").read_bytes()
-    assert main(["annotate", "export", "small", "blind.csv", "--seed", "1"]) == 0
-    assert Path("blind.csv").read_bytes() == again
+    assert main(["annotate", "export", "small", "again.csv", "--seed", "1"]) == 0
+    assert Path("blind.csv").read_bytes() == Path("again.csv").read_bytes()
     # the person says a for messages 0 to 5: gold is a for 0 to 4
     with Path("blind.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, ["text_sha256", "text", "label"])
         writer.writeheader()
         writer.writerows({**line, "label": "a" if int(line["text"][-1]) < 6 else "b"} for line in lines)
-    capsys.readouterr()
+    filled = Path("blind.csv").read_bytes()
+    assert main(["annotate", "export", "small", "blind.csv"]) == 2
+    assert "blind.csv exists; name a file that does not" in capsys.readouterr().err
+    assert Path("blind.csv").read_bytes() == filled, "a person's work is not written over"
     assert main(["annotate", "score", "small", "blind.csv"]) == 0
     table = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.strip()}
     # gold: 9 of 10 agree, by chance 0.6 x 0.5 + 0.4 x 0.5 = 0.5, so kappa is 0.4 / 0.5 = 0.8.
