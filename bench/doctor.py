@@ -17,6 +17,7 @@ from bench.measure import machine as meter
 from classifiers.errors import BenchError
 from classifiers.models.cache import cache_folder, cached, local_model
 from classifiers.models.download import hub_answers
+from classifiers.wording import number_of
 
 SMOKE_MODEL = "smollm2-135m-instruct"
 SMOKE_SECONDS = 120
@@ -95,7 +96,8 @@ def _resources() -> Iterator[Finding]:
     import psutil
 
     machine = meter.machine(0)
-    yield Finding("processor", True, f"{machine['processor']} ({machine['cores']} cores; {machine['features']})")
+    cores = number_of(int(machine["cores"]), "core")
+    yield Finding("processor", True, f"{machine['processor']} ({cores}; {machine['features']})")
     free = psutil.virtual_memory().available
     yield Finding("memory", free > NEEDED_MEMORY, f"{free / 1e9:.1f} GB free; the default run needs 4")
     disk = shutil.disk_usage(Path.cwd()).free

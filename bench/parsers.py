@@ -29,7 +29,7 @@ def add_export(commands: Commands) -> None:
     parser = add_command(commands, "export", "Write a trained classifier with its model card, for other programs.")
     add = parser.add_argument
     add("model", metavar="RUN/CLASSIFIER", help="The trained classifier, such as latest/encoder.")
-    add("folder", type=Path, metavar="FOLDER", help="The folder to write; it must not exist or be empty.")
+    add("folder", type=Path, metavar="FOLDER", help="The folder to write, a new or an empty one.")
     add("--onnx", action="store_true", help="Add model.onnx, which runs without PyTorch (fine-tuned encoders).")
     add("--int8", action="store_true", help="Add model-int8.onnx, with weights of 8 bits (fine-tuned encoders).")
     about = "Accuracy wanted of the answers that decision.json does not call unsure (default: 0.95)."
@@ -45,9 +45,9 @@ def add_compare(commands: Commands) -> None:
     add("new", nargs="?", help="Name or path of the later run, or 'latest'.")
     add("--of", metavar="NAME,NAME", help="Look only at these classifiers.")
     add("--fail-on-regression", action="store_true", help="Exit with code 3 if one got worse, for CI.")
-    shown = "unless the lower end of its interval is at least this, such as 0.9, in the later run; needs --of."
-    add("--min-accuracy", type=float, metavar="SHARE", help=f"Exit with code 3 for accuracy {shown}")
-    add("--min-macro-f1", type=float, metavar="SHARE", help=f"Exit with code 3 for macro F1 {shown}")
+    limit = "Exit with code 3 unless the lower end of the interval of {} is at least this, such as 0.9; needs --of."
+    add("--min-accuracy", type=float, metavar="SHARE", help=limit.format("accuracy"))
+    add("--min-macro-f1", type=float, metavar="SHARE", help=limit.format("macro F1"))
     add("--limit", type=int, default=20, help="How many flipped messages to print; 0 prints all (default: 20).")
     add("--csv", type=Path, metavar="FILE", help="Write all messages that flipped to a CSV file.")
     add_json(parser)

@@ -31,6 +31,7 @@ from classifiers.interface import (
     Task,
     silent,
 )
+from classifiers.wording import number_of
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
@@ -135,7 +136,7 @@ class Answers(Classifier[AnswersSettings]):
         missing = [message for message in test if self._of(message) is None]
         if missing:
             raise BenchError(
-                f"{self.path}: {len(missing)} of {len(test)} test messages have no answer, the first is "
+                f"{self.path}: no answer to {len(missing)} of {number_of(len(test), 'test message')}, first of all to "
                 f"{missing[0].id!r}; messages.jsonl in the run's folder lists all with their part"
             )
         known = {key for m in (*test, *others) for key in (m.id, _plain(m.text))}
@@ -258,7 +259,8 @@ def _separated(path: Path, text: str) -> Rows:
         header = next(rows, [])
         for row in filter(None, rows):
             if len(row) != len(header):
-                raise BenchError(f"{path}:{rows.line_num}: {len(row)} cells under {len(header)} columns")
+                cells, columns = number_of(len(row), "cell"), number_of(len(header), "column")
+                raise BenchError(f"{path}:{rows.line_num}: {cells} under {columns}")
             yield rows.line_num, dict(zip(header, row, strict=True))
     except csv.Error as error:
         raise BenchError(f"{path}:{rows.line_num}: {error}") from error

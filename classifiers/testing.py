@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from classifiers.interface import Classifier, Details, Epoch, Label, Message, Prediction, Progress, Saveable, Task
+from classifiers.wording import number_of
 
 TASK = Task(
     "shop",
@@ -103,7 +104,8 @@ def _check_constructor(make: Callable[[], Classifier[Any]]) -> None:
 
 def _check_answers(classifier: Classifier[Any], texts: Sequence[str]) -> list[Prediction]:
     predictions = list(classifier.predict(texts))
-    assert len(predictions) == len(texts), f"predict() gave {len(predictions)} predictions for {len(texts)} texts"
+    gave, asked = number_of(len(predictions), "prediction"), number_of(len(texts), "text")
+    assert len(predictions) == len(texts), f"predict() gave {gave} for {asked}"
     for prediction in predictions:
         _check_prediction(prediction)
     assert list(classifier.predict([])) == [], "no texts, no predictions"

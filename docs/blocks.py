@@ -32,6 +32,7 @@ from bench.report.tables.table import titled_lines
 from bench.report.text import count, number
 from bench.robustness.suites import stress_records
 from bench.speed.results import read_speed
+from classifiers.wording import number_of
 
 REPOSITORY = Path(__file__).parents[1]
 REFERENCE = REPOSITORY / "results" / "reference"
@@ -100,7 +101,8 @@ def _scored(name: str) -> ScoredRun:
 
 def _ran_on(run: RunRecord) -> str:
     """Name a run's machine with its instruction sets, and the commit."""
-    machine = f"{run.machine['processor']}, {run.machine['threads']} threads, {run.machine['features']}"
+    threads = number_of(int(run.machine["threads"]), "thread")
+    machine = f"{run.machine['processor']}, {threads}, {run.machine['features']}"
     return f"{machine}; commit `{run.git_commit or 'unknown'}`."
 
 

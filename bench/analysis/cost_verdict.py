@@ -31,6 +31,7 @@ from bench.analysis.shared import shared_records
 from bench.analysis.verdict import MARGIN, Limits, Verdict
 from bench.config.tables import CostConfig
 from classifiers.errors import BenchError
+from classifiers.wording import number_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ def _verdict(race: _Race) -> Verdict:
     figures = f"{race.money(float(mine.mean()))} per message [{interval.low:.3g}, {interval.high:.3g}]"
     behind = list(race.behind())
     unsettled = [row.name for row, interval in behind if not race.is_settled(row, interval)]
-    headline = f"Use {name}: it costs least, {figures} on {n:,} messages."
+    headline = f"Use {name}: it costs least, {figures} on {number_of(n, 'message')}."
     if unsettled:
         headline = f"Too few test messages to decide by cost: there are {n:,}. {name} costs least so far, {figures}."
     sure = tuple(_sure(race, behind))

@@ -11,6 +11,7 @@ from bench.analysis.rows import Row
 from bench.analysis.scores import wilson_interval
 from bench.analysis.verdict import Candidates, Limits
 from bench.config.tables import CostConfig
+from classifiers.wording import number_of
 
 
 def _percent(row: Row, candidates: Candidates) -> str:
@@ -29,7 +30,7 @@ def opening(row: Row, candidates: Candidates) -> Iterator[str]:
     """Say what to use, or that the test messages do not tell."""
     name, selection = row.name, candidates.selection
     if selection.row is not None:
-        yield f"Use {name}: {_percent(row, candidates)} on {candidates.n:,} messages."
+        yield f"Use {name}: {_percent(row, candidates)} on {number_of(candidates.n, 'message')}."
     else:
         enough = f"about {selection.needed_n:,} would do, there are" if selection.needed_n else "there are"
         yield f"Too few test messages to decide: {enough} {candidates.n:,}."
@@ -97,7 +98,7 @@ def spending(row: Row, candidates: Candidates, limits: Limits, prices: CostConfi
         return
     unit = prices.currency
     yield (
-        f"It costs {mine.total(limits.volume):,.2f} {unit} for {limits.volume:,.0f} messages: labelling "
+        f"It costs {mine.total(limits.volume):,.2f} {unit} for {number_of(limits.volume, 'message')}: labelling "
         f"{mine.labelling:,.2f}, training {mine.training:,.2f}, answering {mine.per_million:,.2f} per million."
     )
     close = {candidates.best.name, *candidates.named("equivalent", "not worse")}
@@ -108,4 +109,5 @@ def spending(row: Row, candidates: Candidates, limits: Limits, prices: CostConfi
         if volume := break_even(mine, other):
             a, b = (row, rival) if mine.per_million < other.per_million else (rival, row)
             names = a.name, b.name
-            yield f"{names[0]} is cheaper than {names[1]} above {volume:,.0f} messages, and more expensive below."
+            above = number_of(volume, "message")
+            yield f"{names[0]} is cheaper than {names[1]} above {above}, and more expensive below."

@@ -14,6 +14,7 @@ from bench.analysis.compare import Pair, compare, corrected
 from bench.analysis.rows import Row, why_stopped
 from bench.records.types import PredictionRecord
 from classifiers.errors import BenchError
+from classifiers.wording import number_of
 
 LEVEL = 0.05
 
@@ -112,7 +113,8 @@ def _stopped(runs: Mapping[str, Mapping[str, Row]], same: Mapping[str, tuple[Row
     for name, (row, _) in same.items():
         for when, rows in runs.items():
             if text := why_stopped(rows[name]):
-                yield f"{name}, {when}: {text}; it is compared on the {len(row.records):,} messages both runs answered"
+                both = number_of(len(row.records), "message")
+                yield f"{name}, {when}: {text}; it is compared on the {both} that both runs answered"
 
 
 def _flips(old: Row, new: Row) -> list[Flip]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from bench.analysis.rows import Row, cells_of
 from bench.records.types import RunRecord
+from classifiers.wording import number_of
 
 DECISIVE = ("processor", "cores", "threads", "gpu")
 """What tells two machines apart. Memory is left out: a system update changes the figure by some megabytes."""
@@ -59,5 +60,8 @@ def _shared(run: RunRecord) -> str:
 def described(machine: dict[str, str | int]) -> str:
     """Return what tells a machine apart, in words: processor, cores, threads, GPU."""
     known = {name: machine[name] for name in DECISIVE if name in machine}
-    units = {"cores": "cores", "threads": "threads"}
-    return ", ".join(f"{value} {units[name]}" if name in units else str(value) for name, value in known.items())
+    units = {"cores": "core", "threads": "thread"}
+    return ", ".join(
+        number_of(value, units[name]) if name in units and isinstance(value, int) else str(value)
+        for name, value in known.items()
+    )

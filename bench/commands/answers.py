@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from bench.commands.shared import find, make_console, print_json, report_of, with_margin
 from classifiers.errors import BenchError
+from classifiers.wording import number_of
 
 if TYPE_CHECKING:
     from bench.config.tables import CostConfig
@@ -153,7 +154,7 @@ def list_disagreements(options: argparse.Namespace) -> int:
         return 0
     if options.csv:
         write_disagreements(Path(options.csv), differing)
-        print(f"wrote {len(differing)} disagreements to {options.csv}")
+        print(f"wrote {number_of(len(differing), 'disagreement')} to {options.csv}")
         return 0
     total = sum(1 for _ in answers_by_message(complete_rows(rows)))
     print_disagreements(make_console(), differing[: options.limit or None], len(differing), total)

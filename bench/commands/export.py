@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from bench.commands.shared import make_console, report_of
+from classifiers.wording import number_of
 
 if TYPE_CHECKING:
     from classifiers.exporting import Graph
@@ -34,6 +35,6 @@ def export_classifier(options: argparse.Namespace) -> int:
     programs = ", ".join(usage.program for usage in exported.deployment.usages)
     console.print(f"wrote {options.folder}, which runs under: {programs}", soft_wrap=True)
     if n := exported.deployment.n_messages:
-        console.print(f"it holds {n} messages of your data as examples", soft_wrap=True)
-    console.print(f"how is told in {options.folder / 'README.md'}; share it with: hf upload NAME {options.folder}")
+        console.print(f"it holds {number_of(n, 'message')} of your data as examples", soft_wrap=True)
+    console.print(f"how to run it: {options.folder / 'README.md'}; share it with: hf upload NAME {options.folder}")
     return 0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench.commands.shared import make_console, print_json
 from classifiers.errors import BenchError
+from classifiers.wording import number_of
 
 
 def predict_rows(options: argparse.Namespace) -> int:
@@ -23,11 +24,12 @@ def predict_rows(options: argparse.Namespace) -> int:
     console = make_console()
     with share_bar(console, f"{options.input.name} → {options.output.name}") as report:
         done = predict_file(job, workers=options.workers, report=report)
-    kept = f", {done.kept_pieces} of {done.pieces} pieces kept from before" if done.kept_pieces else ""
+    pieces = number_of(done.pieces, "piece")
+    kept = f", {done.kept_pieces} of {pieces} kept from before" if done.kept_pieces else ""
     threshold = "no probabilities" if done.unsure_below is None else f"unsure below {done.unsure_below:.3f}"
     if done.unsure_below is not None and done.unsure_below > 1:
         threshold = f"all are unsure: the validation messages show {options.accuracy:.0%} at no threshold"
-    console.print(f"wrote {done.rows:,} rows to {options.output} ({threshold}{kept})", soft_wrap=True)
+    console.print(f"wrote {number_of(done.rows, 'row')} to {options.output} ({threshold}{kept})", soft_wrap=True)
     return 0
 
 
@@ -50,7 +52,7 @@ def find_label_errors(options: argparse.Namespace) -> int:
         print_json([asdict(issue) for issue in issues[: options.limit or None]])
     elif options.csv:
         write_rows(options.csv, ISSUE_HEAD, map(issue_line, issues))
-        print(f"wrote {len(issues)} of {n} messages to {options.csv}")
+        print(f"wrote {len(issues)} of {number_of(n, 'message')} to {options.csv}")
     else:
         print_table(console, issues_table(issues, options.limit, n))
     return 0

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from bench.config.tables import DataConfig
 from classifiers.errors import BenchError
 from classifiers.interface import Message, Task
+from classifiers.wording import number_of
 
 NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
@@ -27,7 +28,8 @@ def check_messages(task: Task, messages: Sequence[Message], config: DataConfig) 
         if not message.labels and not task.takes_several:
             raise BenchError(f'{message.id}: has no label; where that may be, give labels_per_message = "any"')
         if len(message.labels) > task.max_labels:
-            raise BenchError(f"{message.id}: has {len(message.labels)} labels; at most {task.max_labels} are allowed")
+            labels = number_of(len(message.labels), "label")
+            raise BenchError(f"{message.id}: has {labels}; allowed are at most {task.max_labels}")
     return (*_contradiction_warning(messages, config), *_look_alikes(task))
 
 
@@ -47,7 +49,8 @@ def _contradiction_warning(messages: Sequence[Message], config: DataConfig) -> I
     if pairs and config.contradictions == "refuse":
         raise BenchError(f'{pairs[0]}; correct one of them, or give contradictions = "report"')
     if pairs:
-        yield f"{len(pairs)} messages contradict others with the same text, so none can be right on all ({pairs[0]})"
+        contradicting = number_of(len(pairs), "message")
+        yield f"{contradicting} with another label than the same text before: nobody is right on all ({pairs[0]})"
 
 
 def _contradictions(messages: Sequence[Message]) -> list[str]:

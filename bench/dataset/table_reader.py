@@ -18,6 +18,7 @@ from bench.dataset.row_reader import Row, check_text, first_line, read_rows, rea
 from bench.dataset.separated import SEPARATORS, check_columns
 from classifiers.errors import BenchError
 from classifiers.interface import Message
+from classifiers.wording import number_of
 
 SAMPLED = "rows were sampled"
 """What the warning about a table says that was not read whole."""
@@ -140,9 +141,11 @@ def _table(rows: Sequence[Row], n: int, name: str, config: DataConfig) -> Table:
             blank.append(line)
     if blank:
         shown = ", ".join(map(str, blank[:MAX_NAMED])) + (" …" if len(blank) > MAX_NAMED else "")
-        warnings.append(f"{name}: {len(blank):,} of {len(rows):,} rows have no text and were left out (line {shown})")
+        rows_in_all = number_of(len(rows), "row")
+        warnings.append(f"{name}: left out, as they have no text: {len(blank):,} of {rows_in_all} (line {shown})")
     if config.group and (alone := sum(not message.group for message in messages)):
-        warnings.append(f"{name}: {alone:,} messages have no {config.group}; each counts as a group of its own")
+        without = number_of(alone, "message")
+        warnings.append(f"{name}: {without} without {config.group}, each counted as a group of its own")
     if not messages:
         raise BenchError(f"{name}: column '{config.text}' is empty in every row")
     return Table(tuple(messages), tuple(warnings), n - len(rows))

@@ -9,6 +9,7 @@ from bench.records.jsonl import JsonLines
 from bench.records.types import PredictionRecord
 from classifiers.errors import BenchError
 from classifiers.interface import Classifier, Message, Prediction, Recorded, Task
+from classifiers.wording import number_of
 
 Clock = Callable[[], float]
 Tell = Callable[..., None]
@@ -58,14 +59,13 @@ def _ask(classifier: Classifier[Any], batch: Sequence[Message], clock: Clock) ->
 def _check_predictions(predictions: Sequence[Prediction], batch: Sequence[Message], task: Task) -> None:
     """See that there is one prediction per message, with labels of the task alone and no more than it allows."""
     if len(predictions) != len(batch):
-        raise BenchError(
-            f"backend gave {len(predictions)} predictions for {len(batch)} messages; it must give one each"
-        )
+        gave, asked = number_of(len(predictions), "prediction"), number_of(len(batch), "message")
+        raise BenchError(f"backend gave {gave} for {asked}; it must give one each")
     known = set(task.label_names)
     for prediction in predictions:
         n = len(prediction.labels)
         if n > task.max_labels or (prediction.valid and not n and not task.takes_several):
-            raise BenchError(f"backend gave {n} labels for a message; the task allows {_allowed(task)}")
+            raise BenchError(f"backend gave {number_of(n, 'label')} for a message; the task allows {_allowed(task)}")
         if strays := set(prediction.labels) - known:
             raise BenchError(f"backend gave label '{min(strays)}', which the task does not have")
 

@@ -21,6 +21,7 @@ from bench.execution.plan import Ended, Job, Watcher, worker_variables
 from bench.execution.storage import SHARED, address_of, fetch, is_stored, store_cell, store_run
 from bench.records.store import RunFolder
 from bench.records.types import CellIdentity, CellRecord
+from classifiers.wording import number_of
 
 TRIES = 3
 """How often a cell is run again whose machine was lost."""
@@ -124,7 +125,8 @@ def _lacking(job: Job) -> str:
     if any(all(node.get(name, 0) >= amount for name, amount in needs.items()) for node in nodes):
         return ""
     largest = {name: max((node.get(name, 0) for node in nodes), default=0) for name in needs}
-    wanted = f"{needs['CPU']:g} threads, {needs['GPU']:g} GPUs and {needs['memory'] / 1e9:.1f} GB"
+    processors, cards = number_of(needs["CPU"], "thread"), number_of(needs["GPU"], "GPU")
+    wanted = f"{processors}, {cards} and {needs['memory'] / 1e9:.1f} GB"
     there = f"{largest['CPU']:g}, {largest['GPU']:g} and {largest['memory'] / 1e9:.1f} GB"
     return f"no machine of the cluster has {wanted} (the most of each: {there}); set threads, gpus or memory_gb lower"
 

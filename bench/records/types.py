@@ -284,6 +284,8 @@ class RunRecord:
             raise ValueError("a task needs labels of different names")
         if missing := {"processor", "threads"} - set(self.machine) or {"test"} - set(self.part_sizes):
             raise ValueError(f"{min(missing)} is missing")
+        if not isinstance(self.machine["threads"], int):
+            raise ValueError("the machine's threads are no number")
 
     def as_task(self) -> Task:
         """Return the task as classifiers take it; `max_labels` is written only where it is above 1."""

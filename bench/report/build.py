@@ -32,6 +32,7 @@ from bench.report.tables.robustness import stress_tables
 from bench.report.tables.table import Table, Topic
 from bench.robustness.outcomes import stress_findings
 from bench.robustness.suites import StressRecord
+from classifiers.wording import number_of
 
 Stress = Mapping[str, Sequence[StressRecord]]
 """What each classifier that was put under stress answered."""
@@ -186,8 +187,8 @@ def _started(run: RunRecord) -> datetime | None:
 def headline(run: RunRecord) -> str:
     """Say in one line what was run on what."""
     sizes = ", ".join(f"{size:,} {part}" for part, size in run.part_sizes.items())
-    machine = f"{run.machine['processor']}, {run.machine['threads']} threads"
-    return f"{run.task['name']}: {len(run.task['labels'])} labels, {sizes} messages · {machine}"
+    machine = f"{run.machine['processor']}, {number_of(int(run.machine['threads']), 'thread')}"
+    return f"{run.task['name']}: {number_of(len(run.task['labels']), 'label')}, {sizes} messages · {machine}"
 
 
 def caveats(run: RunRecord, rows: Sequence[Row], worked_out: Findings) -> list[Caveat]:

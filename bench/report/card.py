@@ -18,7 +18,7 @@ from bench.report.build import Report
 from bench.report.tables.labels import label_tables
 from bench.report.tables.results import probability_table, quality_table, summary_table
 from bench.report.tables.robustness import FLIPPED, stress_tables
-from bench.report.tables.table import Table, escaped, titled_lines, table_lines
+from bench.report.tables.table import Table, escaped, table_lines, titled_lines
 from bench.report.text import share, with_interval
 from bench.robustness.outcomes import stress_findings
 from classifiers.errors import BenchError

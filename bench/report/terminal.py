@@ -19,6 +19,7 @@ from bench.report.tables.layout import Fitted, fit, head_lines
 from bench.report.tables.table import Table, Topic
 from bench.report.text import count, label_text, size
 from classifiers.models.catalogue import Entry
+from classifiers.wording import number_of
 
 
 def print_report(console: Console, report: Report, *, everything: bool = False) -> None:
@@ -34,7 +35,8 @@ def print_report(console: Console, report: Report, *, everything: bool = False) 
             for caveat in report.caveats:
                 console.print(plain(caveat.line, style="yellow"))
     if left_out := sum(not table.is_main for table in report.tables if not everything):
-        console.print(f"\n{left_out} more tables: bench report --all, report.md or report.html", style="dim")
+        more = number_of(left_out, "more table")
+        console.print(f"\n{more}: bench report --all, report.md or report.html", style="dim")
 
 
 def print_verdict(console: Console, verdict: Verdict) -> None:
@@ -80,7 +82,7 @@ def print_disagreements(console: Console, shown: Sequence[Disagreement], n_found
             for i, attempt in enumerate(record.attempts if len(record.attempts) > 1 or not record.valid else ()):
                 console.print(plain(f"      attempt {i + 1}: {attempt.raw!r}", style="dim"))
         console.print()
-    console.print(f"{n_found} of {total} test messages; {len(shown)} shown", style="bold")
+    console.print(f"{n_found} of {number_of(total, 'test message')}; {len(shown)} shown", style="bold")
     console.print("a gold label is wrong? bench disagreements RUN --mark ID LABEL (or ambiguous, or fine)", style="dim")
 
 

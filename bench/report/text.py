@@ -9,6 +9,7 @@ from bench.analysis.metrics import METRICS, Metric
 from bench.analysis.out_of_scope import Share
 from bench.analysis.rows import Row
 from bench.report.sanitize import one_line
+from classifiers.wording import number_of
 
 DASH = "–"
 SMALLEST = 0.01
@@ -107,7 +108,7 @@ def takes_text(row: Row) -> str:
         f"{number(taken.latency_ms.p50)} ms per message" if taken.latency_ms else "",
         f"{number(taken.throughput_per_s)} messages per second in batches" if taken.throughput_per_s else "",
         f"{size(taken.memory_bytes)} of memory to serve" if taken.memory_bytes else "",
-        f"{taken.n_labelled:,} labelled messages" if taken.n_labelled is not None else "",
+        number_of(taken.n_labelled, "labelled message") if taken.n_labelled is not None else "",
     ]
     text = ", ".join(filter(None, parts))
     return f"{text[:1].upper()}{text[1:]}." if text else ""

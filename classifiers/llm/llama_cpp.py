@@ -28,6 +28,7 @@ from classifiers.llm.engine.opening import open_engine
 from classifiers.llm.prompting.answer_form import unanswerable
 from classifiers.llm.prompting.settings import Choice, LlamaCppSettings
 from classifiers.models.cache import local_model
+from classifiers.wording import number_of
 
 if TYPE_CHECKING:
     from classifiers.llm.engine.engine import Engine
@@ -218,7 +219,7 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
         if not self.settings.tune or plain is None or tuned is None:
             return ()
         return (
-            f"tuned on {tuned.n} validation messages: {tuned.accuracy:.1%} right there as tuned, "
+            f"tuned on {number_of(tuned.n, 'validation message')}: {tuned.accuracy:.1%} right there as tuned, "
             f"{plain.accuracy:.1%} as configured; test messages played no part",
         )
 

@@ -26,6 +26,7 @@ from classifiers.llm.prompting.score import Scorer
 from classifiers.llm.prompting.settings import Choice, LlamaCppSettings
 from classifiers.llm.prompting.strategy import Strategy
 from classifiers.sampling import stratified_sample
+from classifiers.wording import number_of
 
 PER_LABEL = 2
 SIMILAR = 6
@@ -108,7 +109,7 @@ def tune(
                 race.run(entrant, len(sample))
     except _OutOfTimeError:
         tried = sum(len(entrant.answers) > 0 for entrant in entrants)
-        unfinished = f"{tried} of {len(entrants)} prompts tried"
+        unfinished = f"{tried} of {number_of(len(entrants), 'prompt')} tried"
         note = f"only {unfinished} within tune_seconds = {settings.tune_seconds:g}"
         note = f"not tuned: {note}; asked as configured" if settings.tune else note
         return Tuned(start, tuple(race.trials(entrants, start)), note, unfinished)

@@ -15,6 +15,7 @@ from pathlib import Path
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from classifiers.errors import BenchError
+from classifiers.wording import number_of
 
 MAGIC = b"GGUF"
 SCALAR_BYTES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
@@ -83,7 +84,7 @@ def _check_bytes(path: Path) -> None:
         except (ValueError, KeyError, struct.error, OverflowError, RecursionError) as error:
             raise BenchError(f"'{path}' has a damaged GGUF header ({error}); fetch the file again") from error
     if missing > 0:
-        raise BenchError(f"'{path}' is truncated: {missing} bytes are missing; fetch the file again")
+        raise BenchError(f"'{path}' is truncated, with {number_of(missing, 'byte')} missing; fetch the file again")
 
 
 def _end_of_tensors(walk: _Walker) -> int:

@@ -84,7 +84,7 @@ WHOLE = f"a.csv:2,{REFUND}\na.csv:3,{ORDER}\n"
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("a.csv", f"id,label\na.csv:2,{REFUND}\n", r"1 of 2 test messages have no answer, the first is 'a.csv:3'"),
+        ("a.csv", f"id,label\na.csv:2,{REFUND}\n", r"no answer to 1 of 2 test messages, first of all to 'a.csv:3'"),
         ("a.csv", f"id,label\n{WHOLE}a.csv:9,{ORDER}\n", r"a\.csv:4: 'a.csv:9' is no message of the task"),
         ("a.csv", f"id,label\n{WHOLE}a.csv:3,{REFUND}\n", r"a\.csv:4: answers 'a.csv:3' as line 3 does not"),
         ("a.csv", f"id,text,label\na.csv:2,lovely,{REFUND}\n", r"a\.csv:2: 'a.csv:2' has another text in the task"),

@@ -17,6 +17,7 @@ from bench.dataset.sampled_test import with_sampled_test
 from bench.dataset.split import Split, make_split
 from bench.records.atlas import AtlasScores, joined, read_atlas, read_scores
 from classifiers.errors import BenchError
+from classifiers.wording import number_of
 
 PRESET = "atlas"
 
@@ -36,7 +37,7 @@ def check_scores(file: Path, committed: Path) -> str:
         if file.resolve().parent != committed.resolve():
             joined(other, scores, file)
     rows = dict.fromkeys(cell.row for cell in scores.cells)
-    return f"{file}: fits: {scores.data_set}, {len(scores.cells)} cells of {', '.join(rows)}"
+    return f"{file}: fits: {scores.data_set}, {number_of(len(scores.cells), 'cell')} of {', '.join(rows)}"
 
 
 def _check_data_set(file: Path, scores: AtlasScores) -> None:
@@ -58,7 +59,7 @@ def _check_data_set(file: Path, scores: AtlasScores) -> None:
     differing = set(ids) ^ set(scores.ids)
     if differing or tuple(ids) != scores.ids:
         raise BenchError(
-            f"{file}: {len(differing)} test ids differ from those of the preset '{PRESET}' (such as "
+            f"{file}: {number_of(len(differing), 'test id')} other than in the preset '{PRESET}' (such as "
             f"{min(differing, default='their order')}); run the study with the preset's [data] and [split]"
         )
     for what, mine in (("task", loaded.fingerprint), ("split", split.fingerprint)):

@@ -18,6 +18,7 @@ from bench.analysis.atlas.points import fine_tuned_row
 from bench.analysis.atlas.ranks import Duel, ranks, trained_duels, two_sided_sign_p, unlabelled_duels
 from bench.analysis.ranking import LEVEL
 from bench.records.atlas import AtlasScores
+from classifiers.wording import number_of
 
 PERMUTATIONS = 9_999
 MIN_SETS = 5
@@ -207,8 +208,7 @@ def _of_data(atlas: Sequence[AtlasScores]) -> Iterator[str]:
 def _of_runs(atlas: Sequence[AtlasScores]) -> Iterator[str]:
     cells = [cell for scores in atlas for cell in scores.cells]
     if machines := {cell.machine for cell in cells if cell.is_timed}:
-        named = f"{len(machines)} {'machine' if len(machines) == 1 else 'machines'}"
-        yield f"Times are of {named}; others give other ratios."
+        yield f"Times are of {number_of(len(machines), 'machine')}; others give other ratios."
     if untimed := [cell for cell in cells if not cell.is_timed]:
         yield (
             f"{len(untimed):,} of {len(cells):,} cells did not have their machine to themselves while they answered: "
@@ -218,12 +218,12 @@ def _of_runs(atlas: Sequence[AtlasScores]) -> Iterator[str]:
     if stopped:
         fewest = min(cell.n for cell in stopped)
         yield (
-            f"{len(stopped)} of {len(cells):,} cells stopped once it was decided how they stand, after {fewest:,} test "
-            "messages or more; their intervals are wider and hold whenever they stopped."
+            f"{len(stopped)} of {number_of(len(cells), 'cell')} stopped once it was decided how they stand, after "
+            f"{number_of(fewest, 'test message')} or more; their intervals are wider and hold whenever they stopped."
         )
     if missing := sum(len(scores.missing) for scores in atlas):
         total = missing + len(cells)
-        yield f"{missing:,} of {total:,} cells are not finished: the same command goes on with them."
+        yield f"Not finished: {missing:,} of {number_of(total, 'cell')}; the same command goes on with them."
 
 
 def _won(duels: Sequence[Duel]) -> tuple[int, int]:
@@ -243,7 +243,7 @@ def _of(part: int, whole: int) -> str:
 
 
 def _sets(n: int) -> str:
-    return f"{n} data {'set' if n == 1 else 'sets'}"
+    return number_of(n, "data set")
 
 
 def _names(crossed: Sequence[SetCrossing]) -> str:

@@ -20,6 +20,7 @@ from bench.analysis.atlas.points import cells_at, unlabelled
 from bench.analysis.compare import FLOOR
 from bench.config.tables import Closed
 from bench.records.atlas import AtlasCell, AtlasScores
+from classifiers.wording import number_of
 
 FILE = Path(__file__).with_name("published.toml")
 CASCADE = "cascade"
@@ -114,9 +115,9 @@ def _reasons(scores: AtlasScores, row: Published, cell: AtlasCell, size: int | N
     if row.parameters and cell.parameters and row.parameters > MUCH_LARGER * cell.parameters:
         yield f"{row.parameters / 1e6:,.0f} M parameters against {cell.parameters / 1e6:,.0f} M"
     if size and isinstance(row.per_label, int) and row.per_label > size:
-        yield f"{row.per_label} examples per label against {size}"
+        yield f"{number_of(row.per_label, 'example')} per label against {size}"
     if size is None and row.per_label == "all" and (official := _official(scores)) > (cell.n_train or 0):
-        yield f"{official:,} training messages against {cell.n_train:,}"
+        yield f"{number_of(official, 'training message')} against {cell.n_train:,}"
 
 
 def _official(scores: AtlasScores) -> int:

@@ -21,6 +21,7 @@ from bench.report.atlas.tables import (
 )
 from bench.report.tables.ranking import standings_table
 from bench.report.tables.table import Table
+from classifiers.wording import number_of
 
 METHOD = (
     "Accuracy between two sizes is read off a straight line over the logarithm of examples per label; the crossing is "
@@ -45,7 +46,8 @@ class Atlas:
         """Say in one line what the atlas is made of."""
         cells = sum(len(scores.cells) for scores in self.scores)
         names = ", ".join(f"{scores.data_set} ({scores.n_labels})" for scores in self.scores)
-        return f"{len(self.scores)} data sets and their numbers of labels: {names}; {cells:,} cells."
+        sets = number_of(len(self.scores), "data set")
+        return f"{sets}, with numbers of labels: {names}; {number_of(cells, 'cell')}."
 
     @property
     def commits(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from bench.analysis.agreement import Agreement, RowAgreement
 from bench.report.tables.table import Table, Topic
 from bench.report.text import DASH, with_interval
+from classifiers.wording import number_of
 
 NOTES = (
     "brackets are 95 % Wilson intervals; kappa: Cohen's, agreement beyond what chance gives: 1 is full, 0 is chance.",
@@ -18,7 +19,7 @@ def agreement_table(rows: Sequence[RowAgreement], file: str) -> Table:
     """Return a line for the gold labels and one per classifier."""
     body = tuple((row.name, *_figures(row.with_person), *_figures(row.with_gold)) for row in rows)
     head = ("who", "agrees with the second person %", "kappa", "agrees with gold %", "kappa with gold")
-    notes = (f"{rows[0].with_person.n} messages labelled in {file}.", *NOTES)
+    notes = (f"{number_of(rows[0].with_person.n, 'message')} labelled in {file}.", *NOTES)
     return Table("Agreement with a second person", head, body, notes=notes, topic=Topic.DIFFERENCES)
 
 

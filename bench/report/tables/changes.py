@@ -10,6 +10,7 @@ from bench.records.types import RunRecord
 from bench.report.tables.comparison import p_text
 from bench.report.tables.table import Table
 from bench.report.text import label_text, share, shortened, signed, with_interval
+from classifiers.wording import number_of
 
 LONG = 100
 FLIP_HEAD = ("classifier", "message", "text", "gold", "before", "after", "now")
@@ -31,14 +32,15 @@ def changes_table(old: RunRecord, new: RunRecord, diff: RunDiff) -> Table:
         for change in diff.changes
     )
     notes = ["unclear: the difference may be chance."] if any(not _is_clear(change) for change in diff.changes) else []
-    notes += [f"n = {min(change.pair.n for change in diff.changes)} test messages that both runs have."]
+    n = min(change.pair.n for change in diff.changes)
+    notes += [f"n = {number_of(n, 'test message')} that both runs have."]
     if diff.is_by_id:
         notes += ["paired by id, because the records hold no texts; the runs have the same split."]
     notes += [f"{text}." for text in diff.stopped]
     if diff.only_old or diff.only_new:
         notes += [
-            f"left out, since the other run has none of the same text and gold labels: {diff.only_old} test messages "
-            f"of {old.name} and {diff.only_new} of {new.name}."
+            "left out, since the other run has none of the same text and gold labels: "
+            f"{number_of(diff.only_old, 'test message')} of {old.name} and {diff.only_new} of {new.name}."
         ]
     notes += [f"the runs differ in {what}: what changed may be that." for what in _differences(old, new)]
     return Table(f"{new.name} against {old.name}", head, body, notes=tuple(notes))

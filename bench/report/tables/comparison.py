@@ -10,6 +10,7 @@ from bench.analysis.rows import Row
 from bench.analysis.slices import Slice
 from bench.report.tables.table import Table, Topic
 from bench.report.text import DASH, counted, label_text, shortened, signed, with_interval
+from classifiers.wording import number_of
 
 
 def slice_table(division: Slice) -> Table:
@@ -29,7 +30,7 @@ def rejection_table(by_name: Mapping[str, Rejection], other: str) -> Table:
     body = tuple((name, *map(counted, (r.in_scope_accuracy, r.recall, r.precision))) for name, r in by_name.items())
     n = max((r.recall.n for r in by_name.values()), default=0)
     meaning = "recall: the share of them that is rejected; precision: their share of all rejected messages."
-    note = f"{n} test messages are out-of-scope ('{other}'); {meaning} Brackets are 95 % Wilson intervals."
+    note = f"out-of-scope ('{other}'): {number_of(n, 'test message')}; {meaning} Brackets are 95 % Wilson intervals."
     head = ("classifier", "in-scope accuracy %", "rejection recall %", "rejection precision %")
     return Table(f"Out-of-scope messages ({other})", head, body, notes=(note,), is_main=True)
 
@@ -50,7 +51,7 @@ def suspects_table(suspects: Sequence[Suspect]) -> Table:
         for suspect in suspects[:MAX_SUSPECTS]
     )
     head = ("message", "text", "gold", "answer", "agree")
-    messages = "1 test message" if len(suspects) == 1 else f"{len(suspects):,} test messages"
+    messages = number_of(len(suspects), "test message")
     note = f"{messages} on which classifiers agree on another label than the gold one, which none of them gives."
     note += " bench disagreements --mark ID LABEL, or the buttons on the page, note what is wrong."
     return Table("Check these labels first", head, body, notes=(note,), can_turn=False, topic=Topic.DIFFERENCES)

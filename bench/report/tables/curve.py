@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from bench.analysis.learning_curve import Crossing, Group, curves, flat_lines
 from bench.report.tables.table import Table, Topic
 from bench.report.text import DASH, brackets, share
+from classifiers.wording import number_of
 
 CURVE = "Learning curve"
 
@@ -68,7 +69,7 @@ def crossing_text(where: Crossing) -> str:
     elif where.at <= where.first:
         text = f"{where.learner} is ahead of {rival} from {_messages(where.first)} on"
     else:
-        text = f"{where.learner} passes {rival} at about {where.at:.0f} examples per label {_bounds(where)}"
+        text = f"{where.learner} passes {rival} at about {_messages(where.at)} {_bounds(where)}"
     if where.before is None:
         return f"{text}."
     half = (where.before.interval.high - where.before.interval.low) / 2
@@ -77,7 +78,7 @@ def crossing_text(where: Crossing) -> str:
 
 
 def _messages(size: float) -> str:
-    return f"{_size_text(size)} {'example' if size == 1 else 'examples'} per label"
+    return f"{number_of(size, 'example')} per label"
 
 
 def _bounds(where: Crossing) -> str:

@@ -9,6 +9,7 @@ from bench.analysis.trial_spread import spreads
 from bench.records.types import CellRecord
 from bench.report.tables.table import Table, Topic
 from bench.report.text import DASH, number, share
+from classifiers.wording import number_of
 
 TRIED_ON = "tried_on"
 """The setting of a trial that says on what it was tried; without it, on validation."""
@@ -72,11 +73,11 @@ def _trials(cell: CellRecord) -> Table:
     for trial in trials:
         changed = [f"{name} {value}" for name, value in trial.settings.items() if plain.get(name) != value]
         how = ", ".join(changed) or "as configured"
-        how += f", on {trial.n} messages" if trial.n != trials[0].n else ""
+        how += f", on {number_of(trial.n, 'message')}" if trial.n != trials[0].n else ""
         body.append((how + (" (chosen)" if trial.chosen else ""), share(trial.accuracy), number(trial.seconds)))
     bold = frozenset((i, j) for i, cells in enumerate(body) if cells[0].endswith("(chosen)") for j in range(3))
     part = "validation" if tried_on in (None, "validation") else "training"
-    notes = [f"{trials[0].n} messages of the {part} part; test messages played no part."]
+    notes = [f"{number_of(trials[0].n, 'message')} of the {part} part; test messages played no part."]
     notes += [
         f"{s.setting} alone: from {share(s.low)} to {share(s.high)} % over {s.n} values."
         for s in spreads([trial for trial in trials if trial.n == trials[0].n])

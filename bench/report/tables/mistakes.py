@@ -9,6 +9,7 @@ from bench.analysis.mistake_cost import MistakeCost
 from bench.config.tables import CostConfig
 from bench.report.tables.table import Table, Topic
 from bench.report.text import DASH, share
+from classifiers.wording import number_of
 
 
 def mistake_table(costs: Sequence[MistakeCost], prices: CostConfig) -> Table:
@@ -44,14 +45,15 @@ def _threshold(cost: MistakeCost) -> str:
 def _notes(costs: Sequence[MistakeCost], prices: CostConfig) -> Iterator[str]:
     yield "A wrong answer costs what the config's [cost] table says under wrong, and 1 where it says nothing."
     if prices.person is None:
-        yield "A parse failure counts as the dearest mistake that its message allows."
+        yield "A parse failure counts as the most expensive mistake that its message allows."
     else:
         n = max(cost.n_validation for cost in costs)
         yield (
             f"A person costs {prices.person:g} per message and gets parse failures and the answers that are less sure "
-            f"than the threshold, the one of least cost on up to {n} validation messages."
+            f"than the threshold, the one of least cost on up to {number_of(n, 'validation message')}."
         )
     yield (
-        f"Brackets are 95 % intervals by bootstrap over the {costs[0].n:,} test messages that all rows answered; "
+        f"Brackets are 95 % intervals by bootstrap over the {number_of(costs[0].n, 'test message')} that all rows "
+        "answered; "
         "differences are paired by message."
     )

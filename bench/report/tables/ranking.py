@@ -16,6 +16,7 @@ from bench.report.tables.comparison import p_text
 from bench.report.tables.table import Table, table_section
 from bench.report.text import share
 from classifiers.errors import BenchError
+from classifiers.wording import number_of
 
 DIAGRAM = "critical-difference"
 
@@ -68,7 +69,8 @@ def _told_apart(standings: Standings) -> str:
         if pairs[i, j] < LEVEL
     ]
     if not apart:
-        return f"Nemenyi's test tells no two apart on {len(standings.data_sets)} data sets; more data sets may."
+        sets = number_of(len(standings.data_sets), "data set")
+        return f"Nemenyi's test tells no two apart on {sets}; more data sets may."
     return f"Nemenyi's test tells apart: {', '.join(apart)}."
 
 
@@ -102,7 +104,8 @@ def _draw(folder: Path, standings: Standings) -> list[Path]:
         alpha=LEVEL,
         ax=axes,
     )
-    axes.set_title(f"Mean rank over {len(standings.data_sets)} data sets; joined: not told apart (Nemenyi, 5 %)")
+    sets = number_of(len(standings.data_sets), "data set")
+    axes.set_title(f"Mean rank over {sets}; joined: not told apart (Nemenyi, 5 %)")
     files = [folder / f"{DIAGRAM}.{kind}" for kind in ("png", "svg")]
     for file in files:
         figure.savefig(file, dpi=150)

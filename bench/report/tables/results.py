@@ -25,6 +25,7 @@ from bench.report.text import (
     share,
     shown_metrics,
 )
+from classifiers.wording import number_of
 
 Figures = tuple[tuple[str, ...], tuple[tuple[str, ...], ...], frozenset[tuple[int, int]]]
 """Head, body, and the places to be set in bold."""
@@ -73,8 +74,9 @@ def _under_summary(rows: Sequence[Row]) -> Iterator[str]:
         width = share(max(i.high - i.low for i in intervals))
         n = max(s.n for s in scored)
         groups = max(s.design.n_groups or 0 for s in scored)
-        among = f" in {groups:,} groups" if groups else ""
-        yield f"n = {n} test messages{among}; brackets are 95 % Wilson intervals, up to {width} points wide."
+        among = f" in {number_of(groups, 'group')}" if groups else ""
+        tested = number_of(n, "test message")
+        yield f"n = {tested}{among}; brackets are 95 % Wilson intervals, up to {width} points wide."
         if groups:
             yield f"All intervals and tests take account of the groups{_few(groups)}."
     if any(row.stopped for row in rows):
@@ -109,7 +111,7 @@ def _under_scores(rows: Sequence[Row], *, takes_several: bool) -> Iterator[str]:
         yield "A parse failure counts as wrong; first-attempt accuracy counts first answers only, without retries."
     for row in rows:
         if row.scores and row.scores.truncated:
-            yield f"{row.name}: {row.scores.truncated} messages were too long and were cut."
+            yield f"{row.name}: the ends of {number_of(row.scores.truncated, 'message')} were cut, as too long."
 
 
 def probability_table(rows: Sequence[Row]) -> Table:
@@ -216,8 +218,8 @@ def disagreement_table(counts: DisagreementCounts) -> Table:
         for alone in counts.classifiers
     )
     note = (
-        f"of {counts.n:,} messages: classifiers differ on {counts.differ:,}, all are right on {counts.all_right:,}, "
-        f"none is right on {counts.none_right:,}."
+        f"of {number_of(counts.n, 'message')}: classifiers differ on {counts.differ:,}, all are right on "
+        f"{counts.all_right:,}, none is right on {counts.none_right:,}."
     )
     head = ("classifier", "wrong", "alone right", "alone wrong")
     return Table("Disagreements (messages)", head, body, notes=(note,), topic=Topic.DIFFERENCES, is_main=True)

@@ -10,6 +10,7 @@ from bench.report.text import DASH, counted, label_text, share
 from bench.robustness.outcomes import Shares, StressFindings, WordingEffect
 from bench.robustness.suites import StressRecord
 from bench.robustness.wording import AS_CONFIGURED
+from classifiers.wording import number_of
 
 WORST = 8
 FLIPPED = "Flipped by an attack"
@@ -55,7 +56,8 @@ def _perturbed(stressed: StressFindings) -> Table:
     body = tuple((kind, *(" → ".join(map(_whole, at[name])) or DASH for name in names)) for kind, at in by_kind.items())
     width = share(widest.high - widest.low) if widest else DASH
     notes = (
-        f"accuracy % on the {n} clean messages → at severity 1 → 2 → 3; 95 % intervals are up to {width} points wide.",
+        f"accuracy % on the {number_of(n, 'clean message')} → at severity 1 → 2 → 3; 95 % intervals are up to {width} "
+        "points wide.",
     )
     title = "Perturbed messages: accuracy % by severity"
     return Table(title, ("perturbation", *names), body, notes=notes, can_turn=False, topic=Topic.ROBUSTNESS)
@@ -100,8 +102,8 @@ def _wordings(effects: Mapping[str, WordingEffect]) -> Table:
     ]
     n = max(effect.n for effect in effects.values())
     notes = (
-        f"accuracy % on the same {n} test messages, and the share of answers that are others than as configured. "
-        "Nothing is chosen on this. Brackets are 95 % Wilson intervals.",
+        f"accuracy % on the same {number_of(n, 'test message')}, and the share of answers that are others than as "
+        "configured. Nothing is chosen on this. Brackets are 95 % Wilson intervals.",
     )
     title = "Wording: accuracy % and changed answers"
     return Table(title, ("wording", *effects), tuple(body), notes=notes, can_turn=False, topic=Topic.ROBUSTNESS)

@@ -10,6 +10,7 @@ from bench.analysis.rows import Cascade, Row
 from bench.inference.label_errors import LabelIssue
 from bench.report.tables.table import Table
 from bench.report.text import DASH, number, share, shortened, with_interval
+from classifiers.wording import number_of
 
 
 def cascade_table(rows: Sequence[Row]) -> Table:
@@ -56,7 +57,7 @@ def issues_table(issues: Sequence[LabelIssue], limit: int, n: int) -> Table:
     """Return the labels to check first."""
     lines = [issue_line(issue) for issue in issues[: limit or None]]
     body = tuple((id_, shortened(text, LONG), *rest) for id_, text, *rest in lines)
-    note = f"{len(issues)} of {n} labels are likely wrong; {len(body)} shown (cleanlab, confident learning)."
+    note = f"likely wrong: {len(issues)} of {number_of(n, 'label')}; {len(body)} shown (cleanlab, confident learning)."
     return Table("Check these labels first", ISSUE_HEAD, body, notes=(note,), can_turn=False)
 
 

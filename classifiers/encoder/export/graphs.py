@@ -13,6 +13,7 @@ from classifiers.encoder.export.runtime import Comparison
 from classifiers.errors import BenchError
 from classifiers.exporting import Graph, Usage, usage
 from classifiers.interface import Task
+from classifiers.wording import number_of
 
 if TYPE_CHECKING:
     from classifiers.finetune.fine_tuned import FineTuned
@@ -37,7 +38,7 @@ def write_graphs(
             if not measured.is_faithful:
                 raise BenchError(
                     f"the graph for '{graph}' gives {1 - measured.equal:.1%} other answers than the model on "
-                    f"{len(answers)} messages; export without it"
+                    f"{number_of(len(answers), 'message')}; export without it"
                 )
             opened.save(folder)
 

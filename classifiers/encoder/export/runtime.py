@@ -13,6 +13,7 @@ from classifiers.encoder.export.exported import EXPORTS, Batch, Exported, export
 from classifiers.errors import BenchError
 from classifiers.finetune.device import is_processor
 from classifiers.finetune.saved import Measured, Runtime
+from classifiers.wording import number_of
 
 if TYPE_CHECKING:
     from classifiers.finetune.fine_tuned import FineTuned
@@ -94,6 +95,6 @@ def choose(tuned: FineTuned, wanted: Runtime, comparison: Comparison, folder: Pa
     if not best.is_faithful:
         raise BenchError(
             f"the encoder exported for '{wanted}' gives {1 - best.equal:.1%} other answers than torch on "
-            f'{len(answers)} messages; use runtime = "torch"'
+            f'{number_of(len(answers), "message")}; use runtime = "torch"'
         )
     return Chosen(opened[best.runtime], measured)

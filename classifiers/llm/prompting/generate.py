@@ -17,6 +17,7 @@ from classifiers.llm.prompting.reasoning import split_reasoning
 from classifiers.llm.prompting.recipe import Recipe, text_recipe
 from classifiers.llm.prompting.retry import Answer, Reply, follow_up, retry
 from classifiers.llm.prompting.strategy import Asking, Strategy
+from classifiers.wording import number_of
 
 MAX_BYTES = 128
 
@@ -48,8 +49,8 @@ class Generate(Strategy):
         if not self.retries_without_room:
             return ()
         return (
-            f"{self.retries_without_room} invalid answers were not asked for again: the context of "
-            f"{self.engine.context} tokens has no room for a retry; they count as parse failures: set a larger context",
+            f"no retry for {number_of(self.retries_without_room, 'invalid answer')}, for which the context of "
+            f"{self.engine.context} tokens has no room; they count as parse failures: set a larger context",
         )
 
     def predict(self, texts: Sequence[str], *, seed: int = 0) -> list[Prediction]:

@@ -197,7 +197,7 @@ def test_what_cannot_be_said_is_said() -> None:
     assert said[4] == (
         "10 of 55 cells did not have their machine to themselves while they answered: nothing is said of their times."
     )
-    assert said[-1] == "2 of 57 cells are not finished: the same command goes on with them."
+    assert said[-1] == "Not finished: 2 of 57 cells; the same command goes on with them."
     plain = atlas_scores("plain", 2, [atlas_cell("linear", "10")])
     assert "Nothing is said of LLMs: none was run." in limits([plain])
 

@@ -46,7 +46,7 @@ def test_scores_of_the_same_messages_fit(
 ) -> None:
     file = written(tmp_path, fitting)
     assert main(["atlas", "check", str(file), "--against", str(tmp_path / "none")]) == 0
-    assert capsys.readouterr().out == f"{file}: fits: customer-messages, 1 cells of mine\n"
+    assert capsys.readouterr().out == f"{file}: fits: customer-messages, 1 cell of mine\n"
 
 
 def test_a_row_that_the_atlas_has_is_refused(fitting: AtlasScores, tmp_path: Path) -> None:
@@ -61,8 +61,8 @@ def test_other_ids_hashes_and_names_are_refused(
 ) -> None:
     swapped = ("refunds.txt:99999", *fitting.ids[1:])
     for changes, words in (
-        ({"ids": swapped}, "2 test ids differ from those of the preset 'atlas'"),
-        ({"ids": fitting.ids[::-1]}, "0 test ids differ from those of the preset 'atlas' (such as their order)"),
+        ({"ids": swapped}, "2 test ids other than in the preset 'atlas'"),
+        ({"ids": fitting.ids[::-1]}, "0 test ids other than in the preset 'atlas' (such as their order)"),
         ({"sha256": "0" * 64}, "the rows of customer-messages have SHA-256 000000000000…"),
         ({"task": "0" * 16}, "the fingerprint of the task is 0000000000000000"),
         ({"split": "0" * 16}, "the fingerprint of the split is 0000000000000000"),

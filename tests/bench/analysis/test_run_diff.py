@@ -79,7 +79,7 @@ def test_a_row_that_stopped_early_is_compared_on_what_both_runs_answered_and_sai
     assert (diff.only_old, diff.only_new) == (0, 0), "what it did not come to is not left out of the data"
     (note,) = diff.stopped
     assert note.startswith("y, after: stopped after 3 of 6 test messages: decided (worse than x); it is compared on")
-    assert note.endswith("on the 3 messages both runs answered")
+    assert note.endswith("on the 3 messages that both runs answered")
     table = changes_table(run_record(), run_record(), diff)
     assert any(note in line for line in table.notes)
 

@@ -56,7 +56,7 @@ def test_bad_sets_are_named(tmp_path: Path) -> None:
         load_task(DataConfig(path=str(marked), label_columns=("x", "y")))
     crowded = tmp_path / "c.csv"
     crowded.write_text("text,label\na,x;y\nb,x;y;z\n")
-    with pytest.raises(BenchError, match=r"c.csv:3: has 3 labels; at most 2 are allowed"):
+    with pytest.raises(BenchError, match=r"c.csv:3: has 3 labels; allowed are at most 2"):
         load_task(DataConfig(path=str(crowded), separator=";", labels_per_message=2))
     folder = tmp_path / "folder"
     folder.mkdir()

@@ -207,7 +207,7 @@ def test_contradictions_of_a_file_that_cannot_be_corrected_are_only_said(tmp_pat
     loaded = load_task(DataConfig(path=str(path), contradictions="report"))
     assert len(loaded.messages) == 4
     (warning,) = loaded.warnings
-    assert warning.startswith("1 messages contradict others")
+    assert warning.startswith("1 message with another label than the same text before: nobody is right on all")
 
 
 def two_tables(folder: Path, *names: str) -> list[str]:
@@ -300,7 +300,7 @@ def test_a_blank_text_is_left_out_counted_and_said(tmp_path: Path) -> None:
     path.write_text("text,label\na,x\n  ,y\nb,y\n,x\n")
     loaded = load_task(DataConfig(path=str(path)))
     assert [m.id for m in loaded.messages] == ["d.csv:2", "d.csv:4"]
-    assert loaded.warnings == ("d.csv: 2 of 4 rows have no text and were left out (line 3, 5)",)
+    assert loaded.warnings == ("d.csv: left out, as they have no text: 2 of 4 rows (line 3, 5)",)
     with pytest.raises(BenchError, match=r"d.csv:3: column 'text' is empty; blanks = \"skip\""):
         load_task(DataConfig(path=str(path), blanks="refuse"))
 

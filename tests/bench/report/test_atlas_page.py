@@ -27,7 +27,7 @@ ATLAS = [
 def test_markdown_holds_claims_limits_picture_and_tables() -> None:
     atlas = make_atlas(ATLAS)
     text = markdown(atlas, "charts/crossing.png")
-    assert text.startswith("5 data sets and their numbers of labels: two (2), three (3)")
+    assert text.startswith("5 data sets, with numbers of labels: two (2), three (3)")
     assert f"- {atlas.claims[0]}" in text
     assert "](charts/crossing.png)" in text
     titles = re.findall(r"^\*\*(.+)\*\*$", text, re.MULTILINE)

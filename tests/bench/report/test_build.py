@@ -10,13 +10,14 @@ from rich.console import Console
 from samples import hits, run_record, with_cell
 
 from bench.analysis.correction_effect import effect
-from bench.analysis.rows import Row
+from bench.analysis.rows import Cascade, Row
 from bench.dataset.corrections import Correction, Corrections, text_hash
-from bench.records.conditions import OtherLoad
+from bench.records.conditions import OtherLoad, Stopped
 from bench.records.types import Latency
 from bench.report.build import Report, make_report
 from bench.report.markdown import markdown
 from bench.report.page import page
+from bench.report.tables.table import Topic
 from bench.report.terminal import print_report
 from classifiers.interface import Trial
 
@@ -65,6 +66,20 @@ def test_a_search_cut_short_stands_in_bold_beside_its_row() -> None:
     print_report(Console(file=stream, width=120, force_terminal=True, color_system="truecolor"), report)
     assert "\x1b[1mllm (2 of 5 prompts tried)" in stream.getvalue()
     assert "llm: tried on validation (2 of 5 prompts tried)" in titles(report)
+
+
+def test_a_cascade_of_a_row_that_stopped_says_so_under_the_table_and_on_the_page() -> None:
+    stopped = Stopped(3, 40, "worse", "y", -0.5, -0.1, 0.95)
+    both = replace(row("both"), cell=None, cascade=Cascade("x", "y", 0.5, 0.5, {"x": stopped}), stopped=stopped)
+    report = make_report(run_record(), [row("x", stopped=stopped), row("y"), both], ())
+    lines = [caveat.line for caveat in report.caveats if "both" in caveat.classifiers]
+    assert lines == ["² both: x was stopped after 3 of 40 test messages: decided (worse than y)"]
+    (summary,) = report.of(Topic.SUMMARY)
+    assert [line[0] for line in summary.body] == ["x ¹", "y", "both ²"]
+    assert "Rows that stopped early stand on the messages they answered" in summary.notes[-1]
+    for text in (markdown(report), page(report, {})):
+        assert "both ²" in text
+        assert lines[0] in text
 
 
 def test_the_cost_of_mistakes_is_a_table_of_terminal_markdown_and_page() -> None:

@@ -57,7 +57,7 @@ def test_the_card_says_how_to_decide_what_limits_it_and_no_message(report: Repor
     assert "the files hold 3 messages of the data" in text
     assert "- be careful" in text
     assert "labels with fewer than 30 test messages, whose scores say little: a (5), b (5)" in text
-    assert "10 test messages leave 38.6 points" in text
+    assert "with 10 test messages there are 38.6 points" in text
     assert "Not tested: no perturbed" in text
     assert "fingerprints: task t, split s" in text
     assert not [i for i in range(10) if f"text {i}" in text]

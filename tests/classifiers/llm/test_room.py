@@ -29,7 +29,7 @@ def test_a_retry_that_does_not_fit_leaves_an_invalid_answer(smollm: Path, messag
         notes = classifier.details().notes
     assert [(p.valid, p.labels, len(p.attempts)) for p in predictions] == [(False, (), 1)] * 6
     assert notes == (
-        "6 invalid answers were not asked for again: the context of 256 tokens has no room for a retry; they count as "
+        "no retry for 6 invalid answers, for which the context of 256 tokens has no room; they count as "
         "parse failures: set a larger context",
     )
 

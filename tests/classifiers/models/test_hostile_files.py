@@ -60,7 +60,7 @@ def test_a_gguf_is_checked_whichever_way_it_is_asked_for(gguf: bytes, tmp_path: 
     path.write_bytes(gguf)
     check_gguf(path)
     assert local_model(str(path), "gguf").path == path
-    for content, words in ((b"GGML" + gguf[4:], "no GGUF"), (gguf[:-1], "1 bytes are missing"), (gguf[:80], "damaged")):
+    for content, words in ((b"GGML" + gguf[4:], "no GGUF"), (gguf[:-1], "1 byte missing"), (gguf[:80], "damaged")):
         path.write_bytes(content)
         with pytest.raises(BenchError, match=words):
             local_model(str(path), "gguf")
