@@ -125,8 +125,7 @@ def _lacking(job: Job) -> str:
     if any(all(node.get(name, 0) >= amount for name, amount in needs.items()) for node in nodes):
         return ""
     largest = {name: max((node.get(name, 0) for node in nodes), default=0) for name in needs}
-    processors, cards = number_of(needs["CPU"], "thread"), number_of(needs["GPU"], "GPU")
-    wanted = f"{processors}, {cards} and {needs['memory'] / 1e9:.1f} GB"
+    wanted = f"{number_of(needs['CPU'], 'thread')}, {needs['GPU']:g} GPU and {needs['memory'] / 1e9:.1f} GB"
     there = f"{largest['CPU']:g}, {largest['GPU']:g} and {largest['memory'] / 1e9:.1f} GB"
     return f"no machine of the cluster has {wanted} (the most of each: {there}); set threads, gpus or memory_gb lower"
 
