@@ -70,12 +70,15 @@ def _more_labels(crossed: Sequence[SetCrossing]) -> Iterator[str]:
 def place_text(crossed: SetCrossing) -> str:
     """Return a crossing and its interval in examples per label."""
     where = crossed.crossing
-    at = f"> {where.last:,.0f}" if where.at is None else f"{where.at:,.0f}"
-    low, high = (
-        f"> {where.last:,.0f}" if math.isinf(end) else f"{end:,.0f}"
-        for end in (where.interval.low, where.interval.high)
-    )
+    beyond = f"> {_two_digits(where.last)}"
+    at = beyond if where.at is None else _two_digits(where.at)
+    low, high = (beyond if math.isinf(end) else _two_digits(end) for end in (where.interval.low, where.interval.high))
     return f"{at} [{low}, {high}]"
+
+
+def _two_digits(size: float) -> str:
+    """Return examples per label with two digits, or whole where there are more: 1.4 is not 1."""
+    return f"{size:,.0f}" if size >= 100 else f"{size:.2g}"
 
 
 def _relation(crossed: Sequence[SetCrossing]) -> Iterator[str]:

@@ -42,6 +42,7 @@ def test_markdown_holds_claims_limits_picture_and_tables() -> None:
     ]
     (four,) = re.findall(r"^\| four \| 4 \| llm .*$", text, re.MULTILINE)
     assert re.fullmatch(r"\| four \| 4 \| llm \| 65.0 \| 200 \| 23 \\\[\d+, \d+\\\] \|", four)
+    assert "| ten | 10 | llm | 50.0 | 200 | 2.5 \\[" in text
     assert "| three | 3 | llm | 75.0 | 200 | &gt; 256 \\[&gt; 256, &gt; 256\\] |" in text
     assert "| ten | encoder | 2,000 | 0.0556 | llm | 200,000 | 5.56 | 100 times |" in text
 
