@@ -22,6 +22,13 @@ from classifiers.testing import MESSAGES, TASK, TEXTS
 REPOSITORY = Path(__file__).parents[1]
 CUSTOMER_MESSAGES = REPOSITORY / "data" / "customer-messages"
 
+LONGEST = (
+    *("docs", "sweep", "speed", "scoring", "contract", "faults", "runtime", "atlas_commands", "mpnet", "run", "lora"),
+    *("tuning", "saved_formats", "multilabel", "server_faults", "page", "torchrun", "package", "batch", "hub"),
+    *("wording", "server", "deployment"),
+)
+"""The files that take longest, the longest first."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give every process of a parallel test run cores of its own: threads that share a core wait for each other.
@@ -34,6 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
         cores = sorted(os.sched_getaffinity(0))
         place = int(worker["workerid"].removeprefix("gw"))
         os.sched_setaffinity(0, cores[place :: worker["workercount"]] or cores)
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False  # xdist would begin with the files of most tests, not with the longest
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -50,7 +59,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
     # files that take long come first, so that no process is left alone with one at the end
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    last = len(LONGEST)
+    places = {f"test_{name}.py": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: (places.get(item.path.name, last), item.path not in slow))
 
 
 def pytest_terminal_summary(terminalreporter: object) -> None:
