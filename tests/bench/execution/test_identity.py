@@ -13,6 +13,8 @@ import pytest
 from bench.cli import main
 from bench.records.store import RunFolder
 
+pytestmark = pytest.mark.slow
+
 BACKEND = """
 import json
 from pathlib import Path
@@ -126,7 +128,6 @@ builtins.__import__ = without
 """
 
 
-@pytest.mark.slow
 def test_majority_and_linear_run_where_fcntl_and_resource_do_not_exist(tmp_path: Path, data_folder: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(HIDDEN)
     file = tmp_path / "c.toml"

@@ -68,6 +68,7 @@ def test_nothing_known_is_none_and_not_zero() -> None:
     assert (cost.kwh_per_million, cost.kg_co2_per_million, cost.training_kwh) == (None, None, None)
 
 
+@pytest.mark.slow
 def test_a_run_says_what_its_energy_comes_from(data_folder: Path, tmp_path: Path) -> None:
     from bench.analysis.scored_run import rows_of
     from bench.report.build import make_report

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,9 +22,10 @@ from classifiers.exporting import Deployment, usage
 DECISION = Decision(("a", "b"), 1, 128, {}, 1.25, Unsure(0.95, 0.8))
 
 
-@pytest.fixture
-def report(tmp_path: Path) -> Report:
-    return report_of(write_run(tmp_path / "small", "aaaaabbbbb", {"linear": "aaaabbbbbb", "other": "aaaaaabbba"}))
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    folder = tmp_path_factory.mktemp("card")
+    return report_of(write_run(folder / "small", "aaaaabbbbb", {"linear": "aaaabbbbbb", "other": "aaaaaabbba"}))
 
 
 def export_of(report: Report, **changed: Any) -> Export:
