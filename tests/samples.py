@@ -7,9 +7,11 @@ import json
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,7 +142,7 @@ def write_sweep(
     top: str = "",
 ) -> Path:
     """Write small tables and a sweep over them: `majority`, `linear`, where wanted a row of two seeds, and others."""
-    few = "[classifiers.linear-few]\nbackend = 'linear'\nseeds = 2\n" if seeded else ""
+    few = "[classifiers.linear-few]\nbackend = 'linear'\nstrengths = [10.0]\nseeds = 2\n" if seeded else ""
     for name in names:
         labels = WORDS[name]
         lines = [
@@ -152,7 +154,7 @@ def write_sweep(
     config.write_text(
         f"{top}latency_messages = 0\nthreads = 1\nkeep_models = false\n"
         f"[sweep]\nseeds = {seeds}\n{tables}[split]\nduplicates = 'report'\n"
-        f"[classifiers.majority]\n[classifiers.linear]\n{few}{rows}"
+        f"[classifiers.majority]\n[classifiers.linear]\nstrengths = [10.0]\n{few}{rows}"
     )
     return config
 
@@ -178,7 +180,8 @@ def word_pieces(texts: list[str]) -> Any:
 
 
 STRANGER = """
-import json, os, sys
+import json, os, re, sys, traceback
+from contextlib import suppress
 
 class Absent:
     def find_spec(self, name, path=None, target=None):
@@ -187,29 +190,63 @@ class Absent:
 
 sys.meta_path.insert(0, Absent())
 os.environ.update(HF_HUB_OFFLINE="1", TQDM_DISABLE="1")
-given = json.load(sys.stdin)
+SLOW = re.compile(r"^(?:import|from) (?:torch|transformers|sentence_transformers|peft|onnxruntime|skops)\\b.*", re.M)
+
+def answer_in(folder, code, given, log):
+    os.chdir(folder)
+    file = os.open(log, os.O_WRONLY | os.O_CREAT)
+    os.dup2(file, 1), os.dup2(file, 2)
+    names = {"__name__": "__main__", "given": given, "json": json, "os": os, "sys": sys}
+    try:
+        exec(code, names)
+        with open(log + ".json", "w") as stream:
+            json.dump(names["answer"], stream)
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+    os._exit(0)
+
+for line in sys.stdin:
+    asked = json.loads(line)
+    for statement in SLOW.findall(asked["code"]):
+        with suppress(Exception):
+            exec(statement, {})
+    if os.fork() == 0:
+        answer_in(**asked)
+    print("ended", os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
 """
 
 
+@cache
+def _stranger() -> subprocess.Popen[str]:
+    """Start the process that forks for every question; it ends with this one, as its input does."""
+    pipe = subprocess.PIPE
+    return subprocess.Popen([sys.executable, "-I", "-c", STRANGER], stdin=pipe, stdout=pipe, text=True)
+
+
 def ask_stranger(code: str, at: Path, **given: Any) -> Any:
-    """Run code in a fresh process that cannot import this project, and return what it left in `answer`.
+    """Run code in a new process that cannot import this project, and return what it left in `answer`.
+
+    It is a fork of one that has imported the large libraries asked for so far, which takes seconds, and done nothing
+    else.
 
     Args:
         code: reads `given`, a dictionary of what is handed over, and sets `answer`; both go as JSON.
         at: where it runs.
         given: what is handed over.
     """
-    script = f"{STRANGER}{code}\nprint('answer:' + json.dumps(answer))"
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", script],
-        input=json.dumps(given),
-        capture_output=True,
-        text=True,
-        cwd=at,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout.rpartition("answer:")[2])
+    stranger = _stranger()
+    assert stranger.stdin is not None
+    assert stranger.stdout is not None
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder, "log")
+        asked = {"folder": str(at), "code": code, "given": given, "log": str(log)}
+        stranger.stdin.write(json.dumps(asked) + "\n")
+        stranger.stdin.flush()
+        ended = next(line for line in stranger.stdout if line.startswith("ended"))
+        assert ended.split()[1] == "0", log.read_text(encoding="utf-8", errors="replace")[-2000:]
+        return json.loads(log.with_suffix(".json").read_text(encoding="utf-8"))
 
 
 @contextmanager
