@@ -47,7 +47,8 @@ def test_it_passes_the_conformance_kit(environment: dict[str, str]) -> None:
 def test_it_is_benchmarked_by_its_name(environment: dict[str, str], tmp_path: Path) -> None:
     config = tmp_path / "plugin.toml"
     config.write_text(
-        f"[data]\npath = '{CUSTOMER_MESSAGES}'\n[classifiers.majority]\n[classifiers.naive_bayes]\nsmoothing = 0.5\n"
+        f"latency_messages = 0\n[data]\npath = '{CUSTOMER_MESSAGES}'\n"
+        "[classifiers.majority]\n[classifiers.naive_bayes]\nsmoothing = 0.5\n"
     )
     done = run(environment, "-m", "bench.cli", "--results", str(tmp_path), "run", str(config), "--run", "r")
     assert done.returncode == 0, done.stderr

@@ -55,6 +55,7 @@ def make(settings: dict[str, Any], **more: Any) -> Distilled:
 
 
 def test_it_keeps_the_contract(settings: dict[str, Any]) -> None:
+    settings["student"]["epochs"] = 1
     check_classifier(lambda: make(settings))
 
 
@@ -107,6 +108,7 @@ def test_a_student_that_was_read_again_names_its_teacher(
         def _ask_teacher(self, task: Task, messages: Any, listen: Any) -> Any:
             return super()._ask_teacher(task, messages, listen)[0], files
 
+    settings["student"]["epochs"] = 1
     folder = tmp_path / "saved"
     folder.mkdir()
     with Named(DistilledSettings.model_validate(settings | {"messages": 20}), threads=usable_cores()) as distilled:

@@ -119,9 +119,10 @@ def backends(tmp_path: Path) -> Path:
     return file
 
 
-def write_config(path: Path, data: Path, rows: str) -> Path:
+def write_config(path: Path, data: Path, rows: str, *, latency_messages: int = 0) -> Path:
+    head = f"latency_messages = {latency_messages}\nthreads = 1\n"
     split = '[split]\ntest = 0.5\nduplicates = "report"\n'
-    path.write_text(f'latency_messages = 3\nthreads = 1\n[data]\npath = "{data}"\n{split}{rows}', encoding="utf-8")
+    path.write_text(f'{head}[data]\npath = "{data}"\n{split}{rows}', encoding="utf-8")
     return path
 
 
@@ -238,7 +239,7 @@ class Killer:
 def test_run_killed_at_twenty_moments_ends_as_one_left_alone(tmp_path: Path, data: Path, backends: Path) -> None:
     """Runner and worker together, either alone, and the worker in the middle of a write."""
     rows = f'[classifiers.steady]\nbackend = "{backends}:Steady"\n[classifiers.majority]\n'
-    config = write_config(tmp_path / "c.toml", data, rows)
+    config = write_config(tmp_path / "c.toml", data, rows, latency_messages=3)
     began = time.monotonic()
     whole = preloaded().Process(target=main, args=(command(config, tmp_path, "whole")[3:],))
     whole.start()
@@ -428,7 +429,7 @@ def test_clock_that_goes_back_spoils_no_duration(
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(CLOCK_THAT_GOES_BACK)
     rows = f'[classifiers.steady]\nbackend = "{backends}:Steady"\n[classifiers.majority]\n'
-    config = write_config(tmp_path / "c.toml", data, rows)
+    config = write_config(tmp_path / "c.toml", data, rows, latency_messages=3)
     process = start(command(config, tmp_path), PYTHONPATH=str(tmp_path))
     _, said = process.communicate()
     assert process.returncode == 0, said

@@ -60,8 +60,8 @@ def breaking(tmp_path: Path) -> Path:
     return file
 
 
-def write_config(path: Path, data: Path, rows: str) -> Path:
-    path.write_text(f'latency_messages = 3\n[data]\npath = "{data}"\n{rows}')
+def write_config(path: Path, data: Path, rows: str, *, latency_messages: int = 0) -> Path:
+    path.write_text(f'latency_messages = {latency_messages}\n[data]\npath = "{data}"\n{rows}')
     return path
 
 
@@ -78,14 +78,14 @@ def test_whole_benchmark_on_real_models(
 [classifiers.linear]
 [classifiers.encoder]
 model = ["nobody/has-this", "{minilm}"]
-epochs = 6
+epochs = 2
 [classifiers.llama_cpp]
 model = "{smollm}"
 retries = 1
 max_tokens = 8
 """
     results = tmp_path / "results"
-    config = write_config(tmp_path / "small.toml", data_folder, rows)
+    config = write_config(tmp_path / "small.toml", data_folder, rows, latency_messages=3)
     assert main(["--results", str(results), "run", str(config)]) == 0
     shown = capsys.readouterr().out
     assert "was run in place of 'nobody/has-this'" in shown
@@ -98,7 +98,7 @@ max_tokens = 8
     for _, folder in cells.values():
         assert [record.id for record in folder.predictions.read()] == test_ids
     encoder, folder = cells["encoder"]
-    assert len(folder.epochs.read()) == 6
+    assert len(folder.epochs.read()) == 2
     assert (folder.model / "0_Transformer" / "model.safetensors").is_file()
     assert all((encoder.n_parameters, encoder.bytes_on_disk, encoder.latency_ms, encoder.throughput_per_s))
     llm, folder = cells["llama_cpp"]
@@ -192,7 +192,8 @@ def test_killed_run_goes_on_and_repeats_no_message(tmp_path: Path, data_folder: 
 def test_two_runs_on_one_folder_the_second_refuses(
     tmp_path: Path, data_folder: Path, breaking: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = write_config(tmp_path / "c.toml", data_folder, f'[classifiers.slow]\nbackend = "{breaking}:Slow"\n')
+    rows = f'[classifiers.slow]\nbackend = "{breaking}:Slow"\n'
+    config = write_config(tmp_path / "c.toml", data_folder, rows, latency_messages=3)  # it is to last
     process = start(config, tmp_path / "r")
     wait_for_lines(tmp_path / "r", 1)
     assert main(["--results", str(tmp_path / "r"), "run", str(config)]) == 2
@@ -232,7 +233,7 @@ def test_answers_of_a_file_are_a_row_without_times_and_a_file_that_does_not_fit_
     texts = {(data_folder / f"{name}.txt"): label for name, label in labels.items()}
     lines = [(line, label) for path, label in texts.items() for line in path.read_text().splitlines()]
     rows = f'[classifiers.majority]\n[classifiers.vendor]\nbackend = "answers"\nfile = "{file}"\n'
-    config = write_config(tmp_path / "small.toml", data_folder, rows)
+    config = write_config(tmp_path / "small.toml", data_folder, rows, latency_messages=3)
     with file.open("w", newline="") as stream:
         csv.writer(stream).writerows([("text", "label", "probability"), *((*line, 0.9) for line in lines)])
     assert main(["--results", str(results), "run", str(config)]) == 0

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -54,14 +55,24 @@ ROWS = 9000
 TEXTS = ["where is my parcel 88?", "I want my\nmoney back", 'she said "great", thanks', "", "ünïcødé ✓"]
 
 
-@pytest.fixture
-def source(tmp_path) -> Path:
-    path = tmp_path / "in.csv"
+def write_source(path: Path, rows: int) -> Path:
     with path.open("w", newline="", encoding="utf-8") as stream:
         lines = csv.writer(stream)
         lines.writerow(["id", "text"])
-        lines.writerows([[f"{i:05}", TEXTS[i % len(TEXTS)]] for i in range(ROWS)])
+        lines.writerows([[f"{i:05}", TEXTS[i % len(TEXTS)]] for i in range(rows)])
     return path
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory) -> Path:
+    return write_source(tmp_path_factory.mktemp("source") / "in.csv", ROWS)
+
+
+@pytest.fixture(scope="module")
+def answered(shipped_results, source) -> Path:
+    """What one process makes of the whole file, with the probabilities."""
+    assert predict(shipped_results, source, source.with_name("whole.csv"), "--probabilities") == 0
+    return source.with_name("whole.csv")
 
 
 def predict(results: Path, *rest: object) -> int:
@@ -73,45 +84,45 @@ def rows_of_csv(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def test_every_row_is_answered_in_order_and_kept_as_it_was(results, source, tmp_path):
-    assert predict(results, source, tmp_path / "out.csv", "--probabilities") == 0
-    rows = rows_of_csv(tmp_path / "out.csv")
+def test_every_row_is_answered_in_order_and_kept_as_it_was(answered):
+    rows = rows_of_csv(answered)
     assert [(row["id"], row["text"]) for row in rows] == [(f"{i:05}", TEXTS[i % 5]) for i in range(ROWS)]
     first = rows[1]
     assert first["predicted"] == "Refund Request"
     names = [name for name in first if name.startswith("p(")]
     assert sum(float(first[name]) for name in names) == pytest.approx(1)
     assert float(first["probability"]) == max(float(first[name]) for name in names)
-    assert not (tmp_path / "out.csv.parts").exists()
+    assert not Path(f"{answered}.parts").exists()
 
 
-def test_any_kind_of_file_and_any_number_of_processes_give_the_same_answers(results, source, tmp_path):
+def test_any_kind_of_file_and_any_number_of_processes_give_the_same_answers(results, tmp_path):
+    source = write_source(tmp_path / "in.csv", ROWS // 2)
     assert predict(results, source, tmp_path / "a.jsonl") == 0
     assert predict(results, source, tmp_path / "b.parquet", "--workers", 2) == 0
     lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text(encoding="utf-8").splitlines()]
     assert parquet.read_table(tmp_path / "b.parquet").to_pylist() == lines
     assert predict(results, tmp_path / "b.parquet", tmp_path / "c.csv") == 2  # it has the answers' columns already
-    assert predict(results, tmp_path / "in.csv", tmp_path / "d.tsv") == 0
+    assert predict(results, source, tmp_path / "d.tsv") == 0
     assert [line["predicted"] for line in lines] == [
         row["predicted"] for row in csv.DictReader((tmp_path / "d.tsv").open(newline=""), delimiter="\t")
     ]
 
 
-def test_a_job_that_was_killed_goes_on_and_ends_the_same(results, source, tmp_path, capsys):
-    assert predict(results, source, tmp_path / "whole.csv") == 0
+def test_a_job_that_was_killed_goes_on_and_ends_the_same(results, source, answered, tmp_path, capsys):
     out = tmp_path / "out.csv"
-    command = [sys.executable, "-m", "bench.cli", "--results", results, "predict", "r/linear", source, out]
+    given = (source, out, "--probabilities")
+    command = [sys.executable, "-m", "bench.cli", "--results", results, "predict", "r/linear", *given]
     process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL)
     parts = Path(f"{out}.parts")
     while process.poll() is None and len(list(parts.glob("*.parquet"))) < 2:
-        pass
+        time.sleep(0.01)
     process.kill()
     process.wait()
     assert not out.exists()
     capsys.readouterr()
-    assert predict(results, source, out) == 0
+    assert predict(results, *given) == 0
     assert "pieces kept from before" in " ".join(capsys.readouterr().out.split())
-    assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    assert out.read_bytes() == answered.read_bytes()
 
 
 def test_pieces_of_another_job_are_not_taken_for_this_one(results, source, tmp_path, capsys):

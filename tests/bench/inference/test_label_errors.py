@@ -78,7 +78,7 @@ def test_swapped_labels_come_first(results: Path, capsys: pytest.CaptureFixture[
     assert len(swapped & set(found[:10])) >= 3, "by chance it would be none"
     assert len(swapped & set(found)) >= 6, "half of the 12 swapped labels"
     assert len(found) <= 40, "of 600 messages"
-    assert main([*command, "--limit", "3"]) == 0
+    assert main([*command, "--limit", "3", "--folds", "2"]) == 0  # half as many folds take less than half of the time
     assert "3 shown" in capsys.readouterr().out
 
 

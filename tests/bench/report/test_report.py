@@ -12,6 +12,7 @@ from conftest import REPOSITORY
 from rich.console import Console
 
 from bench.analysis.compare import all_pairs
+from bench.analysis.rows import Row
 from bench.analysis.scored_run import rows_of
 from bench.cli import main
 from bench.records.store import RunFolder
@@ -26,57 +27,60 @@ from bench.robustness.suites import stress_records
 pytestmark = pytest.mark.slow
 
 REFERENCE = RunFolder(REPOSITORY / "results" / "reference" / "default")
+LADDER = RunFolder(REFERENCE.path.with_name("llm-ladder"))
 
 
-def test_report_is_rebuilt_from_records_alone() -> None:
-    run, rows = REFERENCE.read(), rows_of(REFERENCE)
-    pairs = all_pairs(rows)
-    report = make_report(run, rows, pairs, stress_records(REFERENCE))
+@pytest.fixture(scope="module")
+def rows() -> list[Row]:
+    return rows_of(REFERENCE)
+
+
+@pytest.fixture(scope="module")
+def ladder() -> list[Row]:
+    return rows_of(LADDER)
+
+
+def test_report_is_rebuilt_from_records_alone(rows: list[Row]) -> None:
+    report = make_report(REFERENCE.read(), rows, all_pairs(rows), stress_records(REFERENCE))
     assert markdown(report) == (REFERENCE.path / "report.md").read_text(encoding="utf-8")
     scores = json.loads((REFERENCE.path / "scores.json").read_text(encoding="utf-8"))
     assert json.loads(json.dumps(scores_json(report))) == scores
 
 
-def test_many_classifiers_show_the_pairs_with_the_best_only() -> None:
-    run = RunFolder(REFERENCE.path.with_name("llm-ladder"))
-    rows = rows_of(run)
-    pairs = all_pairs(rows)
-    assert len(pairs) == len(rows) * (len(rows) - 1) // 2
-    (table,) = (t for t in make_report(run.read(), rows, pairs).tables if t.title.startswith("Differences"))
-    assert len(table.body) == len(rows) - 1
+def test_many_classifiers_show_the_pairs_with_the_best_only(ladder: list[Row]) -> None:
+    pairs = all_pairs(ladder)
+    assert len(pairs) == len(ladder) * (len(ladder) - 1) // 2
+    (table,) = (t for t in make_report(LADDER.read(), ladder, pairs).tables if t.title.startswith("Differences"))
+    assert len(table.body) == len(ladder) - 1
     assert any(f"all {len(pairs)} pairs" in note for note in table.notes)
 
 
-def test_tuned_row_shows_every_try_and_the_plain_one() -> None:
-    run = RunFolder(REFERENCE.path.with_name("llm-ladder"))
-    rows = rows_of(run)
-    shown = {t.title: t for t in make_report(run.read(), rows, all_pairs(rows)).tables}
+def test_tuned_row_shows_every_try_and_the_plain_one(ladder: list[Row]) -> None:
+    report = make_report(LADDER.read(), ladder, ())
+    shown = {t.title: t for t in report.tables}
     tried = shown["500m-tuned: tried on validation"]
     assert tried.body[0][0].startswith("as configured")
     assert sum(cells[0].endswith("(chosen)") for cells in tried.body) == 1
-    assert any(
-        "500m-tuned" in c.classifiers and "as configured" in c.text for c in make_report(run.read(), rows, ()).caveats
-    )
+    assert any("500m-tuned" in c.classifiers and "as configured" in c.text for c in report.caveats)
     times = shown["Where prediction time went"]
     assert {"prompt", "answer"} <= {cells[1] for cells in times.body}
 
 
-def test_reference_holds_whole_rows_and_no_weights() -> None:
-    rows = {row.name: row for row in rows_of(REFERENCE)}
-    assert list(rows) == [
+def test_reference_holds_whole_rows_and_no_weights(rows: list[Row]) -> None:
+    by_name = {row.name: row for row in rows}
+    assert list(by_name) == [
         *("majority", "linear", "zero_shot", "knn", "encoder-frozen", "encoder", "llama_cpp", "llama_cpp-tuned"),
         "encoder-then-llm",
     ]
-    assert all(row.status == "ok" for row in rows.values())
-    encoder, linear = rows["encoder"].scores, rows["linear"].scores
+    assert all(row.status == "ok" for row in rows)
+    encoder, linear = by_name["encoder"].scores, by_name["linear"].scores
     assert encoder is not None
     assert linear is not None
     assert encoder.accuracy > linear.accuracy
     assert not [f for f in REFERENCE.path.rglob("*") if f.suffix in (".safetensors", ".gguf", ".skops")]
 
 
-def test_the_terminal_shows_the_main_tables_first_and_the_rest_when_asked() -> None:
-    rows = rows_of(REFERENCE)
+def test_the_terminal_shows_the_main_tables_first_and_the_rest_when_asked(rows: list[Row]) -> None:
     report = make_report(REFERENCE.read(), rows, all_pairs(rows))
     shown = {}
     for everything in (False, True):
@@ -89,8 +93,7 @@ def test_the_terminal_shows_the_main_tables_first_and_the_rest_when_asked() -> N
     assert {"McNemar", "unparsed", "Holm"} <= set(shown[True].split())
 
 
-def test_a_caveat_stands_beside_the_figures_it_touches() -> None:
-    rows = rows_of(REFERENCE)
+def test_a_caveat_stands_beside_the_figures_it_touches(rows: list[Row]) -> None:
     report = make_report(REFERENCE.read(), rows, ())
     by_mark = {caveat.mark: caveat for caveat in report.caveats}
     assert by_mark["¹"].classifiers == ("encoder-frozen", "encoder")
@@ -102,8 +105,8 @@ def test_a_caveat_stands_beside_the_figures_it_touches() -> None:
     assert names[4:8] == ["encoder-frozen ¹", "encoder ¹", "llama_cpp ⁴", "llama_cpp-tuned ² ⁴"]
 
 
-def test_the_title_is_what_people_call_a_run() -> None:
-    report = make_report(REFERENCE.read(), rows_of(REFERENCE), ())
+def test_the_title_is_what_people_call_a_run(rows: list[Row]) -> None:
+    report = make_report(REFERENCE.read(), rows, ())
     assert report.title == "customer-messages, 30 November 2026"
     assert report.started == "2026-11-30 11:27 UTC"
 
@@ -117,10 +120,9 @@ def test_report_writes_only_beside_its_run(tmp_path: Path) -> None:
     assert (copy / "report.md").read_bytes() == (REFERENCE.path / "report.md").read_bytes()
 
 
-def test_hostile_text_stays_text() -> None:
+def test_hostile_text_stays_text(rows: list[Row]) -> None:
     """rich reads [red] as a colour and Markdown reads | as a column: neither may happen to messages."""
     stream = io.StringIO()
-    rows = rows_of(REFERENCE)
     run = REFERENCE.read()
     object.__setattr__(run, "warnings", ("[bold]<script>|x|</script>[/bold]",))
     print_report(Console(file=stream, width=120), make_report(run, rows, ()))

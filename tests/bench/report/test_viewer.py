@@ -8,7 +8,7 @@ import pytest
 from conftest import REPOSITORY
 from textual.widgets import DataTable, Input, Select, Static
 
-from bench.analysis.compare import answers_by_message
+from bench.analysis.compare import Disagreement, answers_by_message
 from bench.analysis.scored_run import rows_of
 from bench.records.store import RunFolder
 from bench.report.viewer import Viewer, detail
@@ -16,19 +16,22 @@ from classifiers.errors import BenchError
 
 pytestmark = pytest.mark.slow
 
-MESSAGES = list(answers_by_message(rows_of(RunFolder(REPOSITORY / "results" / "reference" / "default"))))
+
+@pytest.fixture(scope="module")
+def messages() -> list[Disagreement]:
+    return list(answers_by_message(rows_of(RunFolder(REPOSITORY / "results" / "reference" / "default"))))
 
 
-def test_filter_search_and_detail() -> None:
+def test_filter_search_and_detail(messages: list[Disagreement]) -> None:
     async def drive() -> None:
-        viewer = Viewer(MESSAGES)
+        viewer = Viewer(messages)
         async with viewer.run_test(size=(120, 40)) as pilot:
-            differ = sum(len({r.predicted for r in m.answers.values()}) > 1 for m in MESSAGES)
+            differ = sum(len({r.predicted for r in m.answers.values()}) > 1 for m in messages)
             table = viewer.query_one(DataTable)
             assert table.row_count == differ
             viewer.query_one(Select).value = "where encoder is wrong"
             await pilot.pause()
-            assert table.row_count == sum(not m.is_right("encoder") for m in MESSAGES) == 16
+            assert table.row_count == sum(not m.is_right("encoder") for m in messages) == 16
             viewer.query_one(Select).value = "all messages"
             await pilot.pause()
             assert table.row_count == 244
@@ -48,13 +51,13 @@ def test_filter_search_and_detail() -> None:
 
 
 @pytest.mark.parametrize("text", ["[red]no markup[/red]", "[/]", "\\x1b[31m"])
-def test_a_message_is_never_read_as_markup(text: str) -> None:
+def test_a_message_is_never_read_as_markup(text: str, messages: list[Disagreement]) -> None:
     from dataclasses import replace
 
-    assert text in detail(replace(MESSAGES[0], text=text)).plain
+    assert text in detail(replace(messages[0], text=text)).plain
 
 
-def test_keys_mark_the_gold_label_under_the_cursor() -> None:
+def test_keys_mark_the_gold_label_under_the_cursor(messages: list[Disagreement]) -> None:
     said: list[tuple[str, str]] = []
 
     def note(text: str, gold: tuple[str, ...], what: str) -> str:
@@ -65,7 +68,7 @@ def test_keys_mark_the_gold_label_under_the_cursor() -> None:
 
     async def drive() -> None:
         labels = ["General Feedback", "Order Inquiry", "Refund Request"]
-        viewer = Viewer(MESSAGES, labels, note)
+        viewer = Viewer(messages, labels, note)
         async with viewer.run_test(size=(120, 40)) as pilot:
             first, second = viewer.shown[:2]
             await pilot.press("f", "down", "a", *(str(i + 1) for i in range(4)))

@@ -99,14 +99,14 @@ def test_a_prompted_row_is_asked_in_other_words_and_no_other_row_is(
 ) -> None:
     config = tmp_path / "c.toml"
     config.write_text(
-        f'latency_messages = 0\n[data]\npath = "{data_folder}"\n[split]\ntest = 0.5\n[classifiers.majority]\n'
+        f'latency_messages = 0\n[data]\npath = "{data_folder}"\n[split]\ntest = 0.25\n[classifiers.majority]\n'
         f'[classifiers.llama_cpp]\nmodel = "{smollm}"\nmode = "score"\n'
     )
     declared = tmp_path / "d.toml"
     declared.write_text('[swapped]\n"Refund Request" = "Praises."\n"General Feedback" = "Wants money back."\n')
     results = ["--results", str(tmp_path / "r")]
     assert main([*results, "run", str(config), "--run", "r"]) == 0
-    ask = [*results, "stress", "r", "--messages", "6", "--attacked", "1", "--orders", "2"]
+    ask = [*results, "stress", "r", "--messages", "2", "--attacked", "1", "--orders", "2"]
     assert main([*ask, "--definitions", str(declared)]) == 0
     out = capsys.readouterr().out
     assert "Wording: accuracy %" in out, out
@@ -116,10 +116,10 @@ def test_a_prompted_row_is_asked_in_other_words_and_no_other_row_is(
     effect = wording_effect(file.read())
     assert effect is not None
     names = [AS_CONFIGURED, "option order 1", "option order 2", NO_DEFINITIONS, "definitions: swapped"]
-    assert [(wording.name, wording.n) for wording in effect.wordings] == [(name, 6) for name in names]
+    assert [(wording.name, wording.n) for wording in effect.wordings] == [(name, 2) for name in names]
     before = file.path.read_bytes()
     declared.write_text('[swapped]\n"Refund Request" = "Says thanks."\n')
     assert main([*ask, "--definitions", str(declared)]) == 0
     added = file.path.read_bytes().removeprefix(before)
-    assert added.count(b"\n") == 6, "only the variant whose text has changed is asked anew"
+    assert added.count(b"\n") == 2, "only the variant whose text has changed is asked anew"
     assert "definitions: swapped" in (run.path / "report.md").read_text(encoding="utf-8")

@@ -28,7 +28,7 @@ def make(request: pytest.FixtureRequest, minilm: Path, smollm: Path) -> Make:
         "majority": Majority,
         "linear": Linear,
         "encoder": lambda: Encoder(
-            EncoderSettings(model=(str(minilm),), epochs=8, batch_size=8), threads=usable_cores()
+            EncoderSettings(model=(str(minilm),), epochs=2, batch_size=8), threads=usable_cores()
         ),
         "frozen_encoder": lambda: Encoder(EncoderSettings(model=(str(minilm),), head="linear"), threads=usable_cores()),
         "setfit_encoder": lambda: Encoder(

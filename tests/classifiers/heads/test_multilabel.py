@@ -153,9 +153,10 @@ def test_encoder_learns_sets_and_comes_back(minilm: Path, several: list[Message]
     with Encoder(settings, threads=usable_cores()) as encoder:
         encoder.load()
         encoder.fit(TASK, train, validation)
-        answers = [p.labels for p in encoder.predict(texts)]
-        rows = np.array([list((p.probabilities or {}).values()) for p in encoder.predict(texts)])
+        found = list(encoder.predict(texts))
         encoder.save(tmp_path)
+    answers = [p.labels for p in found]
+    rows = np.array([list((p.probabilities or {}).values()) for p in found])
     decisions = (rows >= encoder.thresholds) == (label_matrix(test, NAMES) > 0)
     assert decisions.mean() > 0.7
     with Encoder(settings, threads=usable_cores()) as again:

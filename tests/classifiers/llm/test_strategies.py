@@ -36,7 +36,7 @@ def test_letters_are_read_where_the_answer_begins_in_every_order(engine: Engine,
     asker = strategy(engine, loaded, Choice("letters", examples="fixed", n_examples=1), n_orders=3)
     assert isinstance(asker, AskLetters)
     before = engine.stages["shared prompt"].tokens
-    texts = [message.text for message in loaded.messages[::100]]
+    texts = [message.text for message in loaded.messages[::200]]
     predictions = asker.predict(texts)
     assert engine.stages["shared prompt"].tokens == before, "the option lists lie side by side and are read once"
     names, flips = loaded.task.label_names, 0

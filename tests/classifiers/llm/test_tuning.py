@@ -35,13 +35,14 @@ def fitted(smollm: Path, task: Task, messages: list[Message], **settings: object
 def test_tuning_tries_every_declared_choice_and_keeps_the_best(
     smollm: Path, minilm: Path, task: Task, messages: list[Message], tmp_path: Path
 ) -> None:
-    with fitted(smollm, task, messages, tune=True, tune_messages=6, encoder=str(minilm)) as classifier:
+    options = {"tune": True, "tune_messages": 4, "calibration_messages": 4, "encoder": str(minilm)}
+    with fitted(smollm, task, messages, **options) as classifier:
         trials = classifier.details().trials
         plain = classifier.settings.choice(0)
         n_scored = sum(choice.mode == "score" for choice in declared_choices(plain))
         assert len(trials) == 1 + len(declared_choices(plain)) + n_scored * (len(Scorer.calibrations) - 1)
         assert trials[0].settings == plain.describe()
-        assert {trial.n for trial in trials} == {6}
+        assert {trial.n for trial in trials} == {4}
         chosen = classifier.strategy.choice.describe()
         accuracy = next(trial.accuracy for trial in trials if trial.settings == chosen)
         as_dear = [trial for trial in trials if (trial.settings["examples"] == "knn") == (chosen["examples"] == "knn")]
