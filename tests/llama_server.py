@@ -18,16 +18,23 @@ params.model.path = {model!r}
 params.port = int(sys.argv[1])
 params.n_ctx, params.n_parallel, params.use_jinja, params.warmup = {context}, 1, True, False
 params.cpuparams.n_threads = params.cpuparams_batch.n_threads = {threads}
+params.flash_attn_type = {flash_attention}
 server = xllamacpp.Server(params)
 threading.Event().wait()
 """
 
 
 class LlamaServer(LocalServer):
-    """Serves one GGUF from a process of its own, which can be killed and started again on the same port."""
+    """Serves one GGUF from a process of its own, which can be killed and started again on the same port.
+
+    Attention is computed as our engine does.
+    """
 
     def __init__(self, model: Path, *, context: int, threads: int) -> None:
-        self._starter = SERVE.format(model=str(model), context=context, threads=threads)
+        from classifiers.llm.engine.decoder import fuses_attention
+
+        attention = -1 if fuses_attention() else 0
+        self._starter = SERVE.format(model=str(model), context=context, threads=threads, flash_attention=attention)
         super().__init__(model, context=context, threads=threads)
 
     def start(self) -> None:

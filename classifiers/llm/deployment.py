@@ -13,6 +13,7 @@ from typing import Any
 
 from classifiers.exporting import Deployment, Usage, usage
 from classifiers.interface import ModelFile
+from classifiers.llm.engine.decoder import fuses_attention
 from classifiers.llm.prompting.recipe import Recipe
 from classifiers.llm.prompting.strategy import Strategy
 
@@ -50,6 +51,8 @@ def deploy(strategy: Strategy, model: ModelFile, name: str, folder: Path) -> Dep
     """
     recipe, context = strategy.recipe(), strategy.asking.settings.context
     command = ["llama-server", "--model", model.name, "--ctx-size", str(context), "--parallel", "1"]
+    # as in the run: with the other kernel more messages on the edge between two labels go the other way
+    command += ["--flash-attn", "auto" if fuses_attention() else "off"]
     command += ["--host", "127.0.0.1", "--port", str(PORT)]
     _write(folder / ASKED, {"model": asdict(model), "server": command, **_asked(strategy, recipe)})
     usages = [Usage("llama-server", "bash", f"{shlex.join(command)}\n")]

@@ -89,6 +89,16 @@ def _has_amx() -> bool:
     return b"AMX_INT8 = 1" in lib.llama_print_system_info()
 
 
+def fuses_attention() -> bool:
+    """Tell whether llama.cpp computes attention in one step ("flash attention") here.
+
+    It rounds otherwise than a plain call: with Qwen 1.5B 54 of 60 answers equalled a chat loop's, 59 without it, for a
+    few percent of time. With AMX, whose kernels for batches round otherwise anyway, it changed nothing (55 to 58 of 60
+    with and without) and saved 8 % of the time, with 135M 24 %.
+    """
+    return is_on_gpu() or _has_amx()
+
+
 class Decoder:
     """A context of `cells` KV cells that all sequences share; the first sequences keep the shared prefixes.
 
@@ -112,10 +122,7 @@ class Decoder:
         params.n_threads = params.n_threads_batch = threads
         params.kv_unified = True
         params.no_perf = True
-        if exact or not (is_on_gpu() or _has_amx()):
-            # it rounds otherwise than a plain call: with Qwen 1.5B 54 of 60 answers equalled a chat loop's, 59
-            # without it, for a few percent of time. With AMX, whose kernels for batches round otherwise anyway, it
-            # changed nothing (55 to 58 of 60 with and without) and saved 8 % of the time, with 135M 24 %
+        if exact or not fuses_attention():
             params.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
         if exact:
             params.type_k = params.type_v = lib.GGML_TYPE_F32

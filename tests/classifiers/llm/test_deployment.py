@@ -18,6 +18,7 @@ from bench.measure.limits import usable_cores
 from classifiers.errors import BenchError
 from classifiers.exporting import Deployment, Wanted
 from classifiers.interface import Message, Prediction, Task
+from classifiers.llm.engine.decoder import fuses_attention
 from classifiers.llm.llama_cpp import LlamaCpp, LlamaCppSettings
 
 pytestmark = pytest.mark.slow
@@ -94,7 +95,9 @@ def test_a_grammar_gives_the_same_answers_by_python_and_curl(export: Export, ser
     asked = json.loads((row.folder / "llama-server.json").read_text(encoding="utf-8"))
     assert asked["grammar"].startswith("root ::= ")
     assert asked["model"]["name"] in asked["server"]
-    assert asked["server"][asked["server"].index("--ctx-size") + 1] == str(CONTEXT)
+    options = dict(zip(asked["server"][1::2], asked["server"][2::2], strict=True))
+    assert options["--ctx-size"] == str(CONTEXT)
+    assert options["--flash-attn"] == ("auto" if fuses_attention() else "off")
     assert (len(asked["examples"]), row.deployment.n_messages) == (3, 3)
     assert all(example["text"] in asked["prompt"] for example in asked["examples"])
 
