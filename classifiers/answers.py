@@ -257,6 +257,8 @@ def _separated(path: Path, text: str) -> Rows:
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=DELIMITERS[path.suffix], strict=True)
     try:
         header = next(rows, [])
+        if double := [name for name in header if header.count(name) > 1]:
+            raise BenchError(f"{path}:1: the column {double[0]!r} stands twice; take one of the two out")
         for row in filter(None, rows):
             if len(row) != len(header):
                 cells, columns = number_of(len(row), "cell"), number_of(len(header), "column")

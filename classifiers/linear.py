@@ -10,22 +10,26 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
 
 from classifiers.errors import BenchError
 from classifiers.exporting import Deployment, Wanted, usage
-from classifiers.heads.logistic import Fitted, fit_logistic, label_probabilities, n_weights
+from classifiers.heads.logistic import Fitted, fit_logistic, label_probabilities, n_weights, read_head
 from classifiers.heads.multilabel import decide, thresholds_for
 from classifiers.heads.strength import STRENGTHS, Search
 from classifiers.interface import Classifier, Details, Listener, Message, Prediction, Settings, Task, Trial, silent
-from classifiers.models.safe_load import read_fitted
 
 FILE = "linear.skops"
 THRESHOLDS = "thresholds.json"
 TRIALS = "trials.json"
+STATE: dict[str, TypeAdapter[tuple[Any, ...]]] = {
+    TRIALS: TypeAdapter(tuple[Trial, ...]),
+    THRESHOLDS: TypeAdapter(tuple[Annotated[float, Field(ge=0, le=1)], ...]),
+}
+"""What is saved beside the pipeline."""
 NO_VOCABULARY = ("empty vocabulary", "no terms remain")
 """How scikit-learn says that no feature is left."""
 
@@ -95,15 +99,10 @@ class Linear(Classifier[LinearSettings]):
 
     def load_from(self, folder: Path, task: Task) -> None:
         """Read what `save` wrote; a file that names types unknown to skops is refused."""
-        model, thresholds, trials = read_fitted(folder / FILE), folder / THRESHOLDS, folder / TRIALS
-        self._state = (
-            task,
-            Fitted(
-                model,
-                TypeAdapter(tuple[Trial, ...]).validate_json(trials.read_bytes()) if trials.exists() else (),
-                tuple(json.loads(thresholds.read_text(encoding="utf-8"))) if thresholds.exists() else (),
-            ),
-        )
+        trials, thresholds = (_read(folder / name, kind) for name, kind in STATE.items())
+        if len(thresholds) not in (0, len(task.labels)):
+            raise BenchError(f"{folder / THRESHOLDS} is broken: {len(thresholds)} thresholds; run the benchmark again")
+        self._state = task, Fitted(read_head(folder / FILE, task), trials, thresholds)
 
     def details(self) -> Details:
         """Return the number of weights and intercepts of the logistic regression, and the strengths tried."""
@@ -146,6 +145,14 @@ class Linear(Classifier[LinearSettings]):
         return TfidfVectorizer(
             analyzer="char", ngram_range=(1, 5), sublinear_tf=True, max_features=self.settings.max_features
         )
+
+
+def _read(file: Path, kind: TypeAdapter[tuple[Any, ...]]) -> tuple[Any, ...]:
+    """Read what is saved beside the pipeline; nothing where an earlier version wrote no such file."""
+    try:
+        return kind.validate_json(file.read_bytes()) if file.exists() else ()
+    except (OSError, ValidationError) as error:
+        raise BenchError(f"{file} cannot be read; run the benchmark again") from error
 
 
 def _fitted(features: Any, texts: Sequence[str]) -> Any:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from classifiers.errors import BenchError
 from classifiers.finetune.saved import read_state
-from classifiers.heads.logistic import Model, fit_logistic, label_probabilities, n_weights
+from classifiers.heads.logistic import Model, fit_logistic, label_probabilities, n_weights, read_head
 from classifiers.heads.multilabel import decide
 from classifiers.heads.strength import Search
 from classifiers.interface import (
@@ -38,7 +38,6 @@ from classifiers.llm.engine.opening import open_reader
 from classifiers.llm.prompting.answer_form import unanswerable
 from classifiers.llm.prompting.prompt import Turn, conversation
 from classifiers.models.cache import local_model
-from classifiers.models.safe_load import read_fitted
 
 if TYPE_CHECKING:
     from classifiers.llm.engine.hidden_states import HiddenStates, States
@@ -173,7 +172,7 @@ class LlmProbe(Classifier[LlmProbeSettings]):
         self.fitted = read_state(folder / STATE, Fitted)
         if self.fitted.labels != task.label_names:
             raise BenchError(f"the head in {folder} was fitted on other labels")
-        self.head = read_fitted(folder / HEAD)
+        self.head = read_head(folder / HEAD, task)
         self.load()
         if self._models != self.fitted.models:
             raise BenchError(

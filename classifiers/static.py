@@ -22,10 +22,9 @@ from classifiers.errors import BenchError
 from classifiers.finetune.base import TokenClassifier, ready
 from classifiers.finetune.saved import Saved, read_state
 from classifiers.finetune.tokens import Ids, MessageTokens
-from classifiers.heads.logistic import Model, fit_logistic, label_probabilities, n_weights
+from classifiers.heads.logistic import Model, fit_logistic, label_probabilities, n_weights, read_head
 from classifiers.heads.strength import STRENGTHS, Search
 from classifiers.interface import Details, Listener, Message, Prediction, Progress, Task, silent
-from classifiers.models.safe_load import read_fitted
 
 if TYPE_CHECKING:
     from classifiers.finetune.sentence import SentenceEncoder
@@ -184,7 +183,7 @@ class Static(TokenClassifier[StaticSettings, TokenVectors]):
 
         shape = read_state(folder / STATE, Shape)
         table = read_vectors(folder / VECTORS, n=shape.n_tokens, width=shape.width)
-        self._head = read_fitted(folder / HEAD)
+        self._head = read_head(folder / HEAD, self.task)
         try:
             tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
         except Exception as error:  # what tokenizers raises has no type of its own

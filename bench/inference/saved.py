@@ -12,6 +12,10 @@ from bench.records.types import PredictionRecord
 from classifiers.errors import BenchError
 from classifiers.interface import Classifier, Saveable, Task
 
+BROKEN = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What reading a saved classifier raises where its files were damaged or changed."""
+MAX_SHOWN = 200
+
 
 def open_saved(run: RunFolder, name: str, *, threads: int | None = None, task: Task | None = None) -> Classifier[Any]:
     """Take up a classifier that a run has saved; the caller closes it.
@@ -26,9 +30,14 @@ def open_saved(run: RunFolder, name: str, *, threads: int | None = None, task: T
     classifier = make_classifier(config.cell(name), threads=threads or config.threads_per_cell)
     if not isinstance(classifier, Saveable):
         raise BenchError(f"'{name}' cannot be taken up again: its backend does not save what it fitted")
+    folder = run.cell(name).model
     with ExitStack() as opened:
         opened.callback(classifier.close)
-        classifier.load_from(run.cell(name).model, task or config.data.learnt(record.as_task()))
+        try:
+            classifier.load_from(folder, task or config.data.learnt(record.as_task()))
+        except BROKEN as error:
+            reason = " ".join(str(error).split())[:MAX_SHOWN]
+            raise BenchError(f"the classifier in {folder} cannot be read: {reason}; run the benchmark again") from error
         opened.pop_all()
     return classifier
 

@@ -10,10 +10,9 @@ import torch
 
 from classifiers.finetune.sentence import SentenceEncoder
 from classifiers.finetune.settings import ModelSettings
-from classifiers.heads.logistic import Model, Part, fit_logistic, label_probabilities, n_weights
+from classifiers.heads.logistic import Model, Part, fit_logistic, label_probabilities, n_weights, read_head
 from classifiers.heads.strength import Search
 from classifiers.interface import Listener, Task, Trial
-from classifiers.models.safe_load import read_fitted
 
 HEAD = "head.skops"
 
@@ -43,7 +42,7 @@ class Frozen:
     def load(cls, folder: Path, task: Task, *, device: torch.device) -> Frozen:
         """Read what `save` wrote; a head that names types unknown to skops is refused by it."""
         encoder = SentenceEncoder.open(folder, ModelSettings().reading, device=device)
-        return cls(encoder, read_fitted(folder / HEAD), task)
+        return cls(encoder, read_head(folder / HEAD, task), task)
 
     def save(self, folder: Path) -> None:
         """Write the encoder as sentence-transformers lays it out, and the head (skops)."""

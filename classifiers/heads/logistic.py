@@ -8,13 +8,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from classifiers.errors import BenchError
 from classifiers.heads.multilabel import Rows, label_matrix
 from classifiers.heads.strength import Fit, Outcome, Search, choose, cross_validate, outcome
 from classifiers.interface import Listener, Message, Progress, Task, Trial
+from classifiers.models.safe_load import read_fitted
 
 Model = Any
 """A fitted scikit-learn classifier, or a pipeline that ends in one, with `predict_proba`."""
@@ -100,6 +103,21 @@ def label_probabilities(model: Model, features: Any, task: Task) -> Rows:
     rows = np.zeros((len(rows_of_seen), len(task.labels)))
     rows[:, [task.label_names.index(str(name)) for name in model.classes_]] = rows_of_seen
     return rows
+
+
+def read_head(path: Path, task: Task) -> Model:
+    """Read a fitted model that skops wrote.
+
+    Raises:
+        BenchError: if the file is none, names types that are not known to be harmless, or holds another thing than a
+            classifier of the task's labels.
+    """
+    model = read_fitted(path)
+    names = [str(name) for name in getattr(model, "classes_", ())]
+    fits = len(names) == len(task.labels) if task.takes_several else set(names) <= set(task.label_names)
+    if not (names and fits and hasattr(model, "predict_proba")):
+        raise BenchError(f"{path} holds no classifier of this task's labels; run the benchmark again")
+    return model
 
 
 def n_weights(model: Model) -> int:

@@ -88,6 +88,7 @@ WHOLE = f"a.csv:2,{REFUND}\na.csv:3,{ORDER}\n"
         ("a.csv", f"id,label\n{WHOLE}a.csv:9,{ORDER}\n", r"a\.csv:4: 'a.csv:9' is no message of the task"),
         ("a.csv", f"id,label\n{WHOLE}a.csv:3,{REFUND}\n", r"a\.csv:4: answers 'a.csv:3' as line 3 does not"),
         ("a.csv", f"id,text,label\na.csv:2,lovely,{REFUND}\n", r"a\.csv:2: 'a.csv:2' has another text in the task"),
+        ("a.csv", f"id,label,label\na.csv:2,{REFUND},{ORDER}\n", r"a\.csv:1: the column 'label' stands twice"),
         ("a.csv", f"id,labels\n{WHOLE}", r"a\.csv:2: unknown column 'label'; did you mean 'labels'"),
         ("a.csv", f"key,label\n{WHOLE}", r"a\.csv:2: neither 'id' nor 'text' is given"),
         ("a.csv", f"id,label\na.csv:2,{REFUND},0.5\n", r"a\.csv:2: 3 cells under 2 columns"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.inference.saved import SavedClassifiers
+from bench.inference.saved import SavedClassifiers, open_saved
 from bench.records.store import RunFolder
 from classifiers.errors import BenchError
 from classifiers.majority import Majority
@@ -20,6 +20,18 @@ def run(shipped_results: Path, tmp_path_factory: pytest.TempPathFactory) -> RunF
     folder = tmp_path_factory.mktemp("saved") / "r"
     shutil.copytree(shipped_results / "r", folder)
     return RunFolder(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"7", b"[" * 100_000, b'{"answer": 1}', b"\xff"])
+def test_a_classifier_that_cannot_be_read_is_one_line_whatever_its_backend_says(run: RunFolder, content: bytes) -> None:
+    file = run.cell("majority").model / "majority.json"
+    whole = file.read_bytes()
+    file.write_bytes(content)
+    with pytest.raises(BenchError, match=r"model cannot be read: .*; run the benchmark again") as caught:
+        open_saved(run, "majority")
+    assert "\n" not in str(caught.value)
+    file.write_bytes(whole)
+    assert len(list(open_saved(run, "majority").predict(["money back"]))) == 1
 
 
 def test_open_classifiers_are_closed_where_a_later_one_is_broken(
