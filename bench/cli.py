@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import sys
 from collections.abc import Callable
@@ -12,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import shtab
 
+from bench import parsers
 from bench.commands import answers, labels, runs, study, tools
 from bench.measure.threads import waiting_threads
-from bench.parsers import add_across, add_compare, add_data, add_doctor, add_export, add_history, add_models, add_speed
 from bench.parsers import add_command as _add
 from bench.parsers import add_json as _add_json
 from bench.report.sanitize import visible
@@ -56,6 +55,10 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 0
+    except OSError as error:  # a full disk, a name that is too long, a folder that may not be looked into
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {visible(where)}{error.strerror or error}", file=sys.stderr)
+        return 2
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -73,14 +76,14 @@ def make_parser() -> argparse.ArgumentParser:
             _add_annotate,
             _add_cascade,
             _add_stress,
-            add_export,
-            add_compare,
-            add_history,
-            add_across,
+            parsers.add_export,
+            parsers.add_compare,
+            parsers.add_history,
+            parsers.add_across,
             _add_study,
             _add_atlas,
         ),
-        *(add_models, add_data, add_doctor, add_speed),
+        *(parsers.add_models, parsers.add_data, parsers.add_doctor, parsers.add_speed),
     ):
         add(commands)
     return parser
@@ -149,7 +152,8 @@ def _add_disagreements(commands: Commands) -> None:
     parser.add_argument(
         "--right", choices=["first", "second", "both", "neither"], help="Show only messages where this one is right."
     )
-    parser.add_argument("--limit", type=int, default=20, help="How many messages to print; 0 prints all (default: 20).")
+    limit = "How many messages to print; 0 prints all (default: 20)."
+    parser.add_argument("--limit", type=parsers.count, default=20, help=limit)
     parser.add_argument("--csv", metavar="FILE", help="Write the messages to a CSV file instead.")
     parser.add_argument("--tui", action="store_true", help="Browse all test messages in the terminal.")
     about = "Note that the gold label of message ID is wrong and WHAT is right, or that it is 'ambiguous' or 'fine'."
@@ -219,7 +223,7 @@ def _add_label_errors(commands: Commands) -> None:
     add = parser.add_argument
     add("model", metavar="RUN/CLASSIFIER", help="The classifier that judges, such as latest/encoder-frozen.")
     add("--folds", type=int, default=5, help="Number of folds of the cross-validation (default: 5).")
-    add("--limit", type=int, default=20, help="How many messages to print; 0 prints all (default: 20).")
+    add("--limit", type=parsers.count, default=20, help="How many messages to print; 0 prints all (default: 20).")
     add("--csv", type=Path, metavar="FILE", help="Write the messages to a CSV file instead.")
     _add_json(parser)
     parser.set_defaults(command=tools.find_label_errors)
@@ -252,7 +256,7 @@ def _add_study(commands: Commands) -> None:
     parser = _add(commands, "study", "Run a config on many data sets, in an order that is useful whenever you stop.")
     add = parser.add_argument
     add("config", nargs="?", help="A preset or FILE.toml with [sweep.data.NAME] (default: the preset 'atlas').")
-    add("--hours", type=_hours, metavar="H", help="Stop after so many hours; the same command goes on there.")
+    add("--hours", type=parsers.hours, metavar="H", help="Stop after so many hours; the same command goes on there.")
     add("--sets", metavar="NAME,NAME", help="Run only these data sets of the config.")
     add("--only", metavar="NAME,NAME", help="Run only these classifiers of the config.")
     add("--sizes", metavar="N,N", help="Training sizes in messages per label, such as 1,8,64,all.")
@@ -265,17 +269,6 @@ def _add_study(commands: Commands) -> None:
     parser.set_defaults(
         command=study.run_study, default="atlas", until_decided=False, all=False, **dict.fromkeys(unused)
     )
-
-
-def _hours(text: str) -> float:
-    """Read a number of hours above 0."""
-    try:
-        hours = float(text)
-    except ValueError:
-        hours = 0.0
-    if not 0 < hours < math.inf:
-        raise argparse.ArgumentTypeError(f"give a number of hours above 0, not {text!r}")
-    return hours
 
 
 def _add_atlas(commands: Commands) -> None:

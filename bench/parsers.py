@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,24 @@ def add_command(commands: Commands, name: str, about: str) -> argparse.ArgumentP
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add the option that prints for programs."""
     parser.add_argument("--json", action="store_true", help="Print JSON for programs and nothing else.")
+
+
+def count(text: str) -> int:
+    """Read a number of 0 or more; raises ArgumentTypeError for another."""
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"give a number of 0 or more, not {text!r}")
+    return int(text)
+
+
+def hours(text: str) -> float:
+    """Read a number of hours above 0; raises ArgumentTypeError for another."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"give a number of hours above 0, not {text!r}")
+    return number
 
 
 def add_export(commands: Commands) -> None:
@@ -48,7 +67,7 @@ def add_compare(commands: Commands) -> None:
     limit = "Exit with code 3 unless the lower end of the interval of {} is at least this, such as 0.9; needs --of."
     add("--min-accuracy", type=float, metavar="SHARE", help=limit.format("accuracy"))
     add("--min-macro-f1", type=float, metavar="SHARE", help=limit.format("macro F1"))
-    add("--limit", type=int, default=20, help="How many flipped messages to print; 0 prints all (default: 20).")
+    add("--limit", type=count, default=20, help="How many flipped messages to print; 0 prints all (default: 20).")
     add("--csv", type=Path, metavar="FILE", help="Write all messages that flipped to a CSV file.")
     add_json(parser)
     parser.set_defaults(command=compare.compare_runs)

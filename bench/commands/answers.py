@@ -25,6 +25,10 @@ def recommend_classifier(options: argparse.Namespace) -> int:
     from bench.analysis.verdict import Limits
     from bench.report.terminal import print_verdict
 
+    for name in ("max_latency_ms", "max_memory_gb", "labels"):
+        value = getattr(options, name)
+        if value is not None and not 0 <= value < float("inf"):
+            raise BenchError(f"--{name.replace('_', '-')} {value:g} must be a number of 0 or more")
     folder = find(options)
     rows = full_data_rows(rows_of(folder))
     limits = Limits(options.max_latency_ms, options.max_memory_gb, options.labels, _volume(options.volume))

@@ -29,6 +29,8 @@ def compare_runs(options: argparse.Namespace) -> int:
     wanted = _wanted(options)
     if old is None and not wanted:
         raise BenchError("name two runs to compare, or limits of one, such as --min-accuracy 0.9 --of encoder")
+    if old is None and (options.fail_on_regression or options.csv):
+        raise BenchError("--fail-on-regression and --csv look at what changed: name the earlier run and the later one")
     names = options.of.split(",") if options.of else []
     checked = minimums(_rows(new, names), wanted, names)
     diff = _diff(old, new, names) if old else None

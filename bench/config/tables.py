@@ -34,9 +34,9 @@ def check_names(tables: dict[str, T]) -> dict[str, T]:
 
 
 class Closed(BaseModel):
-    """A table of the config: a misspelt key is an error."""
+    """A table of the config: a misspelt key is an error, and figures are finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DataConfig(Closed):

@@ -144,12 +144,19 @@ def read_corrections(path: Path, task: Task) -> Corrections:
 
 
 def _entries(reader: csv.DictReader[str], path: Path, task: Task) -> Iterator[Correction]:
-    if missing := [name for name in NEEDED if name not in (reader.fieldnames or ())]:
-        raise BenchError(f"{path}:1: the column '{missing[0]}' is missing; the columns are {', '.join(HEAD)}")
+    _check_head(reader, path, NEEDED, f"the columns are {', '.join(HEAD)}")
     for row in reader:
         values = {name: (row.get(name) or "").strip() for name in HEAD}
         if any(values.values()):
             yield _entry(values, f"{path}:{reader.line_num}", reader.line_num, task)
+
+
+def _check_head(reader: csv.DictReader[str], path: Path, needed: Sequence[str], hint: str) -> None:
+    names = list(reader.fieldnames or ())
+    if missing := [name for name in needed if name not in names]:
+        raise BenchError(f"{path}:1: the column '{missing[0]}' is missing; {hint}")
+    if double := [name for name in needed if names.count(name) > 1]:
+        raise BenchError(f"{path}:1: the column '{double[0]}' stands twice; take one of the two out")
 
 
 def _entry(values: Mapping[str, str], where: str, line: int, task: Task) -> Correction:
@@ -170,8 +177,7 @@ def read_annotations(path: Path, task: Task) -> dict[str, Labels]:
     """
     with _reading(path, "labels"), path.open(newline="", encoding="utf-8-sig") as stream:
         reader = csv.DictReader(stream)
-        if missing := [name for name in ("text_sha256", "label") if name not in (reader.fieldnames or ())]:
-            raise BenchError(f"{path}:1: the column '{missing[0]}' is missing; bench annotate export writes it")
+        _check_head(reader, path, ("text_sha256", "label"), "bench annotate export writes it")
         labels = {
             row["text_sha256"]: labels_from(given, task, f"{path}:{reader.line_num}")
             for row in reader
@@ -268,7 +274,9 @@ def write_corrections(corrections: Corrections, task: Task) -> None:
     path = Path(corrections.path)
     beside = path.with_name(f".{path.name}.new")
     try:
-        beside.write_text(stream.getvalue(), encoding="utf-8")
+        beside.write_bytes(stream.getvalue().encode())
         beside.replace(path)
     except OSError as error:
         raise BenchError(f"cannot write {path}: {error.strerror}") from error
+    except UnicodeEncodeError as error:
+        raise BenchError(f"cannot write {path}: {error.object[error.start]!r} in it is half a character") from error

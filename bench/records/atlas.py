@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from bench.config.tables import Closed
+from bench.config.tables import NAME, Closed
 from bench.records.conditions import Decision
 from bench.records.jsonl import replace_file
 from bench.records.types import SCHEMA
@@ -23,15 +24,13 @@ RIGHT, WRONG, UNASKED = "1", "0", "."
 ID = re.compile(r"\S{1,120}")
 """What an id may be: no spaces, so that it cannot be a message."""
 ROUNDING = 1e-9
+MAX_TEXT, MAX_COUNT = 1000, 10**15
+"""The longest text, and the largest number of anything."""
+Name = Annotated[str, Field(pattern=rf"^{NAME.pattern}$", max_length=MAX_TEXT)]
+Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 
 
-class Strict(Closed):
-    """A closed table whose figures are finite."""
-
-    model_config = ConfigDict(allow_inf_nan=False)
-
-
-class AtlasCell(Strict):
+class AtlasCell(Closed):
     """One row on one data set with one seed and one training size.
 
     `right` has a sign per test message, in the order of the file's ids: 1 right, 0 wrong, . not asked, where the row
@@ -42,13 +41,13 @@ class AtlasCell(Strict):
     was. Where the row stopped early, `decision` says how it stood to the row `rival`; None in files of before.
     """
 
-    name: str
-    row: str
-    backend: str
-    model: str = ""
-    parameters: int | None = None
-    train_per_label: int | None = Field(None, gt=0)
-    seed: int = 0
+    name: Name
+    row: Name
+    backend: str = Field(max_length=MAX_TEXT)
+    model: str = Field("", max_length=MAX_TEXT)
+    parameters: Count | None = None
+    train_per_label: int | None = Field(None, gt=0, le=MAX_COUNT)
+    seed: Count = 0
     n_train: int | None = Field(None, ge=0)
     n_labelled: int | None = Field(None, ge=0)
     is_prompted: bool = False
@@ -62,7 +61,7 @@ class AtlasCell(Strict):
     fit_seconds: float | None = Field(None, ge=0)
     messages_per_second: float | None = Field(None, gt=0)
     is_timed: bool = False
-    machine: str = ""
+    machine: str = Field("", max_length=MAX_TEXT)
     decision: Decision | None = None
     rival: str = ""
 
@@ -95,7 +94,7 @@ class AtlasCell(Strict):
         return self.n_labelled == 0
 
 
-class AtlasScores(Strict):
+class AtlasScores(Closed):
     """The scores on one data set.
 
     `data_set` is its name in the catalogue, `sha256` that of its rows there, `task` and `split` the fingerprints of
@@ -104,13 +103,13 @@ class AtlasScores(Strict):
     `missing` names cells that were not finished.
     """
 
-    data_set: str
+    data_set: Name
     sha256: str
-    n_labels: int = Field(gt=0)
+    n_labels: int = Field(gt=0, le=MAX_COUNT)
     seen_by_llms: bool | None
     task: str
     split: str
-    part_sizes: dict[str, int]
+    part_sizes: dict[str, Count]
     ids: tuple[str, ...] = Field(min_length=1)
     cells: tuple[AtlasCell, ...]
     missing: tuple[str, ...] = ()
@@ -118,7 +117,7 @@ class AtlasScores(Strict):
     versions: dict[str, str]
     git_commit: str | None = None
     machine_per_hour: float = Field(0.0, ge=0)
-    currency: str = "USD"
+    currency: str = Field("USD", max_length=MAX_TEXT)
     record_schema: int = SCHEMA
     atlas_schema: int = ATLAS_SCHEMA
 

@@ -71,6 +71,10 @@ def test_programs_get_the_same_as_json(capsys: pytest.CaptureFixture[str]) -> No
         (["new", "--min-accuracy", "0.9"], "a limit needs the classifiers that it is for: --of"),
         (["old", "new", "--of", "lineer"], "unknown classifier 'lineer'; did you mean 'linear'"),
         (["new", "--min-accuracy", "90", "--of", "linear"], "the least accuracy 90 is no share"),
+        (["new", "--min-accuracy", "nan", "--of", "linear"], "the least accuracy nan is no share"),
+        (["new", "--min-accuracy", "0.1", "--of", "linear", "--fail-on-regression"], "name the earlier run"),
+        (["new", "--min-accuracy", "0.1", "--of", "linear", "--csv", "f.csv"], "name the earlier run"),
+        (["old", "new", "--csv", "nowhere/f.csv"], "cannot write nowhere/f.csv: No such file or directory"),
     ],
 )
 def test_what_cannot_be_compared_is_one_line(
@@ -78,3 +82,24 @@ def test_what_cannot_be_compared_is_one_line(
 ) -> None:
     assert main(["compare", *options]) == 2
     assert problem in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command", [["compare", "old", "new"], ["disagreements", "old"], ["label-errors", "old/linear"]]
+)
+@pytest.mark.parametrize("limit", ["-3", "1.5", "all", "²"])
+def test_a_number_of_lines_is_0_or_more(command: list[str], limit: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([*command, f"--limit={limit}"])
+    assert ended.value.code == 2
+    assert f"give a number of 0 or more, not '{limit}'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--max-latency-ms", "--max-memory-gb", "--machine-price", "--person-price"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-1"])
+def test_a_limit_or_price_that_says_nothing_is_refused(
+    option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["recommend", "old", f"{option}={value}"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")

@@ -140,3 +140,8 @@ def test_labels_that_are_not_of_the_task_name_their_line(run: RunFolder, capsys:
     Path("blind.csv").write_text("text_sha256,text,label\n")
     assert main(["annotate", "score", "small", "blind.csv"]) == 2
     assert "no label is filled in" in capsys.readouterr().err
+
+
+def test_what_the_system_refuses_is_one_clear_line(run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["annotate", "export", "small", "x" * 300]) == 2
+    assert capsys.readouterr().err == f"error: {'x' * 300}: File name too long\n"

@@ -10,6 +10,7 @@ from bench.config.tables import DataConfig
 from bench.dataset.corrections import (
     Correction,
     Corrections,
+    read_annotations,
     read_corrections,
     text_hash,
     with_mark,
@@ -86,6 +87,28 @@ def test_a_missing_column_and_a_missing_file_are_errors_of_one_line(tmp_path: Pa
         read_corrections(written(tmp_path, "x\n", head="text_sha256\n"), TASK)
     with pytest.raises(BenchError, match="cannot be read: No such file"):
         read_corrections(tmp_path / "none.csv", TASK)
+
+
+def test_a_column_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, f"{MONEY},praise,refund,+1\n", head="text_sha256,old,new,new\n")
+    with pytest.raises(BenchError, match=r"corrections.csv:1: the column 'new' stands twice"):
+        read_corrections(path, TASK)
+    path = written(tmp_path, f"{MONEY},refund,praise\n", head="text_sha256,label,label\n")
+    with pytest.raises(BenchError, match=r"corrections.csv:1: the column 'label' stands twice"):
+        read_annotations(path, TASK)
+
+
+def test_a_file_that_cannot_be_written_whole_is_left_as_it_was(tmp_path: Path) -> None:
+    path = written(tmp_path, f"{MONEY},praise,refund,wrong,,\n")
+    known, before = read_corrections(path, TASK), path.read_bytes()
+    half = Correction(THANKS, ("praise",), ("praise",), "fine", who="\udcff")
+    with pytest.raises(BenchError, match=r"cannot write .*corrections.csv: '\\udcff' in it is half a character"):
+        write_corrections(with_mark(known, half), TASK)
+    assert path.read_bytes() == before
+    (tmp_path / f".{path.name}.new").mkdir()
+    with pytest.raises(BenchError, match=r"cannot write .*: Is a directory"):
+        write_corrections(known, TASK)
+    assert path.read_bytes() == before
 
 
 def test_a_correction_that_is_about_no_message_names_its_line(tmp_path: Path) -> None:
