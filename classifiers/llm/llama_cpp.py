@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from classifiers.errors import BenchError
 from classifiers.exporting import Deployment, Wanted
@@ -31,6 +32,9 @@ from classifiers.models.cache import local_model
 from classifiers.wording import number_of
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from classifiers.llm.engine.engine import Engine
     from classifiers.llm.prompting.chat import Chat
     from classifiers.llm.prompting.examples import SimilarMessages
@@ -53,6 +57,7 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
     _trials: tuple[Trial, ...] = ()
     _search_note: str = ""
     _unfinished: str = ""
+    _asked: Mapping[str, Prediction] = MappingProxyType({})
 
     @property
     def engine(self) -> Engine:
@@ -129,21 +134,28 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
             self._similar = None  # the sentence encoder was only tried
         self._strategy = tuned.strategy or make(tuned.choice)
         self._strategy.make_ready()
+        self._asked = tuned.answers()
+
+    def remembered(self, texts: Sequence[str]) -> Mapping[str, Prediction]:
+        """Return the answers of the chosen way to the validation messages that it was tried on."""
+        return {text: self._asked[text] for text in texts if text in self._asked}
 
     def predict(self, texts: Sequence[str]) -> Iterator[Prediction]:
         """Ask about all texts together."""
         yield from self.strategy.predict(texts, seed=self.seed)
 
     def save(self, folder: Path) -> None:
-        """Write the chosen way of asking, what was tried, and the training messages it draws from."""
-        choice = self.strategy.choice
+        """Write the chosen way of asking, what was tried, the label prior, and the training messages it draws from."""
+        strategy = self.strategy
+        choice, task, prior = strategy.choice, strategy.asking.task, strategy.label_prior
         draws = choice.examples != "none" or choice.calibration == "batch"
         body = {
             "choice": asdict(choice),
             "trials": [asdict(trial) for trial in self._trials],
             "search_note": self._search_note,
             "unfinished": self._unfinished,
-            "train": [[m.id, m.text, m.labels] for m in self.strategy.asking.train] if draws else [],
+            "train": [[m.id, m.text, m.labels] for m in strategy.asking.train] if draws else [],
+            "prior": None if prior is None else {"task": _as_json(task), "values": prior.tolist()},
         }
         (folder / FILE).write_text(json.dumps(body, ensure_ascii=False), encoding="utf-8")
 
@@ -161,7 +173,7 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
         return deploy(self.strategy, self._models[0], self.settings.model, folder)
 
     def load_from(self, folder: Path, task: Task) -> None:
-        """Load the weights and build the chosen prompt again."""
+        """Load the weights and build the chosen prompt again; a prior of a task in other words is asked for anew."""
         from classifiers.llm.prompting.examples import saved_message
 
         body = json.loads((folder / FILE).read_text(encoding="utf-8"))
@@ -169,7 +181,8 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
         train = tuple(saved_message(*row) for row in body["train"])
         self._trials = tuple(Trial(**trial) for trial in body["trials"])
         self._search_note, self._unfinished = body.get("search_note", ""), body.get("unfinished", "")
-        self._strategy = self._make_strategy(task, train, Choice(**body["choice"]))
+        prior = _saved_prior(body.get("prior"), task)
+        self._strategy = self._make_strategy(task, train, Choice(**body["choice"]), prior)
 
     def close(self) -> None:
         """Free the model, the prompt that holds on to it, and the sentence encoder."""
@@ -223,14 +236,16 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
             f"{plain.accuracy:.1%} as configured; test messages played no part",
         )
 
-    def _make_strategy(self, task: Task, train: Sequence[Message], choice: Choice) -> Strategy:
+    def _make_strategy(
+        self, task: Task, train: Sequence[Message], choice: Choice, prior: NDArray[np.float64] | None = None
+    ) -> Strategy:
         from classifiers.llm.prompting.asking import strategy_of
         from classifiers.llm.prompting.examples import example_source
         from classifiers.llm.prompting.strategy import Asking
 
         assert self._chat is not None, "load it first"
         source = example_source(choice, task, train, partial(self._find_similar, train))
-        return strategy_of(Asking(self._chat, task, train, choice, self.settings, source))
+        return strategy_of(Asking(self._chat, task, train, choice, self.settings, source, prior))
 
     def _find_similar(self, train: Sequence[Message]) -> SimilarMessages:
         from classifiers.llm.prompting.examples import SimilarMessages
@@ -239,3 +254,15 @@ class LlamaCpp(Classifier[LlamaCppSettings]):
             folder = local_model(self.settings.encoder, "encoder").path
             self._similar = SimilarMessages(train, folder, threads=self.threads)
         return self._similar
+
+
+def _as_json(task: Task) -> Any:
+    """Return a task as it is read again."""
+    return json.loads(json.dumps(asdict(task)))
+
+
+def _saved_prior(saved: Mapping[str, Any] | None, task: Task) -> NDArray[np.float64] | None:
+    """Return the prior that was saved, unless the task has other words now: a prior is that of one prompt."""
+    import numpy as np
+
+    return np.array(saved["values"]) if saved and saved["task"] == _as_json(task) else None

@@ -3,7 +3,8 @@
 The search is bounded by tries and messages, so that a slow machine chooses as a fast one does. Examples retrieved per
 message make a prompt that is read anew each time, several times the price: they are tried on a few messages, and on all
 of them only where they are better than the best shared prompt by more than one standard error (the rule of Breiman et
-al. 1984, "Classification and Regression Trees"); they are chosen only where that still holds. The clock is a safety
+al. 1984, "Classification and Regression Trees"); they are chosen only where that still holds. They are asked no further
+once they cannot come to be, whatever the answers still to come: that leaves the choice as it is. The clock is a safety
 net only: where it ends the search, nothing is chosen. The test part plays no role. Calibrations of one prompt share
 its scores, and batch calibration takes its prior from them, so trying all three costs little more than trying one;
 training messages are asked about only for the choice that wins.
@@ -13,18 +14,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from classifiers.interface import Listener, Message, Progress, Trial
-from classifiers.llm.prompting.calibration import prior_of
+from classifiers.interface import Listener, Message, Prediction, Progress, Trial
 from classifiers.llm.prompting.prompt import prompt_templates
-from classifiers.llm.prompting.score import Scorer
+from classifiers.llm.prompting.score import Scored, ScoredText, Scorer
 from classifiers.llm.prompting.settings import Choice, LlamaCppSettings
 from classifiers.llm.prompting.strategy import Strategy
+from classifiers.llm.race import Entrant, Hits, MakeStrategy, OutOfTimeError, Race
 from classifiers.sampling import stratified_sample
 from classifiers.wording import number_of
 
@@ -32,16 +31,8 @@ PER_LABEL = 2
 SIMILAR = 6
 FIRST_MESSAGES = 20
 """How many messages a dear way has to show its worth on."""
-PIECE = 16
-"""Messages asked about between two looks at the clock."""
-
-_T = TypeVar("_T")
-Answer = tuple[str, ...] | None
-"""An answer's labels, or None where it was none: that is never right, not even for a message without labels."""
-Hits = NDArray[np.float64]
-"""1 where an answer was right and 0 where not, shape (messages,)."""
-
-MakeStrategy = Callable[[Choice], Strategy]
+LOOK = 2
+"""Messages that a dear way answers between two looks at whether it can still be worth its price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +41,7 @@ class Tuned:
 
     `unfinished` says how far a search came that time cut short.
     `strategy` is the one that answered in the search, with what it has learnt of priors; None where none did.
+    `scored` are the scores that it gave to `texts`, `seconds` those that each of them took.
     """
 
     choice: Choice
@@ -57,6 +49,16 @@ class Tuned:
     note: str = ""
     unfinished: str = ""
     strategy: Strategy | None = None
+    texts: Sequence[str] = ()
+    scored: Sequence[Scored] = ()
+    seconds: float = 0.0
+
+    def answers(self) -> dict[str, Prediction]:
+        """Return what the chosen way answers to the messages it has scored, by text, with its prior of today."""
+        if not isinstance(self.strategy, Scorer):
+            return {}
+        predictions = [p for scored in self.scored for p in self.strategy.predictions(scored, self.seconds)]
+        return dict(zip(self.texts, predictions, strict=False))
 
 
 def declared_choices(start: Choice) -> list[Choice]:
@@ -95,28 +97,23 @@ def tune(
     if waiting and not messages.validation:
         return Tuned(start, note="not tuned: there are no validation messages to choose on; asked as configured")
     sample = stratified_sample(messages.validation, settings.tune_messages, start.example_seed)
-    race = _Race(make, sample, clock, deadline=clock() + settings.tune_seconds)
-    entrants = [_Entrant(choice, settings.tune or settings.calibration == "auto") for choice in waiting]
+    race = Race(make, sample, clock, deadline=clock() + settings.tune_seconds)
+    entrants = [Entrant(choice, settings.tune or settings.calibration == "auto") for choice in waiting]
     measures = settings.prompt_variants or settings.example_draws > 1
     dear = [entrant for entrant in entrants if entrant.is_dear and entrant.choice != start and not measures]
-    shared = [entrant for entrant in entrants if entrant not in dear]
+    search = _Search(race, [entrant for entrant in entrants if entrant not in dear], start)
     try:
-        for done, entrant in enumerate(entrants, start=1):
-            race.run(entrant, FIRST_MESSAGES if entrant in dear else len(sample))
-            listen(Progress(done, len(entrants) + 1))
-        for entrant in dear:
-            if _is_worth_its_price(entrant, shared, start, race):
-                race.run(entrant, len(sample))
-    except _OutOfTimeError:
+        search.run(dear, listen)
+    except OutOfTimeError:
         tried = sum(len(entrant.answers) > 0 for entrant in entrants)
         unfinished = f"{tried} of {number_of(len(entrants), 'prompt')} tried"
         note = f"only {unfinished} within tune_seconds = {settings.tune_seconds:g}"
         note = f"not tuned: {note}; asked as configured" if settings.tune else note
         return Tuned(start, tuple(race.trials(entrants, start)), note, unfinished)
     complete = [entrant for entrant in dear if entrant.n == len(sample)]
-    finalists = [*shared, *(entrant for entrant in complete if _is_worth_its_price(entrant, shared, start, race))]
+    finalists = [*search.shared, *filter(search.is_worth_its_price, complete)]
     best = _best(finalists, start, race, may_change_all=settings.tune)
-    return Tuned(best, tuple(race.trials(entrants, best)), strategy=_strategy_of(best, finalists))
+    return _tuned_to(best, finalists, race, tuple(race.trials(entrants, best)))
 
 
 def _choices(start: Choice, settings: LlamaCppSettings) -> Iterator[Choice]:
@@ -131,113 +128,78 @@ def _choices(start: Choice, settings: LlamaCppSettings) -> Iterator[Choice]:
     yield from dict.fromkeys(tried if compares else ())
 
 
-class _OutOfTimeError(Exception):
-    """The safety net of time is reached."""
-
-
-@dataclass(slots=True)
-class _Entrant:
-    """One prompt in the race: its answers so far, by the choice they belong to (a score's calibrations are several)."""
-
-    choice: Choice
-    with_calibrations: bool
-    strategy: Strategy | None = None
-    answers: dict[Choice, list[Answer]] = field(default_factory=dict)
-    scores: NDArray[np.float64] | None = None
-    seconds: float = 0.0
-
-    @property
-    def n(self) -> int:
-        """Return how many messages it has answered."""
-        return len(next(iter(self.answers.values()), ()))
-
-    @property
-    def is_dear(self) -> bool:
-        """Tell a prompt that is read anew for each message, at several times the price, because of its examples."""
-        return self.choice.examples == "knn"
-
-
 @dataclass(frozen=True, slots=True)
-class _Race:
-    """Puts the same validation messages to one entrant after another until the deadline."""
+class _Search:
+    """Lets all answer the whole sample that share their prompt's beginning, and dear ones as long as it is worth it."""
 
-    make: MakeStrategy
-    messages: Sequence[Message]
-    clock: Callable[[], float]
-    deadline: float
+    race: Race
+    shared: Sequence[Entrant]
+    start: Choice
 
-    def run(self, entrant: _Entrant, n: int) -> None:
-        """Let an entrant answer the first n messages, less those it has answered; raises _OutOfTimeError."""
-        waiting = [message.text for message in self.messages[entrant.n : n]]
-        if not waiting:
-            return
-        self._check_time()
-        started = self.clock()
-        if entrant.strategy is None:
-            entrant.strategy = self.make(entrant.choice)
-        entrant.strategy.make_ready()
-        pieces = [waiting[i : i + PIECE] for i in range(0, len(waiting), PIECE)]
-        if isinstance(entrant.strategy, Scorer) and entrant.with_calibrations:
-            self._score(entrant, entrant.strategy, pieces)
-        else:
-            predictions = [p for texts in pieces for p in self._in_time(entrant.strategy.predict, texts)]
-            entrant.answers.setdefault(entrant.choice, []).extend(p.labels if p.valid else None for p in predictions)
-        entrant.seconds += self.clock() - started
+    def run(self, dear: Sequence[Entrant], listen: Listener) -> None:
+        """Let everybody answer; raises OutOfTimeError."""
+        n, n_all = len(self.race.messages), len(self.shared) + len(dear) + 1
+        # a sort keeps the order of the rest, which the trials keep in any case
+        for done, entrant in enumerate(sorted(self.shared, key=self._place), start=1):
+            self.race.run(entrant, n, self._told(entrant))
+            listen(Progress(done, n_all))
+        for done, entrant in enumerate(dear, start=len(self.shared) + 1):
+            self._look(entrant, min(FIRST_MESSAGES, n))
+            listen(Progress(done, n_all))
+        for entrant in dear:
+            if entrant.n == min(FIRST_MESSAGES, n) and self.is_worth_its_price(entrant):
+                self._look(entrant, n)
 
-    def _score(self, entrant: _Entrant, scorer: Scorer, pieces: Sequence[Sequence[str]]) -> None:
-        new = np.concatenate([self._in_time(scorer.score, texts).values for texts in pieces])
-        entrant.scores = new if entrant.scores is None else np.concatenate([entrant.scores, new])
-        for calibration in scorer.calibrations:
-            self._check_time()
-            prior = prior_of(entrant.scores) if calibration == "batch" else scorer.prior(calibration)
-            decided = scorer.answers(entrant.scores, prior)
-            entrant.answers[replace(entrant.choice, calibration=calibration)] = [d.labels for d in decided]
+    def _place(self, entrant: Entrant) -> tuple[int, bool]:
+        """Put a scored prompt before the one with the same words whose answers are written."""
+        words = [other.words for other in self.shared]
+        return words.index(entrant.words), not entrant.choice.gives_scores
 
-    def _in_time(self, ask: Callable[[Sequence[str]], _T], texts: Sequence[str]) -> _T:
-        self._check_time()
-        return ask(texts)
+    def _told(self, entrant: Entrant) -> list[ScoredText]:
+        """Return what an entrant with the same words has scored already."""
+        twins = (other for other in self.shared if other is not entrant and other.words == entrant.words is not None)
+        return [text for twin in twins for scored in twin.scored for text in scored.by_text()]
 
-    def _check_time(self) -> None:
-        if self.clock() > self.deadline:
-            raise _OutOfTimeError
+    def _look(self, entrant: Entrant, n: int) -> None:
+        """Let a dear entrant answer n messages, or fewer where it cannot come to be worth its price by then."""
+        best = self._best_shared()[:n]
+        while entrant.n < n:
+            self.race.run(entrant, min(entrant.n + LOOK, n))
+            if not any(_is_better(hits, best) for hits in self.race.right_at_best(entrant, n)):
+                return
 
-    def right(self, entrant: _Entrant) -> dict[Choice, Hits]:
-        """Return of each choice which of the messages it answered were right."""
-        return {
-            choice: np.array([a == m.labels for a, m in zip(answers, self.messages, strict=False)], dtype=float)
-            for choice, answers in entrant.answers.items()
-        }
+    def is_worth_its_price(self, entrant: Entrant) -> bool:
+        """Tell whether a dear entrant is better than the best shared prompt by more than one standard error.
 
-    def trials(self, entrants: Sequence[_Entrant], selected: Choice) -> Iterator[Trial]:
-        """Return what every choice got right of the messages it answered; a prompt's seconds stand at its first one."""
-        for entrant in entrants:
-            for i, (choice, hits) in enumerate(self.right(entrant).items()):
-                seconds = 0.0 if i else entrant.seconds
-                accuracy = float(hits.mean()) if len(hits) else 0.0
-                yield Trial(choice.describe(), accuracy, entrant.n, seconds, chosen=choice == selected)
+        It is the error that two equal ones would have, and the messages are those that the dear one has answered.
+        """
+        right = self.race.right(entrant)
+        dearer = right[_most_accurate(right, self.start)]
+        return _is_better(dearer, self._best_shared()[: len(dearer)])
+
+    def _best_shared(self) -> Hits:
+        others = {choice: hits for other in self.shared for choice, hits in self.race.right(other).items()}
+        return others[_most_accurate(others, self.start)]
 
 
-def _strategy_of(choice: Choice, entrants: Sequence[_Entrant]) -> Strategy | None:
-    """Return the strategy that gave a choice's answers, set to that choice's calibration."""
-    strategy = next((entrant.strategy for entrant in entrants if choice in entrant.answers), None)
-    if isinstance(strategy, Scorer):
-        strategy.calibrate_by(choice.calibration)
-    return strategy
-
-
-def _is_worth_its_price(entrant: _Entrant, shared: Sequence[_Entrant], start: Choice, race: _Race) -> bool:
-    """Tell whether a dear entrant is better than the best shared prompt by more than one standard error.
-
-    It is the error that two equal ones would have, and the messages are those that the dear one has answered.
-    """
-    right = race.right(entrant)
-    dearer = right[_most_accurate(right, start)]
-    others = {choice: hits for other in shared for choice, hits in race.right(other).items()}
-    differences = dearer - others[_most_accurate(others, start)][: len(dearer)]
+def _is_better(hits: Hits, others: Hits) -> bool:
+    differences = hits - others
     return bool(differences.sum() > np.sqrt(np.abs(differences).sum()))
 
 
-def _best(finalists: Sequence[_Entrant], start: Choice, race: _Race, *, may_change_all: bool) -> Choice:
+def _tuned_to(choice: Choice, entrants: Sequence[Entrant], race: Race, trials: tuple[Trial, ...]) -> Tuned:
+    """Return a choice with the strategy that gave its answers, set to that choice's calibration, and its scores."""
+    entrant = next((entrant for entrant in entrants if choice in entrant.answers), None)
+    if entrant is None:
+        return Tuned(choice, trials)
+    if isinstance(entrant.strategy, Scorer):
+        entrant.strategy.calibrate_by(choice.calibration)
+    texts = [message.text for message in race.messages[: entrant.n]]
+    seconds = entrant.seconds / max(entrant.n, 1)
+    return Tuned(choice, trials, strategy=entrant.strategy, texts=texts, scored=entrant.scored, seconds=seconds)
+
+
+def _best(finalists: Sequence[Entrant], start: Choice, race: Race, *, may_change_all: bool) -> Choice:
     """Return the most accurate choice; without `tune` only another calibration may be chosen, variants measure."""
     right = {choice: hits for entrant in finalists for choice, hits in race.right(entrant).items()}
     eligible = {

@@ -24,7 +24,7 @@ from classifiers.llm.engine.gguf_model import GgufModel
 from classifiers.llm.engine.label_tree import Node, chain_of
 from classifiers.llm.engine.prefixes import Prefixes, common_length
 from classifiers.llm.engine.sampler import Request, Sampler
-from classifiers.llm.engine.scoring import scorer_of
+from classifiers.llm.engine.scoring import LabelScores, scorer_of
 
 T = TypeVar("T")
 
@@ -142,7 +142,11 @@ class Engine:
         return [results[i] for i in range(len(requests))]
 
     def score(self, prompts: Sequence[Sequence[int]], tree: Sequence[Node]) -> NDArray[np.float64]:
-        """Return each label's log-probability as the answer to each prompt; shape (prompts, labels).
+        """Return the `values` of `read_labels`: log-probabilities, shape (prompts, labels)."""
+        return self.read_labels(prompts, tree).values
+
+    def read_labels(self, prompts: Sequence[Sequence[int]], tree: Sequence[Node]) -> LabelScores:
+        """Return each label's log-probability as the answer to each prompt, and whether the model would write it.
 
         A prompt and the whole label tree behind it are decoded together; nothing is generated.
 
@@ -153,7 +157,11 @@ class Engine:
         labels = range(len(tree[0].labels))
         trees = [tree] if self._decoder.shares or len(tree) == 1 else [chain_of(tree, label) for label in labels]
         scorers = [scorer_of(self._decoder, self._prefixes, part, self.parallel) for part in trees]
-        return np.concatenate([scorer.score(prompts) for scorer in scorers], axis=1)
+        parts = [scorer.score(prompts) for scorer in scorers]
+        return LabelScores(
+            np.concatenate([part.values for part in parts], axis=1),
+            np.concatenate([part.is_likeliest for part in parts], axis=1),
+        )
 
     def _sequences(self) -> list[int]:
         """Return the sequences that are free while nothing runs or is kept, the first to be used last."""

@@ -18,6 +18,20 @@ MAX_LOGITS = 64
 
 
 @dataclass(frozen=True, slots=True)
+class LabelScores:
+    """What a tree of labels is worth behind prompts; both arrays have the shape (prompts, labels).
+
+    Attributes:
+        values: log-probabilities.
+        is_likeliest: whether each token of a label is the likeliest of all at its place. Such a label is what the model
+            would write at temperature 0, so no prompt has more than one.
+    """
+
+    values: NDArray[np.float64]
+    is_likeliest: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
 class TreeScorer:
     """Scores one label tree behind prompts; `sequences` is how many may be in use at once.
 
@@ -30,13 +44,14 @@ class TreeScorer:
     tree: Sequence[Node]
     sequences: int
 
-    def score(self, prompts: Sequence[Sequence[int]]) -> NDArray[np.float64]:
-        """Return log-probabilities, shape (prompts, labels).
+    def score(self, prompts: Sequence[Sequence[int]]) -> LabelScores:
+        """Return what every label is worth behind every prompt.
 
         Raises:
             BenchError: if a prompt does not fit the context.
         """
-        scores = np.zeros((len(prompts), len(self.tree[0].labels)))
+        shape = len(prompts), len(self.tree[0].labels)
+        scores = LabelScores(np.zeros(shape), np.ones(shape, bool))
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
         while order:
             packed = self._pack(order, prompts)
@@ -62,9 +77,7 @@ class TreeScorer:
             taken += 1
         return order[:taken]
 
-    def _score_together(
-        self, packed: Sequence[int], prompts: Sequence[Sequence[int]], scores: NDArray[np.float64]
-    ) -> None:
+    def _score_together(self, packed: Sequence[int], prompts: Sequence[Sequence[int]], scores: LabelScores) -> None:
         """Decode some prompts with a tree each, and add every node's token log-probabilities to its labels."""
         rows: list[Row] = []
         wanted: dict[int, tuple[int, Node]] = {}
@@ -87,9 +100,11 @@ class TreeScorer:
         column = {label: place for place, label in enumerate(self.tree[0].labels)}
         for index, logits in self.decoder.run_all(rows):
             i, node = wanted[index]
-            total = _log_sum_exp(logits)
+            total, likeliest = _log_sum_exp(logits), int(logits.argmax())
             for branch in node.branches:
-                scores[i, [column[x] for x in branch.labels]] += logits[branch.token] - total
+                below = [column[x] for x in branch.labels]
+                scores.values[i, below] += logits[branch.token] - total
+                scores.is_likeliest[i, below] &= branch.token == likeliest
         for sequence in range(len(self.prefixes), len(self.prefixes) + len(packed) * self._width):
             self.decoder.forget(sequence)
 

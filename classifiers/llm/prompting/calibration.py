@@ -37,3 +37,19 @@ def prior_of(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the mean label probabilities over content-free or unlabelled messages, the first axis."""
     mean = label_probabilities(scores).mean(axis=0)
     return np.asarray(np.maximum(mean, 1e-9))  # a label never given would otherwise divide by 0
+
+
+def may_be_likeliest(scores: NDArray[np.float64], n_more: int) -> NDArray[np.bool_]:
+    """Tell which labels batch calibration may yet give the messages, once some more are counted in its prior.
+
+    The sum of a label's probabilities grows by something between 0 and `n_more`. So a label is out of the question
+    where another one, at its largest prior, still beats it at its smallest. With `n_more` = 0 the likeliest is left.
+
+    Args:
+        scores: log-probabilities, shape (messages, labels).
+        n_more: messages still to be counted in.
+    """
+    probabilities = label_probabilities(scores)
+    least = np.maximum(probabilities.sum(axis=0), 1e-9 * (len(scores) + n_more))  # as `prior_of` has it
+    lowest, highest = probabilities / (least + n_more), probabilities / least
+    return np.asarray(highest >= lowest.max(axis=1, keepdims=True))

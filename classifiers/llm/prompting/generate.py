@@ -1,4 +1,7 @@
-"""Ask for free text, or for text held to a grammar of the labels."""
+"""Ask for free text, or for text held to a grammar of the labels.
+
+Scores of the same prompts tell most of these answers: see `WrittenAnswers.told_by`.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from classifiers.llm.prompting.prepare import PreparedPrompt
 from classifiers.llm.prompting.reasoning import split_reasoning
 from classifiers.llm.prompting.recipe import Recipe, text_recipe
 from classifiers.llm.prompting.retry import Answer, Reply, follow_up, retry
+from classifiers.llm.prompting.score import ScoredText
 from classifiers.llm.prompting.strategy import Asking, Strategy
 from classifiers.wording import number_of
 
@@ -31,11 +35,50 @@ class Written:
     parsed: Parsed
 
 
-class Generate(Strategy):
+class WrittenAnswers(Strategy):
+    """A way of asking that has at most `max_tokens` written, at first with the likeliest token at every step."""
+
+    def __init__(self, asking: Asking, max_tokens: int) -> None:
+        super().__init__(asking, asking.writer(max_tokens))
+        self.max_tokens = max_tokens
+
+    def told_by(self, scored: Sequence[ScoredText], texts: Sequence[str]) -> list[tuple[str, ...] | None]:
+        """Return what would be answered, as far as scores of the same prompts tell; None where it has to be asked.
+
+        They tell it where the likeliest token at every step spells a label and ends it. A grammar of the labels allows
+        these tokens, so it changes nothing there.
+
+        Args:
+            scored: of the first texts, or of all.
+            texts: what would be asked about.
+        """
+        writer, names = self.writers[0], self._spelled()
+        shown = writer.source.of(texts[: len(scored)])
+        prompts = [writer.prompt(text, examples).tokens for text, examples in zip(texts, shown, strict=False)]
+        told = [
+            names.get(known.written) if [tokens] == [prompt.tokens for prompt in known.prompts] else None
+            for tokens, known in zip(prompts, scored, strict=True)
+        ]
+        return [*told, *[None] * (len(texts) - len(told))]
+
+    def _spelled(self) -> dict[int | None, tuple[str, ...]]:
+        """Return the labels that may be written whole and are then read as themselves, by their places."""
+        model, form = self.engine.model, self.asking.form
+        spelled: dict[int | None, tuple[str, ...]] = {}
+        for i, name in enumerate(form.names):
+            *tokens, end = self.chat.answer_tokens(name)
+            label = (self.asking.task.label_names[i],)
+            is_read = form.parse(model.detokenize(tokens)).labels == label
+            if is_read and model.ends_generation(end) and len(tokens) <= self.max_tokens:
+                spelled[i] = label
+        return spelled
+
+
+class Generate(WrittenAnswers):
     """Free text, parsed, and asked for again with the reason where it is no label."""
 
     def __init__(self, asking: Asking) -> None:
-        super().__init__(asking, asking.writer(asking.settings.max_tokens))
+        super().__init__(asking, asking.settings.max_tokens)
         self.retries_without_room = 0
 
     @property
@@ -73,11 +116,11 @@ class Generate(Strategy):
 
     def recipe(self) -> Recipe:
         """Return the request of the first attempt; retries continue a conversation and are drawn at random."""
-        return text_recipe(self.writers[0].for_any_message(), self.asking.settings.max_tokens)
+        return text_recipe(self.writers[0].for_any_message(), self.max_tokens)
 
     def _ask(self, seed: int, prompts: Sequence[PreparedPrompt], temperature: float) -> list[Answer]:
         asked = self.think(prompts, seed, temperature)
-        requests = [Request(p.tokens, self.asking.settings.max_tokens, temperature, seed) for p in asked]
+        requests = [Request(p.tokens, self.max_tokens, temperature, seed) for p in asked]
         # an answer that is no label stays in the cache for the retry, which continues it
         written = self.engine.answer(requests, self._read, keep=lambda answer: not answer.parsed.valid)
         return [self._answer(prompt, answer) for prompt, answer in zip(asked, written, strict=True)]
@@ -103,29 +146,28 @@ class Generate(Strategy):
         return longer
 
 
-class HoldToGrammar(Strategy):
+class HoldToGrammar(WrittenAnswers):
     """Text that a grammar of the labels allows; what the model says is a label, or the engine dropped the grammar."""
 
     def __init__(self, asking: Asking) -> None:
         # a grammar's longest answer may take one token per byte, at most twice the usual
         longest = asking.form.longest
         usual = len(asking.chat.answer_tokens(longest))
-        self._max_tokens = min(len(longest.encode()), max(MAX_BYTES, 2 * usual)) + 1
-        super().__init__(asking, asking.writer(self._max_tokens))
+        super().__init__(asking, min(len(longest.encode()), max(MAX_BYTES, 2 * usual)) + 1)
 
     def predict(self, texts: Sequence[str], *, seed: int = 0) -> list[Prediction]:
         """Answer all texts together."""
         prompts = self.writers[0].write(texts)
         started = time.perf_counter()
         asked = self.think(prompts, seed)
-        requests = [Request(p.tokens, self._max_tokens, 0.0, seed, self.asking.form.grammar) for p in asked]
+        requests = [Request(p.tokens, self.max_tokens, 0.0, seed, self.asking.form.grammar) for p in asked]
         written = self.engine.answer(requests, self._read, keep=lambda _: False)
         seconds = (time.perf_counter() - started) / max(len(prompts), 1)
         return [self._prediction(prompt, answer, seconds) for prompt, answer in zip(asked, written, strict=True)]
 
     def recipe(self) -> Recipe:
         """Return the request with the grammar."""
-        return text_recipe(self.writers[0].for_any_message(), self._max_tokens, self.asking.form.grammar)
+        return text_recipe(self.writers[0].for_any_message(), self.max_tokens, self.asking.form.grammar)
 
     def _read(self, tokens: list[int]) -> Written:
         """Read an answer, and see that the grammar took effect: some engines drop it silently."""

@@ -7,16 +7,28 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.interface import Attempt, Prediction
 from classifiers.llm.engine.label_tree import grow
-from classifiers.llm.prompting.calibration import CONTENT_FREE, Calibration, calibrate, prior_of
+from classifiers.llm.prompting.calibration import CONTENT_FREE, Calibration, calibrate, may_be_likeliest, prior_of
 from classifiers.llm.prompting.prepare import PreparedPrompt, PromptWriter
 from classifiers.llm.prompting.recipe import Recipe, label_request
 from classifiers.llm.prompting.strategy import Asking, Strategy
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredText:
+    """The prompts that a text's scores were read from, and the place of the label that the model would write there.
+
+    `written` is None where it would write anything else, or where that is not known.
+    """
+
+    prompts: Sequence[PreparedPrompt]
+    written: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +39,17 @@ class Scored:
         values: shape (texts, ..., labels).
         prompts: of each text, the prompts its scores were read from.
         n_asked: tokens of the questions behind each prompt.
+        written: of each text, the place of the label that the model would write; empty where that is not known.
     """
 
     values: NDArray[np.float64]
     prompts: Sequence[Sequence[PreparedPrompt]]
     n_asked: int = 0
+    written: Sequence[int | None] = ()
+
+    def by_text(self) -> list[ScoredText]:
+        """Return what is known of each text."""
+        return list(map(ScoredText, self.prompts, self.written or [None] * len(self.prompts)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +69,8 @@ class Scorer(Strategy):
     def __init__(self, asking: Asking, *writers: PromptWriter) -> None:
         super().__init__(asking, *writers)
         self._priors: dict[Calibration, NDArray[np.float64] | None] = {"none": None}
+        if asking.prior is not None:
+            self._priors[asking.choice.calibration] = asking.prior
         self.n_answered = self.n_flipped = 0
 
     @property
@@ -67,6 +87,11 @@ class Scorer(Strategy):
         super().make_ready()
         self.prior(self.choice.calibration)
 
+    @property
+    def label_prior(self) -> NDArray[np.float64] | None:
+        """Return the prior of its calibration."""
+        return self.prior(self.choice.calibration)
+
     def calibrate_by(self, calibration: Calibration) -> None:
         """Choose the calibration of the answers to come."""
         self.choice = replace(self.choice, calibration=calibration)
@@ -78,9 +103,19 @@ class Scorer(Strategy):
         started = time.perf_counter()
         scored = self.score(texts)
         seconds = (time.perf_counter() - started) / len(texts)
-        decided = self.answers(scored.values, self.prior(self.choice.calibration))
+        decided = self._decided(scored)
         self.n_answered += len(texts)
         self.n_flipped += sum(not labels.agrees for labels in decided)
+        return self._predictions(scored, decided, seconds)
+
+    def predictions(self, scored: Scored, seconds: float) -> list[Prediction]:
+        """Return the answers that scores lead to, each of which took `seconds` to ask for."""
+        return self._predictions(scored, self._decided(scored), seconds)
+
+    def _decided(self, scored: Scored) -> list[Decided]:
+        return self.answers(scored.values, self.label_prior)
+
+    def _predictions(self, scored: Scored, decided: Sequence[Decided], seconds: float) -> list[Prediction]:
         return [
             self._prediction(prompts, labels, scored.n_asked, seconds)
             for prompts, labels in zip(scored.prompts, decided, strict=True)
@@ -108,6 +143,13 @@ class Scorer(Strategy):
         names = self.asking.task.label_names
         return [Decided((names[int(row.argmax())],), row) for row in calibrate(scores, prior)]
 
+    def open_labels(self, scores: NDArray[np.float64], n_more: int) -> list[set[tuple[str, ...]]]:
+        """Return what batch calibration may yet answer to each message, once some more are counted in its prior."""
+        every = [(name,) for name in self.asking.task.label_names]
+        if scores.ndim > 2:  # several ways of asking, averaged: nothing is said of them
+            return [set(every)] * len(scores)
+        return [set(compress(every, row)) for row in may_be_likeliest(scores, n_more)]
+
     def _prediction(
         self, prompts: Sequence[PreparedPrompt], decided: Decided, n_asked: int, seconds: float
     ) -> Prediction:
@@ -132,7 +174,9 @@ class ScoreLabels(Scorer):
     def score(self, texts: Sequence[str]) -> Scored:
         """Return log-probabilities, shape (texts, labels)."""
         prompts = self.think(self.writers[0].write(texts), seed=0)
-        return Scored(self.engine.score([p.tokens for p in prompts], self.tree), [[p] for p in prompts])
+        scores = self.engine.read_labels([p.tokens for p in prompts], self.tree)
+        written = [int(row.argmax()) if row.any() else None for row in scores.is_likeliest]
+        return Scored(scores.values, [[p] for p in prompts], written=written)
 
     def recipe(self) -> Recipe:
         """Return a request per label, which together are one reading of a message."""

@@ -6,6 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from classifiers.errors import BenchError
 from classifiers.interface import Message, Prediction, Stage, Task
 from classifiers.llm.prompting.answer_form import AnswerForm, form_of
@@ -21,7 +24,10 @@ from classifiers.llm.prompting.thinking import room_for_thought, think
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """What a strategy is made of: whom to ask, about what, with which examples, in which way."""
+    """What a strategy is made of: whom to ask, about what, with which examples, in which way.
+
+    `prior` is that of the choice's calibration, where an earlier strategy has asked for it.
+    """
 
     chat: Chat
     task: Task
@@ -29,6 +35,7 @@ class Asking:
     choice: Choice
     settings: LlamaCppSettings
     source: ExampleSource
+    prior: NDArray[np.float64] | None = None
 
     @property
     def form(self) -> AnswerForm:
@@ -95,6 +102,11 @@ class Strategy(ABC):
     def notes(self) -> tuple[str, ...]:
         """Return what a reader of the answers must be told."""
         return ()
+
+    @property
+    def label_prior(self) -> NDArray[np.float64] | None:
+        """Return what its calibration takes out of the answers, or None where that is nothing."""
+        return None
 
     def recipe(self) -> Recipe:
         """Return the requests by which a llama-server answers alike.

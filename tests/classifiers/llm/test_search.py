@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from classifiers.interface import Message, Prediction, silent
+from classifiers.interface import Label, Message, Prediction, Task, silent
+from classifiers.llm.prompting.calibration import calibrate, may_be_likeliest, prior_of
 from classifiers.llm.prompting.score import Decided, Scored, Scorer
 from classifiers.llm.prompting.settings import Choice, LlamaCppSettings
 from classifiers.llm.prompting.strategy import Strategy
@@ -79,17 +82,17 @@ def search(clock: Clock, validation: Sequence[Message] = VALIDATION, **settings:
     return tune(START, lambda choice: scripted(choice, clock), messages, options, silent, clock)
 
 
-def test_every_shared_prompt_is_tried_on_60_messages_and_retrieved_examples_on_20() -> None:
+def test_every_shared_prompt_is_tried_on_60_messages_and_retrieved_examples_while_they_may_win() -> None:
     clock = Clock(1.0)
     tuned = search(clock)
     assert tuned.choice == GENERATED
-    assert clock.asked == {START: 60, GENERATED: 60, FIXED: 60, SCORED: 60, KNN: 20}
+    assert clock.asked == {START: 60, GENERATED: 60, FIXED: 60, SCORED: 60, KNN: 2}
     assert [(trial.n, trial.chosen) for trial in tuned.trials] == [
         (60, False),
         (60, False),
         (60, False),
         (60, True),
-        (20, False),
+        (2, False),
     ]
     assert tuned.trials[3].accuracy == pytest.approx(0.9, abs=0.05)
     assert tuned.trials[3].seconds == 60
@@ -100,13 +103,13 @@ def test_every_shared_prompt_is_tried_on_60_messages_and_retrieved_examples_on_2
 
 @pytest.mark.parametrize(
     ("retrieved", "n", "chosen"),
-    [(0.9, 20, GENERATED), (0.92, 20, GENERATED), (1.0, 100, KNN)],
+    [(0.9, 2, GENERATED), (0.92, 2, GENERATED), (1.0, 100, KNN)],
     ids=["as good", "by less than an error", "better"],
 )
 def test_retrieved_examples_have_to_be_worth_their_price(
     monkeypatch: pytest.MonkeyPatch, retrieved: float, n: int, chosen: Choice
 ) -> None:
-    """Ten in a hundred are many times the error of equals, sqrt(10); one or none of twenty is within it."""
+    """Ten in a hundred are many errors of equals, sqrt(10); one or two in twenty, all there is to gain, are not."""
     monkeypatch.setitem(SHARES, KNN, retrieved)
     clock = Clock(1.0)
     assert search(clock, tune_messages=100).choice == chosen
@@ -153,3 +156,58 @@ def _asked(n: int) -> list[Message]:
     messages = TuningMessages(VALIDATION, VALIDATION)
     tune(START, lambda choice: Listening(choice, clock), messages, options, silent, clock)
     return [VALIDATION[int(text.split()[1])] for text in seen]
+
+
+class RandomScorer(Scorer):
+    """A model that gives every message random scores, which lean to the right label as much as its choice does."""
+
+    calibrations = ("none", "batch")
+
+    def __init__(self, choice: Choice, seed: int) -> None:
+        self.choice, self.asked, self._priors = choice, 0, {"none": None}
+        self.asking: Any = SimpleNamespace(task=Task("t", (Label("a"), Label("b"))))
+        rng = np.random.default_rng([seed, len(choice.mode), choice.n_examples])
+        lean = np.array([[1.0, 0] if m.label == "a" else [0, 1.0] for m in VALIDATION])
+        self._scores = rng.normal(size=lean.shape) + rng.uniform(0, 3) * lean + [rng.normal(), 0]
+
+    def make_ready(self) -> None:
+        """Nothing is held."""
+
+    def score(self, texts: Sequence[str]) -> Scored:
+        self.asked += len(texts)
+        return Scored(self._scores[[int(text.split()[1]) for text in texts]], [()] * len(texts))
+
+
+def test_retrieved_examples_that_cannot_win_any_more_are_left_without_changing_a_choice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Against a search that looks only once all 20, or 60, are answered: as it was before."""
+    asked: dict[int, list[int]] = {}
+    chosen: dict[int, list[Choice]] = {}
+    for look in (2, 1000):
+        monkeypatch.setattr("classifiers.llm.tuning.LOOK", look)
+        for seed in range(150):
+            made: dict[Choice, RandomScorer] = {}
+            options = LlamaCppSettings(tune=True, mode="score")
+            messages, start = TuningMessages(VALIDATION, VALIDATION), Choice("score")
+            make = lambda choice, made=made, seed=seed: made.setdefault(choice, RandomScorer(choice, seed))  # noqa: E731
+            chosen.setdefault(look, []).append(tune(start, make, messages, options, silent).choice)
+            asked.setdefault(look, []).append(next(s.asked for c, s in made.items() if c.examples == "knn"))
+    assert chosen[2] == chosen[1000]
+    assert sum(choice.examples == "knn" for choice in chosen[2]) > 10
+    assert all(few <= many for few, many in zip(asked[2], asked[1000], strict=True))
+    assert sum(asked[2]) < 0.75 * sum(asked[1000])
+
+
+def test_labels_that_batch_calibration_may_yet_give_are_all_it_gives() -> None:
+    rng = np.random.default_rng(0)
+    scores = np.log(rng.dirichlet([0.3] * 3, size=40))
+    is_open = may_be_likeliest(scores, 10)
+    for _ in range(500):
+        more = np.log(rng.dirichlet([0.1] * 3, size=10))
+        decided = calibrate(scores, prior_of(np.concatenate([scores, more]))).argmax(axis=1)
+        assert is_open[np.arange(40), decided].all()
+    assert 40 < is_open.sum() < 100, "most labels are out of the question"
+    settled = may_be_likeliest(scores, 0)
+    assert (settled.argmax(axis=1) == calibrate(scores, prior_of(scores)).argmax(axis=1)).all()
+    assert settled.sum() == 40

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,16 @@ from samples import exact_engine, strategy
 from bench.config.tables import DataConfig
 from bench.dataset.load import LoadedTask, load_task
 from classifiers.errors import BenchError
+from classifiers.interface import silent
 from classifiers.llm.engine.engine import Engine
 from classifiers.llm.engine.label_tree import grow
 from classifiers.llm.prompting.chat import Chat
+from classifiers.llm.prompting.generate import WrittenAnswers
 from classifiers.llm.prompting.letters import AskLetters, option_marks, option_orders
 from classifiers.llm.prompting.prompt import conversation
-from classifiers.llm.prompting.settings import Choice, Mode
+from classifiers.llm.prompting.score import ScoreLabels
+from classifiers.llm.prompting.settings import Choice, Examples, LlamaCppSettings, Mode
+from classifiers.llm.tuning import TuningMessages, tune
 
 
 @pytest.fixture(scope="module")
@@ -120,3 +125,61 @@ def test_a_template_that_thinks_is_asked_to_answer_at_once_or_to_reason(
         monkeypatch.setattr(type(engine.model), "chat_template", template)
         tokens, _ = Chat(engine, thinks=thinks).tokens(conversation(loaded.task, "hello"), room=3000)
         assert engine.model.detokenize(tokens).endswith(f"assistant\n{end}")
+
+
+@pytest.mark.parametrize("examples", ["none", "fixed"])
+def test_scores_tell_what_the_same_prompt_would_have_written(
+    engine: Engine, loaded: LoadedTask, examples: Examples
+) -> None:
+    texts = [message.text for message in loaded.messages[::60]]
+    choice = Choice(examples=examples, n_examples=2 if examples == "fixed" else 0)
+    scorer = strategy(engine, loaded, replace(choice, mode="score"))
+    assert isinstance(scorer, ScoreLabels)
+    scored = scorer.score(texts).by_text()
+    for mode in ("generate", "grammar"):
+        asker = strategy(engine, loaded, replace(choice, mode=mode), retries=0)
+        assert isinstance(asker, WrittenAnswers)
+        told = asker.told_by(scored, texts)
+        attempts = [p.attempts[0] for p in asker.predict(texts)]
+        known = [(labels, a) for labels, a in zip(told, attempts, strict=True) if labels is not None]
+        assert len(known) > (len(texts) / 4 if examples == "fixed" else -1), "shown examples, it answers as they do"
+        assert [labels for labels, _ in known] == [a.labels for _, a in known]
+        assert [asker.asking.form.write(labels) for labels, _ in known] == [a.raw for _, a in known]
+        assert asker.told_by(scored[:3], texts) == [*told[:3], *[None] * (len(texts) - 3)]
+    others = strategy(engine, loaded, replace(choice, prompt_template="question"))
+    short = strategy(engine, loaded, choice, max_tokens=1)
+    for asker in (others, short):
+        assert isinstance(asker, WrittenAnswers)
+        assert set(asker.told_by(scored, texts)) == {None}, "another prompt, or an answer that is cut off"
+
+
+def test_a_search_that_asks_nothing_twice_finds_the_same(
+    engine: Engine, loaded: LoadedTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against one in which scores tell nothing of written answers."""
+    messages = TuningMessages(loaded.messages, loaded.messages)
+    options = LlamaCppSettings(tune=True, tune_messages=10, retries=0, calibration_messages=4)
+    trials, tokens = [], []
+    for told_by in (WrittenAnswers.told_by, lambda self, scored, texts: [None] * len(texts)):
+        monkeypatch.setattr(WrittenAnswers, "told_by", told_by)
+        before = engine.stages["prompt"].tokens
+        tuned = tune(Choice(), lambda choice: strategy(engine, loaded, choice), messages, options, silent)
+        tokens.append(engine.stages["prompt"].tokens - before)
+        trials.append([replace(trial, seconds=0) for trial in tuned.trials])
+    assert trials[0] == trials[1]
+    assert tokens[0] < tokens[1]
+    assert len(trials[0]) == 2 + 3 * len(ScoreLabels.calibrations)
+
+
+def test_answers_given_in_the_search_are_those_given_afterwards(engine: Engine, loaded: LoadedTask) -> None:
+    messages = TuningMessages(loaded.messages, loaded.messages)
+    options = LlamaCppSettings(calibration="auto", mode="score", tune_messages=8, calibration_messages=4)
+    tuned = tune(Choice("score"), lambda choice: strategy(engine, loaded, choice), messages, options, silent)
+    assert isinstance(tuned.strategy, ScoreLabels)
+    tuned.strategy.make_ready()
+    given, again = tuned.answers(), tuned.strategy.predict(list(tuned.texts))
+    assert list(given) == list(tuned.texts)
+    for before, after in zip(given.values(), again, strict=True):
+        assert before.labels == after.labels
+        assert before.probabilities == pytest.approx(after.probabilities, abs=1e-3)
+        assert replace(before.attempts[0], seconds=0) == replace(after.attempts[0], seconds=0)

@@ -42,7 +42,7 @@ def test_tuning_tries_every_declared_choice_and_keeps_the_best(
         n_scored = sum(choice.mode == "score" for choice in declared_choices(plain))
         assert len(trials) == 1 + len(declared_choices(plain)) + n_scored * (len(Scorer.calibrations) - 1)
         assert trials[0].settings == plain.describe()
-        assert {trial.n for trial in trials} == {4}
+        assert {trial.n for trial in trials if trial.settings["examples"] != "knn"} == {4}
         chosen = classifier.strategy.choice.describe()
         accuracy = next(trial.accuracy for trial in trials if trial.settings == chosen)
         as_dear = [trial for trial in trials if (trial.settings["examples"] == "knn") == (chosen["examples"] == "knn")]
@@ -56,6 +56,24 @@ def test_tuning_tries_every_declared_choice_and_keeps_the_best(
         assert again.strategy.choice.describe() == chosen
         assert again.details().trials == trials
         assert [p.labels for p in again.predict(["where is my parcel?", "money back, please"])] == answers
+
+
+def test_a_saved_prior_is_taken_up_unless_the_task_has_other_words(
+    smollm: Path, task: Task, messages: list[Message], tmp_path: Path
+) -> None:
+    settings = {"mode": "score", "calibration": "batch", "calibration_messages": 4}
+    with fitted(smollm, task, messages, **settings) as classifier:
+        prior = classifier.strategy.label_prior
+        classifier.save(tmp_path)
+        assert prior is not None
+        assert classifier.details().stages["prompt"].tokens > 0
+    reworded = replace(task, instruction="Sort what customers of a bank wrote.")
+    for told, is_asked in ((task, False), (reworded, True)):
+        with LlamaCpp(classifier.settings, threads=usable_cores()) as again:
+            again.load_from(tmp_path, told)
+            assert ("prompt" in again.details().stages) == is_asked
+            assert again.strategy.label_prior is not None
+            assert (again.strategy.label_prior == prior).all() != is_asked
 
 
 def test_a_search_cut_short_leaves_the_plain_way_and_drops_the_sentence_encoder(
@@ -143,6 +161,17 @@ def test_similar_messages_stand_nearest_last(minilm: Path, messages: list[Messag
     assert sorted(m.id for m in others) == sorted(m.id for m in messages if m.text != "where is my parcel?"), (
         "a training message is not shown its own label"
     )
+
+
+def test_similarity_is_that_of_sentence_transformers(minilm: Path, messages: list[Message]) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    texts = [message.text for message in messages]
+    similar = SimilarMessages(messages, minilm, threads=usable_cores())
+    vectors = SentenceTransformer(str(minilm)).encode(texts, normalize_embeddings=True)
+    order = np.argsort(vectors @ vectors.T - 9 * np.eye(len(texts)), axis=1)[:, -3:]
+    expected = [[texts[i] for i in row] for row in order]
+    assert [[m.text for m in nearest] for nearest in similar.nearest(texts, 3)] == expected
 
 
 def test_no_label_is_missed_in_a_draw(task: Task, messages: list[Message]) -> None:
