@@ -12,7 +12,6 @@ from classifiers.finetune.device import PROCESSOR, precision_for
 from classifiers.finetune.label_config import label_config, takes_several
 from classifiers.finetune.settings import TrainingSettings
 from classifiers.finetune.tokens import body_folder
-from classifiers.finetune.trainer import Encoded, train
 from classifiers.interface import Listener, Task, Trial
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from classifiers.finetune.sentence import SentenceEncoder
+    from classifiers.finetune.trainer import Encoded
 
 
 @dataclass(slots=True)
@@ -59,6 +59,8 @@ class FineTuned:
         self, tokenizer: PreTrainedTokenizerBase, parts: tuple[Encoded, Encoded], *, seed: int, listen: Listener
     ) -> None:
         """Train on the first part, watching the second."""
+        from classifiers.finetune.trainer import train  # takes the Trainer along, which answering has no use for
+
         self.trials = train(self.model, tokenizer, parts, self.settings, seed=seed, listen=listen)
         self._rounded = None
 

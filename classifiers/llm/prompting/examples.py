@@ -6,7 +6,6 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,9 @@ from numpy.typing import NDArray
 from classifiers.errors import BenchError
 from classifiers.interface import Message, Task
 from classifiers.llm.prompting.settings import Choice
+
+MAX_TOKENS = 256
+"""Tokens by which a message is compared; the end of a longer one is cut off."""
 
 
 def saved_message(id_: str, text: str, labels: str | list[str]) -> Message:
@@ -46,18 +48,22 @@ def labels_shown(choice: Choice, task: Task, train: Sequence[Message]) -> int:
 
 
 class SimilarMessages:
-    """Finds the training messages nearest to a text by a sentence encoder's cosine similarity."""
+    """Finds the training messages nearest to a text by a sentence encoder's cosine similarity.
+
+    The encoder is read as other rows read theirs: to import sentence_transformers for it took seconds.
+    """
 
     def __init__(self, train: Sequence[Message], folder: Path, *, threads: int) -> None:
         import torch
-        from sentence_transformers import SentenceTransformer
 
         from classifiers.finetune.device import chosen_device
+        from classifiers.finetune.sentence import SentenceEncoder
+        from classifiers.finetune.settings import ModelSettings
+        from classifiers.finetune.tokens import MessageTokens
 
         torch.set_num_threads(threads)
-        self._encoder: Any = SentenceTransformer(
-            str(folder), device=str(chosen_device("auto")), local_files_only=True, trust_remote_code=False
-        )
+        self._tokens = MessageTokens.open(folder, MAX_TOKENS)
+        self._encoder = SentenceEncoder.open(folder, ModelSettings().reading, device=chosen_device("auto"))
         self._train = list(train)
         self._places: dict[str, list[int]] = {}
         for i, message in enumerate(train):
@@ -79,8 +85,8 @@ class SimilarMessages:
         ]
 
     def _encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        options = {"batch_size": 64, "show_progress_bar": False, "normalize_embeddings": True}
-        return np.asarray(self._encoder.encode(list(texts), **options))
+        ids, _ = self._tokens.ids(texts)
+        return np.array(self._tokens.run_by_length(ids, self._encoder.embed), np.float32).reshape(len(texts), -1)
 
 
 @dataclass(frozen=True, slots=True)
