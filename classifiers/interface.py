@@ -271,6 +271,14 @@ class Saveable(Protocol):
 
 
 @runtime_checkable
+class Remembering(Protocol):
+    """A classifier that answered validation messages in `fit` as it answers now: they need not be asked once more."""
+
+    def remembered(self, texts: Sequence[str]) -> Mapping[str, Prediction]:
+        """Return these answers by text, of the texts that have one."""
+
+
+@runtime_checkable
 class Recorded(Protocol):
     """A classifier whose answers were given before the run: it is asked by message, and its times are not recorded."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bench.records.jsonl import JsonLines
@@ -44,6 +44,21 @@ def answer(
             records += answered
             tell("progress", done=len(records), total=len(messages))
             yield records
+
+
+def keep_answers(
+    answers: Mapping[str, Prediction], task: Task, messages: Sequence[Message], file: JsonLines[PredictionRecord]
+) -> None:
+    """Record answers, by text, that were given for another purpose; of messages that have no record in the file yet."""
+    finished = {record.id for record in file.repair()}
+    given = [m for m in messages if m.text in answers and m.id not in finished]
+    predictions = [answers[m.text] for m in given]
+    _check_predictions(predictions, given, task)
+    pairs = zip(given, predictions, strict=True)
+    seconds = [sum(attempt.seconds for attempt in p.attempts) for p in predictions]
+    records = [_record(m, p, task.label_names, s) for (m, p), s in zip(pairs, seconds, strict=True)]
+    with file.path.open("ab") as stream:
+        file.append(records, stream)
 
 
 def _ask(classifier: Classifier[Any], batch: Sequence[Message], clock: Clock) -> tuple[list[Prediction], float]:

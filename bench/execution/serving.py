@@ -9,39 +9,36 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from bench.config.cells import CellPlan, make_classifier
-from bench.measure.process import peak_memory_bytes
+from bench.measure.process import leave, peak_memory_bytes
 from classifiers.errors import BenchError
 from classifiers.interface import Label, Saveable, Task
 
-MEMORY_MESSAGES = 32
+MEMORY_MESSAGES, SLOW_MEMORY_MESSAGES = 32, 8
+"""A batch of messages, and fewer of a row that answers less than 20 per second. That is an LLM, and what it needs to
+answer is set aside when it is loaded: more messages add nothing but time."""
 
 
-def serving_memory_bytes(
-    plan: CellPlan, classifier: Saveable, task: Task, texts: Sequence[str], *, threads: int
-) -> int | None:
-    """Save a classifier, and return the peak memory of a fresh process that loads it and answers texts.
+def serving_memory_bytes(plan: CellPlan, folder: Path, task: Task, texts: Sequence[str], *, threads: int) -> int:
+    """Return the peak memory of a fresh process that loads a saved classifier and answers texts.
 
     Raises:
         BenchError: if that process fails, which a deployment of this classifier would too.
     """
-    with tempfile.TemporaryDirectory(prefix="bench-serving-") as folder:
-        classifier.save(Path(folder))
-        body = {
-            "plan": asdict(plan),
-            "task": asdict(task),
-            "folder": folder,
-            "texts": list(texts[:MEMORY_MESSAGES]),
-            "threads": threads,
-        }
-        command = [sys.executable, "-m", "bench.execution.serving"]
-        run = subprocess.run(command, input=json.dumps(body), capture_output=True, text=True, check=False)
+    body = {
+        "plan": asdict(plan),
+        "task": asdict(task),
+        "folder": str(folder),
+        "texts": list(texts),
+        "threads": threads,
+    }
+    command = [sys.executable, "-m", "bench.execution.serving"]
+    run = subprocess.run(command, input=json.dumps(body), capture_output=True, text=True, check=False)
     if run.returncode:
         reason = (run.stderr.strip().splitlines() or [f"exit status {run.returncode}"])[-1]
         raise BenchError(f"the saved classifier does not answer in a process of its own: {reason}")
@@ -61,3 +58,4 @@ def serve(body: dict[str, Any]) -> int:
 
 if __name__ == "__main__":
     print(serve(json.loads(sys.stdin.read())))
+    leave(0)

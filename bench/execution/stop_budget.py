@@ -8,9 +8,11 @@ more than a batch per row, and a row that stopped below the level goes on.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bench.config.run import RunConfig
 from bench.records.store import RunFolder
-from bench.records.types import CellRecord
+from bench.records.types import CellRecord, PredictionRecord
 
 FAST_PER_SECOND = 20
 """Rows that answer as many are never stopped, and are what slow ones are compared with."""
@@ -42,6 +44,11 @@ def allowed_messages(run: RunFolder, config: RunConfig, name: str, n_test: int) 
 def is_fast(record: CellRecord) -> bool:
     """Tell whether a cell answers fast; answers that were given before the run take no time."""
     return record.throughput_per_s is None or record.throughput_per_s >= FAST_PER_SECOND
+
+
+def answers_fast(answered: Sequence[PredictionRecord]) -> bool:
+    """Tell whether a row that is still at work answers fast, by the answers it has given so far."""
+    return len(answered) >= FAST_PER_SECOND * sum(record.seconds for record in answered)
 
 
 def is_undecided(record: CellRecord) -> bool:

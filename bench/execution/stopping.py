@@ -15,7 +15,7 @@ from bench.analysis.paired import PairedCounts
 from bench.analysis.sequential import decide, difference_interval
 from bench.config.run import RunConfig
 from bench.execution.cell import Cell
-from bench.execution.stop_budget import FAST_PER_SECOND, allowed_messages
+from bench.execution.stop_budget import FAST_PER_SECOND, allowed_messages, answers_fast
 from bench.records.conditions import Stopped
 from bench.records.types import PredictionRecord
 from classifiers.interface import Message
@@ -52,7 +52,7 @@ class StoppingRule:
     def stopped(self, records: Sequence[PredictionRecord]) -> Stopped | None:
         """Return how the row stands once that is decided by its answers so far, or no more are allowed; else None."""
         n, seconds = len(records), sum(record.seconds for record in records)
-        is_fast = n >= FAST_PER_SECOND * seconds
+        is_fast = answers_fast(records)
         if n >= self.n_test or not seconds or (is_fast and not self.may_be_fast):  # no time: answered before the run
             return None
         counts = self._counts(records)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from bench.config.run import RunConfig
 from bench.execution.cell import Cell
-from bench.execution.stop_budget import FAST_PER_SECOND
+from bench.execution.stop_budget import answers_fast
 from bench.records.store import RunFolder
 from bench.records.types import PredictionRecord
 from classifiers.interface import Message
@@ -25,10 +25,19 @@ SLOW_MESSAGES = 100
 def asked_messages(cell: Cell, answered: Sequence[PredictionRecord]) -> list[Message]:
     """Return the validation messages that a cell answers, by what its answers to the test messages were."""
     sample = stratified_sample(cell.messages("validation"), cell.config.validation_messages, cell.config.seed)
-    if any(record.probabilities is not None for record in answered):
-        is_fast = len(answered) >= FAST_PER_SECOND * sum(record.seconds for record in answered)
-        return sample if is_fast else sample[:SLOW_MESSAGES]  # the beginning of a sample is a smaller one
+    if _have_probabilities(answered):
+        # the beginning of a sample is a smaller one
+        return sample if answers_fast(answered) else sample[:SLOW_MESSAGES]
     return passed_on_messages(cell.run, cell.config, cell.plan.name, sample)
+
+
+def is_slow_sample(answered: Sequence[PredictionRecord]) -> bool:
+    """Tell whether a cell answers a sample, and not what a cascade passes on, but slowly: no message is asked twice."""
+    return _have_probabilities(answered) and not answers_fast(answered)
+
+
+def _have_probabilities(answered: Sequence[PredictionRecord]) -> bool:
+    return any(record.probabilities is not None for record in answered)
 
 
 def passed_on_messages(run: RunFolder, config: RunConfig, name: str, sample: Sequence[Message]) -> list[Message]:
@@ -53,7 +62,7 @@ def lacks_answers(run: RunFolder, config: RunConfig, name: str, validation: Sequ
     if name not in {cascade.second for cascade in config.cascades.values()}:
         return False
     answered = run.cell(name).validation.read()
-    if any(record.probabilities is not None for record in answered):
+    if _have_probabilities(answered):
         return False
     sample = stratified_sample(validation, config.validation_messages, config.seed)
     wanted = {message.id for message in passed_on_messages(run, config, name, sample)}

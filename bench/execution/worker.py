@@ -13,7 +13,9 @@ import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Any
 
@@ -22,16 +24,28 @@ from bench.execution.cell import Cell, open_cell
 from bench.execution.describe import Measured, Memory, describe
 from bench.execution.failures import cause_of_error
 from bench.execution.latency import measure_latency
-from bench.execution.predict import Tell, answer
-from bench.execution.serving import MEMORY_MESSAGES, serving_memory_bytes
+from bench.execution.predict import Tell, answer, keep_answers
+from bench.execution.serving import MEMORY_MESSAGES, SLOW_MEMORY_MESSAGES, serving_memory_bytes
+from bench.execution.stop_budget import answers_fast
 from bench.execution.stopping import in_random_order, stopping_rule
-from bench.execution.validation import asked_messages
-from bench.measure.process import peak_memory_bytes
+from bench.execution.validation import asked_messages, is_slow_sample
+from bench.measure.process import leave, peak_memory_bytes
 from bench.records.jsonl import JsonLines
 from bench.records.store import RunFolder
-from bench.records.types import CellRecord, EpochRecord, PredictionRecord
+from bench.records.types import CellRecord, EpochRecord, Latency, PredictionRecord
 from classifiers.errors import BenchError
-from classifiers.interface import Classifier, Details, Epoch, Message, Progress, Recorded, Saveable, Stage
+from classifiers.interface import (
+    Classifier,
+    Details,
+    Epoch,
+    Message,
+    Prediction,
+    Progress,
+    Recorded,
+    Remembering,
+    Saveable,
+    Stage,
+)
 from classifiers.sampling import stratified_sample
 
 
@@ -50,12 +64,9 @@ def run_cell(cell: Cell) -> CellRecord:
         _check_models(cell, before)
         _predict_test(cell, classifier)
         details = classifier.details()
-        _predict_validation(cell, classifier)
-        latency_texts = spare[: cell.config.latency_messages]
-        with cell.measured("latency"):
-            latency = measure_latency(
-                lambda t: list(classifier.predict([t])), latency_texts, clock=cell.clock, tell=cell.tell
-            )
+        asked = _asked(cell, classifier)
+        latency = _latency(cell, classifier, asked, spare)
+        _predict_validation(cell, classifier, asked)
         memory = _memory(cell, classifier, spare, elsewhere=details.runs_elsewhere)
         stages = {name: stage - before.stages.get(name, Stage()) for name, stage in details.stages.items()}
         return describe(cell, classifier.settings, details, Measured(latency, memory, stages))
@@ -77,9 +88,21 @@ def _memory(cell: Cell, classifier: Classifier[Any], spare: Sequence[str], *, el
     if not cell.config.latency_messages or not isinstance(classifier, Saveable):
         return Memory(peak, None)
     cell.tell("phase", phase="memory")
-    return Memory(
-        peak, serving_memory_bytes(cell.plan, classifier, cell.task, spare, threads=cell.config.threads_per_cell)
-    )
+    texts = spare[: MEMORY_MESSAGES if answers_fast(cell.folder.predictions.read()) else SLOW_MEMORY_MESSAGES]
+    threads = cell.config.threads_per_cell
+    with _saved(cell, classifier) as folder:
+        return Memory(peak, serving_memory_bytes(cell.plan, folder, cell.task, texts, threads=threads))
+
+
+@contextmanager
+def _saved(cell: Cell, classifier: Saveable) -> Iterator[Path]:
+    """Return the folder the classifier is saved in, which goes afterwards where models are not kept."""
+    if cell.folder.fitted.exists():
+        yield cell.folder.model
+        return
+    with TemporaryDirectory(prefix="bench-serving-") as folder:
+        classifier.save(Path(folder))
+        yield Path(folder)
 
 
 def _prepare(cell: Cell, classifier: Classifier[Any]) -> None:
@@ -149,14 +172,39 @@ def _predict_test(cell: Cell, classifier: Classifier[Any]) -> None:
     cell.n_predicted = n_records[-1] - n_records[0]
 
 
-def _predict_validation(cell: Cell, classifier: Classifier[Any]) -> None:
-    """Answer those messages of the validation part that later choices are made on."""
-    cell.tell("phase", phase="validation")
+def _asked(cell: Cell, classifier: Classifier[Any]) -> list[Message]:
+    """Return those messages of the validation part that later choices are made on; `fit` may have answered some."""
     if isinstance(classifier, Recorded):  # these cost nothing
         given = classifier.answered(cell.messages("validation"))
-        asked = stratified_sample(given, cell.config.validation_messages, cell.config.seed)
-    else:
-        asked = asked_messages(cell, cell.folder.predictions.read())
+        return stratified_sample(given, cell.config.validation_messages, cell.config.seed)
+    asked = asked_messages(cell, cell.folder.predictions.read())
+    if isinstance(classifier, Remembering):
+        remembered = classifier.remembered([message.text for message in asked])
+        keep_answers(remembered, cell.full_task, asked, cell.folder.validation)
+    return asked
+
+
+def _latency(cell: Cell, classifier: Classifier[Any], asked: Sequence[Message], spare: Sequence[str]) -> Latency | None:
+    """Time messages one at a time; those of a slow row are, where it can be, messages that it has to answer anyway."""
+    given: dict[str, Prediction] = {}
+
+    def answer_alone(text: str) -> None:
+        (given[text],) = classifier.predict([text])
+
+    is_shared = bool(spare) and is_slow_sample(cell.folder.predictions.read())
+    finished = {record.id for record in cell.folder.validation.read()}
+    waiting = [message.text for message in asked if is_shared and message.id not in finished]
+    texts = list(dict.fromkeys([*waiting, *spare]))[: cell.config.latency_messages]
+    with cell.measured("latency"):
+        latency = measure_latency(answer_alone, texts, clock=cell.clock, tell=cell.tell)
+    if is_shared:
+        keep_answers(given, cell.full_task, asked, cell.folder.validation)
+    return latency
+
+
+def _predict_validation(cell: Cell, classifier: Classifier[Any], asked: Sequence[Message]) -> None:
+    """Answer the messages of the validation part that have no answer yet."""
+    cell.tell("phase", phase="validation")
     for _ in _answers(cell, classifier, asked, cell.folder.validation):
         pass
 
@@ -204,4 +252,4 @@ def main(folder: str, name: str) -> int:
 
 if __name__ == "__main__":
     _end_with_the_runner()
-    sys.exit(main(sys.argv[1], sys.argv[2]))
+    leave(main(sys.argv[1], sys.argv[2]))

@@ -1,10 +1,12 @@
-"""Measure the memory of this process."""
+"""Measure the memory of this process, and end it."""
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 STATUS = Path("/proc/self/status")
 CLEAR = Path("/proc/self/clear_refs")
@@ -44,3 +46,10 @@ def forget_peak() -> bool:
     except OSError:
         return False
     return True
+
+
+def leave(code: int) -> NoReturn:
+    """End this process at once, its files flushed: to take libraries such as torch apart takes up to a second."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ import pytest
 from bench.cli import main
 from bench.config.run import RunConfig, make_config
 from bench.execution.cell import Cell
+from bench.execution.predict import keep_answers
 from bench.execution.validation import SLOW_MESSAGES, asked_messages, lacks_answers, passed_on_messages
+from bench.execution.worker import _asked, _latency, _predict_validation
 from bench.records.store import RunFolder
 from bench.records.types import MessageRecord, PredictionRecord
-from classifiers.interface import Label, Message, Task
+from classifiers.interface import Attempt, Label, Message, Prediction, Task
+from classifiers.majority import Majority
 
 N = 150
 MESSAGES = [Message(str(i), f"text {i}", ("a",)) for i in range(N)]
@@ -75,6 +79,50 @@ def test_a_cascade_that_is_written_later_makes_its_second_row_answer_more(tmp_pa
     assert not lacks_answers(run, small, "majority", MESSAGES)
     assert lacks_answers(run, large, "majority", MESSAGES)
     assert not lacks_answers(run, large, "linear", MESSAGES)
+
+
+def test_answers_that_were_given_before_are_recorded_once(tmp_path: Path) -> None:
+    cell, attempt = cell_of(tmp_path, config()), Attempt("a", ("a",), True, seconds=0.25)
+    write(tmp_path, "majority", [answer(0, 0.9), answer(1, 0.9)])
+    given = {m.text: Prediction(("a",), True, {"a": 0.75, "b": 0.25}, (attempt,)) for m in MESSAGES[::2]}
+    keep_answers(given, cell.full_task, MESSAGES[:10], cell.folder.validation)
+    kept = cell.folder.validation.read()
+    assert [record.id for record in kept] == ["0", "1", "2", "4", "6", "8"]
+    assert kept[0].probabilities == {"a": 0.9, "b": pytest.approx(0.1)}, "what was asked before stays"
+    assert kept[2].probabilities == {"a": 0.75, "b": 0.25}
+    assert (kept[2].predicted, kept[2].gold, kept[2].seconds) == (("a",), ("a",), 0.25)
+
+
+class Counting(Majority):
+    """Says what it was asked, in which batches, and knows some answers from `fit`."""
+
+    batch_size = 30
+
+    def predict(self, texts: Sequence[str]) -> Iterator[Prediction]:
+        self.asked: list[int] = [*getattr(self, "asked", []), len(texts)]
+        yield from (Prediction(("a",), True, {"a": 0.5, "b": 0.5}) for _ in texts)
+
+    def remembered(self, texts: Sequence[str]) -> dict[str, Prediction]:
+        return {text: Prediction(("a",), True, {"a": 0.75, "b": 0.25}) for text in texts[:40]}
+
+
+@pytest.mark.parametrize(("seconds", "n_alone", "batches"), [(0.7, 50, [10]), (0.01, 50, [30, 30, 30, 20])])
+def test_a_slow_row_is_asked_no_validation_message_twice(
+    tmp_path: Path, seconds: float, n_alone: int, batches: list[int]
+) -> None:
+    """40 of a slow row were answered in fit and 50 alone, for the latency; a fast row answers all 110 left."""
+    cell, classifier = cell_of(tmp_path, config()), Counting()
+    cell.folder.path.mkdir()
+    cell.folder.predictions.write([answer(i, 0.9, seconds=seconds) for i in range(40)])
+    asked = _asked(cell, classifier)
+    spare = [message.text for message in asked[:50]]
+    latency = _latency(cell, classifier, asked, spare)
+    _predict_validation(cell, classifier, asked)
+    assert latency is not None
+    assert latency.n == n_alone
+    assert classifier.asked == [*[1] * n_alone, *batches]
+    assert [record.id for record in cell.folder.validation.read()][:40] == [message.id for message in asked[:40]]
+    assert len({record.id for record in cell.folder.validation.read()}) == len(asked)
 
 
 BACKENDS = """
