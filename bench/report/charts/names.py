@@ -61,7 +61,7 @@ def place_names(spots: Sequence[Spot], width: float, height: float) -> list[Box]
     for _ in range(ROUNDS):
         for i, spot in enumerate(spots):
             others = [*marks, *boxes[:i], *boxes[i + 1 :]]
-            boxes[i] = min(_candidates(spot), key=lambda tried: _cost(tried[0], tried[1], others, room))[1]
+            boxes[i] = _cheapest(_candidates(spot), others, room)
     return boxes
 
 
@@ -85,7 +85,15 @@ def _candidates(spot: Spot) -> Iterator[tuple[float, Box]]:
             yield ring, Box(x - half, y - LINE / 2, x + half, y + LINE / 2)
 
 
-def _cost(distance: float, box: Box, others: Sequence[Box], room: Box) -> float:
-    area = (box.right - box.left) * (box.bottom - box.top)
-    outside = area - box.overlap(room)
-    return distance / 4 + sum(map(box.overlap, others)) + 4 * outside
+def _cheapest(candidates: Iterator[tuple[float, Box]], others: Sequence[Box], room: Box) -> Box:
+    """Return the first rectangle of the least cost; few are compared with the others, since most cost more without."""
+    cheapest, least = None, math.inf
+    for distance, box in candidates:
+        outside = (box.right - box.left) * (box.bottom - box.top) - box.overlap(room)
+        if distance / 4 + 4 * outside >= least:
+            continue
+        cost = distance / 4 + sum(map(box.overlap, others)) + 4 * outside
+        if cost < least:
+            cheapest, least = box, cost
+    assert cheapest is not None
+    return cheapest
