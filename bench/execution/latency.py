@@ -16,7 +16,7 @@ from bench.records.types import Latency
 MIN_MESSAGES = 10
 ENOUGH_SECONDS = 2.0
 """A row that takes less for all its messages times them all: nothing is saved by stopping."""
-ENOUGH = 0.2
+ENOUGH = 0.25
 """Width of the 95 % interval of the median, as a share of it, at which timing may stop."""
 
 
