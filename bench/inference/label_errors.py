@@ -79,7 +79,8 @@ def _held_out(
             n_groups = number_of(len(set(groups)), "group")
             raise BenchError(f"the messages are of {n_groups}, fewer than the {folds} folds; use --folds")
     splits = (StratifiedGroupKFold if grouped else StratifiedKFold)(folds, shuffle=True, random_state=plan.seed)
-    for done, (seen, unseen) in enumerate(splits.split(messages, [m.label for m in messages], groups), start=1):
+    places = splits.split(messages, [m.label for m in messages], groups if grouped else None)
+    for done, (seen, unseen) in enumerate(places, start=1):
         with make_classifier(plan, threads=threads) as classifier:
             classifier.load()
             classifier.fit(task, [messages[i] for i in seen], ())
