@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix, vstack
 from sklearn.feature_extraction.text import CountVectorizer
 
-from classifiers.heads.logistic import fit_logistic, label_probabilities
+from classifiers.heads.logistic import _regression, fit_logistic, in_span, label_probabilities
 from classifiers.heads.multilabel import DEFAULT_THRESHOLD, label_matrix, tune_thresholds
 from classifiers.heads.strength import UNTRIED, Outcome, Search, choose, cross_validate
 from classifiers.interface import Label, Message, Task, silent
@@ -148,3 +149,21 @@ def test_messages_of_one_group_are_held_out_together() -> None:
     assert max(accuracies(grouped)) <= 0.6
     one_each = [replace(message, group=message.id) for message in alone]
     assert accuracies(one_each) == accuracies(alone)
+
+
+@pytest.mark.parametrize("task", [TASK, SEVERAL])
+def test_a_regression_in_the_span_of_its_messages_is_the_same_one(task: Task) -> None:
+    """Fewer messages than features, two of them equal: the probabilities of others are those without the detour."""
+    rng = np.random.default_rng(0)
+    vectors = csr_matrix(rng.random((40, 300)) * (rng.random((40, 300)) < 0.05))
+    vectors = vstack([vectors, vectors[:1]]).tocsr()
+    others = csr_matrix(rng.random((9, 300)) * (rng.random((9, 300)) < 0.05))
+    gold = np.eye(2)[[i % 2 for i in range(41)]]
+    spanned, seen = in_span(vectors, others)
+    assert spanned.shape == (41, 40)
+    for strength in (0.1, 30.0):
+        plain = _regression(task, vectors, gold, Search())(strength).predict_proba(others)
+        short = _regression(task, spanned, gold, Search())(strength).predict_proba(seen)
+        assert short == pytest.approx(plain, abs=1e-6)
+    dense = rng.random((5, 3))
+    assert in_span(dense, others)[0] is dense
