@@ -73,6 +73,18 @@ def test_not_significant_is_not_equal() -> None:
     assert "encoder is the most accurate so far: 90.0 % right" in found.sentences[1]
 
 
+def test_on_149_messages_a_row_3_points_behind_is_not_taken_for_equal() -> None:
+    """148 against 143 right: the rule of old recommended the frozen encoder, because p was 0.12."""
+    rows = [
+        row("majority", 75, rate=9e5, n=149, backend="majority"),
+        row("encoder-frozen", 143, n=149),
+        row("encoder", 148, n=149),
+    ]
+    found = verdict(rows)
+    assert found.classifier == "encoder"
+    assert not any("encoder-frozen is shown to be not worse" in sentence for sentence in found.sentences)
+
+
 def test_what_no_row_is_better_than_is_said() -> None:
     rows = [row("majority", 41, n=60, backend="majority"), row("linear", 42, n=60), row("encoder", 43, rate=9, n=60)]
     found = verdict(rows)

@@ -22,13 +22,14 @@ from bench.config.tables import DataConfig
 from bench.dataset.load import LoadedTask, load_task
 from bench.measure.limits import usable_cores
 from classifiers.errors import BenchError
-from classifiers.interface import Task
+from classifiers.interface import Label, Task
 from classifiers.llm.engine.engine import Engine
 from classifiers.llm.engine.label_tree import grow
 from classifiers.llm.engine.prefixes import common_length
 from classifiers.llm.engine.sampler import Request
 from classifiers.llm.prompting.answer_form import form_of
 from classifiers.llm.prompting.chat import Chat
+from classifiers.llm.prompting.grammar import label_grammar
 from classifiers.llm.prompting.prompt import conversation
 from classifiers.llm.prompting.settings import Choice
 from classifiers.llm.prompting.yes_no import AskYesNo
@@ -124,6 +125,36 @@ def test_answers_that_were_drafted_are_those_written_token_by_token(
         engine.generate(plain[:1])
         n_plain = calls[0]
         assert n_drafted == min(n_plain, 2) or batch < 512, "the prompt, then all of the answer"
+
+
+STRANGE_LABELS = (
+    ("👍", "👎"),
+    ("+1", "-1"),
+    ("退款", "订单", "其他"),
+    ("वापसी", "आदेश"),
+    ("cafe\u0301", "the\u0301"),
+    ('say "no"', "back\\slash"),
+)
+"""Emoji, signs, Chinese, Hindi, letters with combining accents, and what a grammar must escape."""
+
+
+@pytest.mark.parametrize("labels", STRANGE_LABELS)
+def test_any_label_can_be_answered_by_grammar_and_score(
+    engine: Engine, loaded: LoadedTask, labels: tuple[str, ...]
+) -> None:
+    task = Task("strange", tuple(Label(name) for name in labels), loaded.task.instruction)
+    texts = [message.text for message in loaded.messages[::400]]
+    held = strategy(engine, loaded, Choice("grammar"), task)
+    assert all(p.valid and len(p.attempts) == 1 and p.labels[0] in labels for p in held.predict(texts))
+    grammar = label_grammar(labels)
+    repeated = [engine.model.tokenize(f"{label}\n" * 8, special=False) for label in labels]
+    answers = engine.generate([Request(tokens, 24, grammar=grammar) for tokens in repeated])
+    assert [engine.model.detokenize(answer) for answer in answers] == list(labels), "each label is what a model can say"
+    for prediction in strategy(engine, loaded, Choice("score"), task).predict(texts):
+        assert prediction.probabilities is not None
+        assert set(prediction.probabilities) == set(labels)
+        assert sum(prediction.probabilities.values()) == pytest.approx(1, abs=1e-5)
+        assert prediction.labels == (max(prediction.probabilities, key=prediction.probabilities.__getitem__),)
 
 
 def test_broken_grammar_is_an_error_not_free_text(engine: Engine) -> None:
