@@ -18,7 +18,7 @@ from bench.records.atlas import read_atlas
 from bench.records.store import RunFolder
 from bench.records.types import RunRecord
 from bench.report.atlas.build import make_atlas
-from bench.report.atlas.files import EMPTY, PICTURE, markdown
+from bench.report.atlas.files import EMPTY, PICTURE, PICTURE_SHOWS, markdown
 from bench.report.atlas.tables import rows_table, stopping_table
 from bench.report.build import Report, make_report
 from bench.report.files import write_document
@@ -28,7 +28,7 @@ from bench.report.side_by_side import ScoredRun, letters_table, side_by_side
 from bench.report.tables.ratios import ratio_block
 from bench.report.tables.runs import time_table
 from bench.report.tables.speed import speed_block
-from bench.report.tables.table import titled_lines
+from bench.report.tables.table import escaped, titled_lines
 from bench.report.text import count, number
 from bench.robustness.suites import stress_records
 from bench.speed.results import read_speed
@@ -37,6 +37,7 @@ from classifiers.wording import number_of
 REPOSITORY = Path(__file__).parents[1]
 REFERENCE = REPOSITORY / "results" / "reference"
 COMPARED = ("Results", "Scores", "Speed", "Size", "What it takes", "Differences in accuracy")
+FIRST_CLAIMS = 4
 ALL_ROWS = ("all-rows", "all-rows-banking77_10")
 
 
@@ -128,6 +129,15 @@ def _stopping() -> str:
     return "\n".join(titled_lines(stopping_table(scores))).strip() if scores else EMPTY
 
 
+def _first_claims() -> str:
+    """Return the picture of the atlas and what it shows first."""
+    atlas = make_atlas(read_atlas(REFERENCE / "atlas"))
+    if not atlas.scores:
+        return EMPTY
+    picture = f"![{PICTURE_SHOWS}](results/reference/atlas/{PICTURE})"
+    return "\n".join([picture, "", *(f"- {escaped(claim)}" for claim in atlas.claims[:FIRST_CLAIMS])])
+
+
 def _default_times() -> str:
     """Return where the time of the default run went."""
     run = RunFolder(REFERENCE / "default")
@@ -142,6 +152,7 @@ MADE: dict[Block, Callable[[], str]] = {
     SPEED: lambda: speed_block(read_speed(REFERENCE / "speed")),
     ATLAS: lambda: markdown(make_atlas(read_atlas(REFERENCE / "atlas")), f"../results/reference/atlas/{PICTURE}"),
     **{block: partial(_published, block.run) for block in PUBLISHED},
+    Block("README.md", "claims", "atlas"): _first_claims,
     Block("docs/speed.md", "ratios", "speed"): lambda: ratio_block(read_speed(REFERENCE / "speed")),
     Block("docs/speed.md", "default_run", "default"): _default_times,
     Block("docs/speed.md", "stopping", "atlas"): _stopping,

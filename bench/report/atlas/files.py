@@ -17,6 +17,7 @@ from classifiers.errors import BenchError
 NARROW = 300
 """Pixels of the picture on a phone."""
 PICTURE = "charts/crossing.png"
+PICTURE_SHOWS = "Examples per label at which encoders pass the LLM, by number of labels"
 EMPTY = "No scores are here yet: `bench study` makes them."
 
 
@@ -34,7 +35,7 @@ def _lines(atlas: Atlas, picture: str) -> Iterator[str]:
     yield from (f"- {escaped(line)}" for line in atlas.claims)
     yield ""
     if picture and atlas.crossings:
-        yield f"![Examples per label at which encoders pass the LLM, by number of labels]({picture})"
+        yield f"![{PICTURE_SHOWS}]({picture})"
         yield ""
     yield from ["**What it cannot say**", ""]
     yield from (f"- {escaped(line)}" for line in atlas.limits)
