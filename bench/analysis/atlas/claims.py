@@ -44,7 +44,7 @@ def _few_labels(crossed: Sequence[SetCrossing]) -> Iterator[str]:
     if not crossed:
         return
     learner, by_few = crossed[0].crossing.learner, [point for point in crossed if point.crossing.interval.high <= FEW]
-    rival = "the best prompted LLM, which is shown none,"
+    rival = "the best LLM that is shown no examples"
     if not by_few:
         yield f"With {FEW} examples per label, {learner} is not shown to pass {rival} on any of {_sets(len(crossed))}."
         return

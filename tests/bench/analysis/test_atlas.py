@@ -136,8 +136,8 @@ def test_prices_follow_from_throughput_and_the_hourly_price() -> None:
 def test_every_claim_follows_from_the_scores() -> None:
     few, later, open_, relation, trained, free, speed, ranked = claims(ATLAS)
     assert few == (
-        "With 8 examples per label or fewer, encoder passes the best prompted LLM, which is shown none, on 2 of 5 data "
-        "sets (ten, fifty): there the whole 95 % interval of the crossing is at 8 or below."
+        "With 8 examples per label or fewer, encoder passes the best LLM that is shown no examples on 2 of 5 data sets "
+        "(ten, fifty): there the whole 95 % interval of the crossing is at 8 or below."
     )
     assert later.startswith("On 2 of 5 data sets it needs more examples, or may need more: two (32 [")
     assert "four (23 [" in later
@@ -182,8 +182,8 @@ def test_too_few_data_sets_say_nothing_of_a_relation() -> None:
     assert "Whether the number of labels moves the crossing cannot be said from 3 data sets." in claims(ATLAS[:3])
     assert claims([]) == []
     assert claims(ATLAS[1:3])[0] == (
-        "With 8 examples per label, encoder is not shown to pass the best prompted LLM, which is shown none, on any "
-        "of 2 data sets."
+        "With 8 examples per label, encoder is not shown to pass the best LLM that is shown no examples on any of 2 "
+        "data sets."
     )
 
 
