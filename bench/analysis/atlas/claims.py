@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bench.analysis.atlas.crossings import SetCrossing, crossings, headline
 from bench.analysis.atlas.overview import FEW, prices
 from bench.analysis.atlas.points import fine_tuned_row
-from bench.analysis.atlas.ranks import Duel, ranks, trained_duels, two_sided_sign_p, unlabelled_duels
+from bench.analysis.atlas.ranks import Duel, floor_duels, ranks, trained_duels, two_sided_sign_p, unlabelled_duels
 from bench.analysis.ranking import LEVEL
 from bench.records.atlas import AtlasScores
 from classifiers.wording import number_of
@@ -192,6 +192,12 @@ def _of_models(atlas: Sequence[AtlasScores]) -> Iterator[str]:
         yield f"Nothing is said of LLMs with more than {max(sizes) / 1e9:.1f} billion parameters: none was run."
     else:
         yield "Nothing is said of LLMs: none was run."
+    against_floor = floor_duels(atlas)
+    if lost := [duel.data_set for duel in against_floor if duel.winner != duel.second]:
+        yield (
+            f"On {_of(len(lost), len(against_floor))} the best LLM without labels is not shown to be better than a row "
+            f"that ignores the text ({_listed(lost)}): to pass it there says little."
+        )
     if fine_tuned_row(atlas) is None:
         yield "Nothing is said of fine-tuned encoders: none was run at three sizes or more."
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.analysis.atlas.points import asked, best_llm, cells_at, fine_tuned_row, group, unlabelled
+from bench.analysis.compare import FLOOR
 from bench.analysis.learning_curve import Gap, gap
 from bench.analysis.ranking import Standings, standings_of
 from bench.records.atlas import AtlasCell, AtlasScores
@@ -72,6 +73,17 @@ def unlabelled_duels(atlas: Sequence[AtlasScores]) -> list[Duel]:
         others, rival = unlabelled(scores, prompted=False), best_llm(scores)
         if others and rival is not None:
             made.append(duel(scores, others[:1], rival))
+    return made
+
+
+def floor_duels(atlas: Sequence[AtlasScores]) -> list[Duel]:
+    """Set the best LLM without labels against the row that ignores the text, data set by data set."""
+    made = []
+    for scores in atlas:
+        floors = [cell for cell in scores.cells if cell.backend == FLOOR and cell.train_per_label is None]
+        rival = best_llm(scores)
+        if floors and rival is not None:
+            made.append(duel(scores, floors[:1], rival))
     return made
 
 

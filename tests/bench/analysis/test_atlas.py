@@ -202,6 +202,17 @@ def test_what_cannot_be_said_is_said() -> None:
     assert "Nothing is said of LLMs: none was run." in limits([plain])
 
 
+def test_an_llm_that_is_no_better_than_the_floor_is_named() -> None:
+    poor = atlas_cell("llm", signs(200, 20), n_labelled=0, is_prompted=True)  # as many as majority
+    cells = [poor if cell.row == "llm" else cell for cell in ATLAS[0].cells]
+    said = limits([ATLAS[0].model_copy(update={"cells": tuple(cells)}), ATLAS[1]])
+    assert (
+        f"On 1 of 2 data sets the best LLM without labels is not shown to be better than a row that ignores the text "
+        f"({ATLAS[0].data_set}): to pass it there says little."
+    ) in said
+    assert not any("ignores the text" in line for line in limits(ATLAS))
+
+
 def test_rows_that_stopped_early_are_counted() -> None:
     cells = [*ATLAS[0].cells, atlas_cell("llm-score", "1" * 120 + "." * 80, n_labelled=0, is_prompted=True)]
     assert (
