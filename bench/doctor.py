@@ -17,7 +17,7 @@ from bench.measure import machine as meter
 from classifiers.errors import BenchError
 from classifiers.models.cache import cache_folder, cached, local_model
 from classifiers.models.download import hub_answers
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 SMOKE_MODEL = "smollm2-135m-instruct"
 SMOKE_SECONDS = 120

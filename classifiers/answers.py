@@ -31,7 +31,7 @@ from classifiers.interface import (
     Task,
     silent,
 )
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from classifiers.interface import Classifier, Details, Epoch, Label, Message, Prediction, Progress, Saveable, Task
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 TASK = Task(
     "shop",

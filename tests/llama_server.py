@@ -19,6 +19,8 @@ params.port = int(sys.argv[1])
 params.n_ctx, params.n_parallel, params.use_jinja, params.warmup = {context}, 1, True, False
 params.cpuparams.n_threads = params.cpuparams_batch.n_threads = {threads}
 params.flash_attn_type = {flash_attention}
+if {exact}:
+    params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
 server = xllamacpp.Server(params)
 threading.Event().wait()
 """
@@ -27,14 +29,14 @@ threading.Event().wait()
 class LlamaServer(LocalServer):
     """Serves one GGUF from a process of its own, which can be killed and started again on the same port.
 
-    Attention is computed as our engine does.
+    Attention is computed as our engine does; with `exact`, keys and values are kept as 32-bit floats.
     """
 
-    def __init__(self, model: Path, *, context: int, threads: int) -> None:
+    def __init__(self, model: Path, *, context: int, threads: int, exact: bool = False) -> None:
         from classifiers.llm.engine.decoder import fuses_attention
 
-        attention = -1 if fuses_attention() else 0
-        self._starter = SERVE.format(model=str(model), context=context, threads=threads, flash_attention=attention)
+        values = {"model": str(model), "context": context, "threads": threads, "exact": exact}
+        self._starter = SERVE.format(**values, flash_attention=-1 if fuses_attention() and not exact else 0)
         super().__init__(model, context=context, threads=threads)
 
     def start(self) -> None:

@@ -31,7 +31,7 @@ from bench.analysis.shared import shared_records
 from bench.analysis.verdict import MARGIN, Limits, Verdict
 from bench.config.tables import CostConfig
 from classifiers.errors import BenchError
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 
 @dataclass(frozen=True, slots=True)

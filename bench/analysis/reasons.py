@@ -11,7 +11,7 @@ from bench.analysis.rows import Row
 from bench.analysis.scores import wilson_interval
 from bench.analysis.verdict import Candidates, Limits
 from bench.config.tables import CostConfig
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 
 def _percent(row: Row, candidates: Candidates) -> str:

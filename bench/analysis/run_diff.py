@@ -14,7 +14,7 @@ from bench.analysis.compare import Pair, compare, corrected
 from bench.analysis.rows import Row, why_stopped
 from bench.records.types import PredictionRecord
 from classifiers.errors import BenchError
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 LEVEL = 0.05
 

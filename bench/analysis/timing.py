@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bench.analysis.rows import Row, cells_of
 from bench.records.types import RunRecord
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 DECISIVE = ("processor", "cores", "threads", "gpu")
 """What tells two machines apart. Memory is left out: a system update changes the figure by some megabytes."""

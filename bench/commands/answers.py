@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bench.commands.shared import find, make_console, print_json, report_of, with_margin
 from classifiers.errors import BenchError
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 if TYPE_CHECKING:
     from bench.config.tables import CostConfig

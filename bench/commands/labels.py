@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bench.commands.shared import find, make_console
 from classifiers.errors import BenchError, check_known
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 if TYPE_CHECKING:
     from bench.records.store import RunFolder

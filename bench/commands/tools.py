@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.commands.shared import make_console, print_json
 from classifiers.errors import BenchError
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 
 def predict_rows(options: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from bench.config.tables import DataConfig
 from classifiers.errors import BenchError
 from classifiers.interface import Message, Task
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 

@@ -14,8 +14,8 @@ from fractions import Fraction
 from bench.dataset.parts import Part
 from classifiers.errors import BenchError
 from classifiers.interface import Message
+from classifiers.plurals import number_of
 from classifiers.sampling import group_numbers
-from classifiers.wording import number_of
 
 MAX_FOLDS = 20
 """A share of the messages is drawn as a number of so many folds at most."""

@@ -22,7 +22,7 @@ from bench.dataset.load import LoadedTask
 from bench.dataset.parts import PARTS, Part
 from classifiers.errors import BenchError
 from classifiers.interface import Message
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 TAIL_SHARE = 0.1
 MAX_LISTED = 10

@@ -18,7 +18,7 @@ from bench.dataset.row_reader import Row, check_text, first_line, read_rows, rea
 from bench.dataset.separated import SEPARATORS, check_columns
 from classifiers.errors import BenchError
 from classifiers.interface import Message
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 SAMPLED = "rows were sampled"
 """What the warning about a table says that was not read whole."""

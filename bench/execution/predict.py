@@ -9,7 +9,7 @@ from bench.records.jsonl import JsonLines
 from bench.records.types import PredictionRecord
 from classifiers.errors import BenchError
 from classifiers.interface import Classifier, Message, Prediction, Recorded, Task
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 Clock = Callable[[], float]
 Tell = Callable[..., None]

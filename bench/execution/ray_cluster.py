@@ -21,7 +21,7 @@ from bench.execution.plan import Ended, Job, Watcher, worker_variables
 from bench.execution.storage import SHARED, address_of, fetch, is_stored, store_cell, store_run
 from bench.records.store import RunFolder
 from bench.records.types import CellIdentity, CellRecord
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 TRIES = 3
 """How often a cell is run again whose machine was lost."""

@@ -19,8 +19,8 @@ from bench.dataset.groups import are_grouped, check_groups
 from bench.records.store import RunFolder
 from classifiers.errors import BenchError, check_known
 from classifiers.interface import Message, Task
+from classifiers.plurals import number_of
 from classifiers.sampling import group_numbers
-from classifiers.wording import number_of
 
 Report = Callable[[float], None]
 """Told the share of the folds that is done, 0 to 1."""

@@ -32,7 +32,7 @@ from bench.report.tables.robustness import stress_tables
 from bench.report.tables.table import Table, Topic
 from bench.robustness.outcomes import stress_findings
 from bench.robustness.suites import StressRecord
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 Stress = Mapping[str, Sequence[StressRecord]]
 """What each classifier that was put under stress answered."""

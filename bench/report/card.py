@@ -23,7 +23,7 @@ from bench.report.text import share, with_interval
 from bench.robustness.outcomes import stress_findings
 from classifiers.errors import BenchError
 from classifiers.models.catalogue import catalogue, hub_name
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 TEMPLATE = Path(__file__).with_name("card.md")
 TASK = "text-classification"

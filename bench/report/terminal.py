@@ -19,7 +19,7 @@ from bench.report.tables.layout import Fitted, fit, head_lines
 from bench.report.tables.table import Table, Topic
 from bench.report.text import count, label_text, size
 from classifiers.models.catalogue import Entry
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 
 def print_report(console: Console, report: Report, *, everything: bool = False) -> None:

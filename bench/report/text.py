@@ -9,7 +9,7 @@ from bench.analysis.metrics import METRICS, Metric
 from bench.analysis.out_of_scope import Share
 from bench.analysis.rows import Row
 from bench.report.sanitize import one_line
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 DASH = "–"
 SMALLEST = 0.01

@@ -29,7 +29,7 @@ from classifiers.llm.engine.opening import open_engine
 from classifiers.llm.prompting.answer_form import unanswerable
 from classifiers.llm.prompting.settings import Choice, LlamaCppSettings
 from classifiers.models.cache import local_model
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 if TYPE_CHECKING:
     import numpy as np

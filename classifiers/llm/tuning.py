@@ -24,8 +24,8 @@ from classifiers.llm.prompting.score import Scored, ScoredText, Scorer
 from classifiers.llm.prompting.settings import Choice, LlamaCppSettings
 from classifiers.llm.prompting.strategy import Strategy
 from classifiers.llm.race import Entrant, Hits, MakeStrategy, OutOfTimeError, Race
+from classifiers.plurals import number_of
 from classifiers.sampling import stratified_sample
-from classifiers.wording import number_of
 
 PER_LABEL = 2
 SIMILAR = 6

@@ -15,7 +15,7 @@ from pathlib import Path
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from classifiers.errors import BenchError
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 MAGIC = b"GGUF"
 SCALAR_BYTES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}

@@ -17,7 +17,7 @@ from bench.dataset.sampled_test import with_sampled_test
 from bench.dataset.split import Split, make_split
 from bench.records.atlas import AtlasScores, joined, read_atlas, read_scores
 from classifiers.errors import BenchError
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 PRESET = "atlas"
 

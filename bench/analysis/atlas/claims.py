@@ -18,7 +18,7 @@ from bench.analysis.atlas.points import fine_tuned_row
 from bench.analysis.atlas.ranks import Duel, floor_duels, ranks, trained_duels, two_sided_sign_p, unlabelled_duels
 from bench.analysis.ranking import LEVEL
 from bench.records.atlas import AtlasScores
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 PERMUTATIONS = 9_999
 MIN_SETS = 5

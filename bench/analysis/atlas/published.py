@@ -20,7 +20,7 @@ from bench.analysis.atlas.points import cells_at, unlabelled
 from bench.analysis.compare import FLOOR
 from bench.config.tables import Closed
 from bench.records.atlas import AtlasCell, AtlasScores
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 FILE = Path(__file__).with_name("published.toml")
 CASCADE = "cascade"

@@ -21,7 +21,7 @@ from bench.report.atlas.tables import (
 )
 from bench.report.tables.ranking import standings_table
 from bench.report.tables.table import Table
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 METHOD = (
     "Accuracy between two sizes is read off a straight line over the logarithm of examples per label; the crossing is "

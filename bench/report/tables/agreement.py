@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bench.analysis.agreement import Agreement, RowAgreement
 from bench.report.tables.table import Table, Topic
 from bench.report.text import DASH, with_interval
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 NOTES = (
     "brackets are 95 % Wilson intervals; kappa: Cohen's, agreement beyond what chance gives: 1 is full, 0 is chance.",

@@ -10,7 +10,7 @@ from bench.records.types import RunRecord
 from bench.report.tables.comparison import p_text
 from bench.report.tables.table import Table
 from bench.report.text import label_text, share, shortened, signed, with_interval
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 LONG = 100
 FLIP_HEAD = ("classifier", "message", "text", "gold", "before", "after", "now")

@@ -10,7 +10,7 @@ from bench.analysis.rows import Row
 from bench.analysis.slices import Slice
 from bench.report.tables.table import Table, Topic
 from bench.report.text import DASH, counted, label_text, shortened, signed, with_interval
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 
 def slice_table(division: Slice) -> Table:

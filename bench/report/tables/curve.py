@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from bench.analysis.learning_curve import Crossing, Group, curves, flat_lines
 from bench.report.tables.table import Table, Topic
 from bench.report.text import DASH, brackets, share
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 CURVE = "Learning curve"
 

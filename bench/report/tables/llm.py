@@ -9,7 +9,7 @@ from bench.analysis.trial_spread import spreads
 from bench.records.types import CellRecord
 from bench.report.tables.table import Table, Topic
 from bench.report.text import DASH, number, share
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 TRIED_ON = "tried_on"
 """The setting of a trial that says on what it was tried; without it, on validation."""

@@ -9,7 +9,7 @@ from bench.analysis.mistake_cost import MistakeCost
 from bench.config.tables import CostConfig
 from bench.report.tables.table import Table, Topic
 from bench.report.text import DASH, share
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 
 def mistake_table(costs: Sequence[MistakeCost], prices: CostConfig) -> Table:

@@ -16,7 +16,7 @@ from bench.report.tables.comparison import p_text
 from bench.report.tables.table import Table, table_section
 from bench.report.text import share
 from classifiers.errors import BenchError
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 DIAGRAM = "critical-difference"
 

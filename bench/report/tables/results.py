@@ -25,7 +25,7 @@ from bench.report.text import (
     share,
     shown_metrics,
 )
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 Figures = tuple[tuple[str, ...], tuple[tuple[str, ...], ...], frozenset[tuple[int, int]]]
 """Head, body, and the places to be set in bold."""

@@ -10,7 +10,7 @@ from bench.report.text import DASH, counted, label_text, share
 from bench.robustness.outcomes import Shares, StressFindings, WordingEffect
 from bench.robustness.suites import StressRecord
 from bench.robustness.wording import AS_CONFIGURED
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 WORST = 8
 FLIPPED = "Flipped by an attack"

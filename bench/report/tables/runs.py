@@ -10,7 +10,7 @@ from bench.analysis.rows import Cascade, Row
 from bench.inference.label_errors import LabelIssue
 from bench.report.tables.table import Table
 from bench.report.text import DASH, number, share, shortened, with_interval
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 
 def cascade_table(rows: Sequence[Row]) -> Table:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bench.report.tables.table import Table, titled_lines
 from bench.speed.results import EncoderRow, LlmRow, SpeedResult
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 LLM_HEAD = (
     "variant",

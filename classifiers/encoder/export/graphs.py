@@ -13,7 +13,7 @@ from classifiers.encoder.export.runtime import Comparison
 from classifiers.errors import BenchError
 from classifiers.exporting import Graph, Usage, usage
 from classifiers.interface import Task
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 if TYPE_CHECKING:
     from classifiers.finetune.fine_tuned import FineTuned

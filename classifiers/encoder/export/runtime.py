@@ -13,7 +13,7 @@ from classifiers.encoder.export.exported import EXPORTS, Batch, Exported, export
 from classifiers.errors import BenchError
 from classifiers.finetune.device import is_processor
 from classifiers.finetune.saved import Measured, Runtime
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 if TYPE_CHECKING:
     from classifiers.finetune.fine_tuned import FineTuned

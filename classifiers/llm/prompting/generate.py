@@ -21,7 +21,7 @@ from classifiers.llm.prompting.recipe import Recipe, text_recipe
 from classifiers.llm.prompting.retry import Answer, Reply, follow_up, retry
 from classifiers.llm.prompting.score import ScoredText
 from classifiers.llm.prompting.strategy import Asking, Strategy
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 MAX_BYTES = 128
 

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import CUSTOMER_MESSAGES
 from llama_server import LlamaServer
-from samples import ask_stranger
+from samples import ask_stranger, exact_engine, strategy
 
+from bench.config.tables import DataConfig
+from bench.dataset.load import load_task
 from bench.measure.limits import usable_cores
 from classifiers.errors import BenchError
 from classifiers.exporting import Deployment, Wanted
-from classifiers.interface import Message, Prediction, Task
+from classifiers.interface import Message, ModelFile, Prediction, Task
+from classifiers.llm.deployment import deploy
 from classifiers.llm.engine.decoder import fuses_attention
 from classifiers.llm.llama_cpp import LlamaCpp, LlamaCppSettings
+from classifiers.llm.prompting.settings import Choice
 
 pytestmark = pytest.mark.slow
 
@@ -72,7 +77,7 @@ def export(smollm: Path, tmp_path: Path, task: Task, messages: list[Message]) ->
 READ = "[[[t for p in g[0]['body']['prompt'] for t in tokens(p, text)] for text in texts] for g in asked['groups']]"
 
 
-def ask(exported: Exported, server: LlamaServer, answer: str = "labels") -> Any:
+def ask(exported: Exported, server: LlamaServer, answer: str = "labels", texts: Sequence[str] = TEXTS) -> Any:
     """Run the Python lines of an export against a server, which must read the tokens that the row read.
 
     Returns:
@@ -80,7 +85,7 @@ def ask(exported: Exported, server: LlamaServer, answer: str = "labels") -> Any:
     """
     code = exported.deployment.usages[-1].code.replace("http://127.0.0.1:8080", f"http://127.0.0.1:{server.port}")
     code = code.replace('texts = ["where is my parcel?"]', 'texts = given["texts"]')
-    said, tokens = ask_stranger(f"{code}\nanswer = [{answer}, {READ}]", exported.folder, texts=TEXTS)
+    said, tokens = ask_stranger(f"{code}\nanswer = [{answer}, {READ}]", exported.folder, texts=list(texts))
     assert tokens == exported.tokens
     return said
 
@@ -102,17 +107,28 @@ def test_a_grammar_gives_the_same_answers_by_python_and_curl(export: Export, ser
     assert all(example["text"] in asked["prompt"] for example in asked["examples"])
 
 
-def test_free_text_is_the_same_to_the_letter(export: Export, server: LlamaServer) -> None:
-    row = export(mode="generate", retries=0, max_tokens=8)
-    said = ask(row, server, "[send(asked['groups'][0][0], text)['content'] for text in texts]")
-    same = [theirs == p.attempts[0].raw for theirs, p in zip(said, row.predictions, strict=True)]
-    assert sum(same) >= len(TEXTS) - 2, "of two words that are nearly as likely either may come"
+def test_where_nothing_is_rounded_free_text_is_the_same_to_the_letter(smollm: Path, tmp_path: Path) -> None:
+    """Rounding alone tells a request from the run: with weights, keys and values of 32 bits every letter is equal."""
+    loaded = load_task(DataConfig(path=str(CUSTOMER_MESSAGES)))
+    texts = [message.text for message in loaded.messages[::50]]
+    with exact_engine(smollm, tmp_path) as engine:
+        asker = strategy(engine, loaded, Choice("generate"), retries=0, max_tokens=12)
+        asker.make_ready()
+        predictions = asker.predict(texts)
+        tokens = [[prompt.tokens for prompt in writer.write(texts)] for writer in asker.writers]
+        deployment = deploy(asker, ModelFile("f32.gguf", "", 0), "smollm", tmp_path)
+        with LlamaServer(tmp_path / "f32.gguf", context=CONTEXT, threads=usable_cores(), exact=True) as server:
+            exported = Exported(predictions, tokens, deployment, tmp_path)
+            said = ask(exported, server, "[send(asked['groups'][0][0], text)['content'] for text in texts]", texts)
+    expected = [p.attempts[0].raw for p in predictions]
+    assert said == expected
+    assert len(set(expected)) > len(texts) / 4
 
 
 @pytest.mark.parametrize(
     ("settings", "tolerance"),
     [
-        ({"mode": "letters", "n_orders": 2, "examples": "fixed"}, 0.05),
+        ({"mode": "letters", "n_orders": 2, "examples": "fixed"}, 0.1),
         ({"mode": "letters", "n_orders": 3, "calibration": "contextual", "examples": "fixed", "n_examples": 1}, 0.05),
         ({"mode": "score", "calibration": "contextual"}, 0.15),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from classifiers.wording import number_of
+from classifiers.plurals import number_of
 
 
 @pytest.mark.parametrize(
