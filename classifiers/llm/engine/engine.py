@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -33,8 +33,7 @@ T = TypeVar("T")
 class _Slot:
     """One running sequence: what of its prompt is still to be decoded, and what it wrote.
 
-    `cells` is what it may come to need beyond the shared prefix. `drafted` stand at the end of `waiting`: tokens that
-    it will likely write, decoded together with the last one that it has written.
+    `cells` is what it may come to need beyond the shared prefix.
     """
 
     index: int
@@ -45,18 +44,6 @@ class _Slot:
     waiting: deque[int]
     sampler: Sampler
     written: list[int] = field(default_factory=list)
-    drafted: Sequence[int] = ()
-
-    def go_on_with(self, token: int) -> None:
-        """Take a token that is still to be decoded, and with it what likely follows."""
-        self.drafted = self.request.likely_rest(self.written)
-        self.waiting.extend([token, *self.drafted])
-
-    def leave_draft(self) -> None:
-        """Decode what is written alone."""
-        for _ in self.drafted:
-            self.waiting.pop()
-        self.drafted = ()
 
 
 class Engine:
@@ -205,8 +192,6 @@ class Engine:
         """Start waiting prompts while there are sequences and cells for them."""
         while order and len(running) < self.parallel:
             request = requests[order[0]]
-            if not self._decoder.shares:  # what a recurrent model has seen cannot be taken back
-                request = replace(request, likely=())
             if not self._fits(request, running):
                 if self._kept:
                     self._forget_kept([next(reversed(self._kept))])
@@ -252,37 +237,20 @@ class Engine:
         sampling: list[tuple[int, _Slot]] = []
         for slot in running:
             stage = "answer" if slot.written else "prompt"
-            if len(rows) + len(slot.waiting) > self._decoder.batch_size:
-                slot.leave_draft()
             while slot.waiting and len(rows) < self._decoder.batch_size:
                 token = slot.waiting.popleft()
-                is_read = len(slot.waiting) <= len(slot.drafted)
-                rows.append(Row(token, slot.position, (slot.sequence,), is_read, stage))
+                rows.append(Row(token, slot.position, (slot.sequence,), not slot.waiting, stage))
                 slot.position += 1
                 if not slot.waiting:
-                    sampling.append((len(rows) - 1 - len(slot.drafted), slot))
+                    sampling.append((len(rows) - 1, slot))
         self._decoder.run(rows)
         return [slot for place, slot in sampling if self._write(slot, place)]
 
     def _write(self, slot: _Slot, place: int) -> bool:
-        """Take the tokens that follow the row at `place`, as far as they are those drafted; True where it has ended."""
-        drafted, n_decoded = slot.drafted, slot.position
-        slot.position -= len(drafted)
-        for i in range(len(drafted) + 1):
-            token = slot.sampler.choose(self._decoder, place + i)
-            has_ended = self._has_ended_with(slot, token)
-            if has_ended or i == len(drafted) or token != drafted[i]:
-                break
-            slot.position += 1
-        if slot.position < n_decoded:
-            self._decoder.forget(slot.sequence, slot.position)
-        if not has_ended:
-            slot.go_on_with(token)
-        return has_ended
-
-    def _has_ended_with(self, slot: _Slot, token: int) -> bool:
-        """Add a token to what is written, unless it ends the answer; True where it does, or nothing more may follow."""
+        """Take the next token; True where the answer has ended."""
+        token = slot.sampler.choose(self._decoder, place)
         if self.model.ends_generation(token):
             return True
         slot.written.append(token)
+        slot.waiting.append(token)
         return len(slot.written) >= slot.request.max_tokens or slot.request.is_end(slot.written)

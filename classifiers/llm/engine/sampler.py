@@ -18,8 +18,7 @@ class Request:
     """A prompt to be continued by at most `max_tokens`; temperature 0 takes the likeliest token.
 
     `grammar` is GBNF that the answer must keep to, or empty; `is_end` tells of what is written so far whether it is all
-    that is wanted. `likely` are answers that may be expected: once a single one of them begins as what is written, its
-    rest is decoded at once and kept as far as it is what would have been chosen token by token.
+    that is wanted.
     """
 
     tokens: Sequence[int]
@@ -28,13 +27,6 @@ class Request:
     seed: int = 0
     grammar: str = ""
     is_end: Callable[[Sequence[int]], bool] = lambda _: False
-    likely: Sequence[Sequence[int]] = ()
-
-    def likely_rest(self, written: Sequence[int]) -> Sequence[int]:
-        """Return what is likely to follow, within `max_tokens`; nothing where several may, or none."""
-        n = len(written)
-        begun = [answer for answer in self.likely if list(answer[:n]) == list(written)]
-        return begun[0][n : self.max_tokens - 1] if len(begun) == 1 else ()
 
 
 class Sampler:

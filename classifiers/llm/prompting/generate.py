@@ -41,11 +41,6 @@ class WrittenAnswers(Strategy):
     def __init__(self, asking: Asking, max_tokens: int) -> None:
         super().__init__(asking, asking.writer(max_tokens))
         self.max_tokens = max_tokens
-        answers = [asking.form.write([name]) for name in asking.task.label_names]
-        self._likely = [asking.chat.answer_tokens(answer)[:-1] for answer in answers]
-
-    def _request(self, prompt: PreparedPrompt, *, temperature: float, seed: int, grammar: str = "") -> Request:
-        return Request(prompt.tokens, self.max_tokens, temperature, seed, grammar, likely=self._likely)
 
     def told_by(self, scored: Sequence[ScoredText], texts: Sequence[str]) -> list[tuple[str, ...] | None]:
         """Return what would be answered, as far as scores of the same prompts tell; None where it has to be asked.
@@ -125,7 +120,7 @@ class Generate(WrittenAnswers):
 
     def _ask(self, seed: int, prompts: Sequence[PreparedPrompt], temperature: float) -> list[Answer]:
         asked = self.think(prompts, seed, temperature)
-        requests = [self._request(prompt, temperature=temperature, seed=seed) for prompt in asked]
+        requests = [Request(p.tokens, self.max_tokens, temperature, seed) for p in asked]
         # an answer that is no label stays in the cache for the retry, which continues it
         written = self.engine.answer(requests, self._read, keep=lambda answer: not answer.parsed.valid)
         return [self._answer(prompt, answer) for prompt, answer in zip(asked, written, strict=True)]
@@ -165,8 +160,7 @@ class HoldToGrammar(WrittenAnswers):
         prompts = self.writers[0].write(texts)
         started = time.perf_counter()
         asked = self.think(prompts, seed)
-        grammar = self.asking.form.grammar
-        requests = [self._request(prompt, temperature=0.0, seed=seed, grammar=grammar) for prompt in asked]
+        requests = [Request(p.tokens, self.max_tokens, 0.0, seed, self.asking.form.grammar) for p in asked]
         written = self.engine.answer(requests, self._read, keep=lambda _: False)
         seconds = (time.perf_counter() - started) / max(len(prompts), 1)
         return [self._prediction(prompt, answer, seconds) for prompt, answer in zip(asked, written, strict=True)]

@@ -27,7 +27,6 @@ from classifiers.llm.engine.engine import Engine
 from classifiers.llm.engine.label_tree import grow
 from classifiers.llm.engine.prefixes import common_length
 from classifiers.llm.engine.sampler import Request
-from classifiers.llm.prompting.answer_form import form_of
 from classifiers.llm.prompting.chat import Chat
 from classifiers.llm.prompting.grammar import label_grammar
 from classifiers.llm.prompting.prompt import conversation
@@ -100,31 +99,6 @@ def test_grammar_allows_labels_only(engine: Engine, loaded: LoadedTask) -> None:
     asker = strategy(engine, loaded, Choice("grammar"))
     predictions = asker.predict([m.text for m in loaded.messages[::200]])
     assert all(p.valid and p.attempts[0].raw in loaded.task.label_names for p in predictions)
-
-
-def test_answers_that_were_drafted_are_those_written_token_by_token(
-    engine: Engine, loaded: LoadedTask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever is drafted: what will be written, its beginning with another end, or labels; in batches of any size."""
-    decoder, calls = engine._decoder, [0]
-    run = decoder.run
-    monkeypatch.setattr(decoder, "run", lambda rows: (calls.append(calls.pop() + 1), run(rows)))
-    prompts = prompts_of(engine, loaded, [m.text for m in loaded.messages[::240]])
-    grammar = form_of(loaded.task).grammar
-    for batch, temperature, rules in ((512, 0.0, ""), (24, 0.0, ""), (512, 0.9, ""), (512, 0.0, grammar)):
-        monkeypatch.setattr(decoder, "batch_size", batch)
-        plain = [Request(prompt, 8, temperature, seed, rules) for seed, prompt in enumerate(prompts)]
-        expected = engine.generate(plain)
-        wrong = [[*tokens[:2], *tokens[:1], *tokens[3:]] for tokens in expected]
-        for likely in (expected, wrong, [Chat(engine).answer_tokens(name)[:-1] for name in loaded.task.label_names]):
-            drafts = [list(tokens) for tokens in dict.fromkeys(map(tuple, likely))]
-            assert engine.generate([replace(request, likely=drafts) for request in plain]) == expected
-        calls[0] = 0
-        assert engine.generate([replace(plain[0], likely=expected[:1])]) == expected[:1]
-        n_drafted, calls[0] = calls[0], 0
-        engine.generate(plain[:1])
-        n_plain = calls[0]
-        assert n_drafted == min(n_plain, 2) or batch < 512, "the prompt, then all of the answer"
 
 
 STRANGE_LABELS = (
