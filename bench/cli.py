@@ -243,7 +243,9 @@ def _add_stress(commands: Commands) -> None:
     parser = _add(commands, "stress", "Test the trained classifiers on challenging, perturbed and hostile messages.")
     parser.add_argument("run", nargs="?", help=NEWEST)
     parser.add_argument("--only", metavar="NAME,NAME", help="Test only these classifiers.")
-    parser.add_argument("--messages", type=int, default=30, help="How many test messages to perturb (default: 30).")
+    parser.add_argument(
+        "--messages", type=parsers.at_least_one, default=30, help="How many test messages to perturb (default: 30)."
+    )
     parser.add_argument("--attacked", type=int, default=10, help="How many of these to attack as well (default: 10).")
     orders = "How many other orders of the labels an LLM is asked with (default: 3)."
     parser.add_argument("--orders", type=int, default=3, help=orders)

@@ -32,6 +32,13 @@ def count(text: str) -> int:
     return int(text)
 
 
+def at_least_one(text: str) -> int:
+    """Read a number of 1 or more; raises ArgumentTypeError for another."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"give a number of 1 or more, not {text!r}")
+    return int(text)
+
+
 def hours(text: str) -> float:
     """Read a number of hours above 0; raises ArgumentTypeError for another."""
     try:
@@ -125,8 +132,8 @@ def add_speed(commands: Commands) -> None:
     add = parser.add_argument
     add("model", nargs="*", default=SPEED_MODELS, help="GGUF files and encoders, by name or path.")
     add("--data", default="data/customer-messages", metavar="PATH", help="Where the messages come from.")
-    add("--messages", type=int, help="Messages to use (default: 200 for an LLM, all for an encoder).")
-    add("--rounds", type=int, default=5, help="How many rounds to take the median of (default: 5).")
+    add("--messages", type=at_least_one, help="Messages to use (default: 200 for an LLM, all for an encoder).")
+    add("--rounds", type=at_least_one, default=5, help="How many rounds to take the median of (default: 5).")
     add("--no-server", action="store_true", help="Leave out llama_cpp.server with 8 clients.")
     add("--no-busy", action="store_true", help="Leave out the measurement beside programs that keep all cores busy.")
     add("--into", metavar="FILE.md", help=argparse.SUPPRESS)

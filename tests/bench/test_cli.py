@@ -154,6 +154,14 @@ def test_disk_full_is_one_line_and_the_run_goes_on_later(
     assert main(command) == 0
 
 
+@pytest.mark.parametrize("option", ["--rounds", "--messages"])
+@pytest.mark.parametrize("number", ["0", "-1", "1.5", "many"])
+def test_a_speed_of_nothing_is_refused(option: str, number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["speed", "minilm-l6", option, number])
+    assert f"argument {option}: give a number of 1 or more, not '{number}'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("command", "field"),
     [
