@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, cast, get_args
 
+from bench.files import replace_file
 from classifiers.errors import BenchError, check_known
 from classifiers.interface import Message, Task
 
@@ -272,10 +273,8 @@ def write_corrections(corrections: Corrections, task: Task) -> None:
         new = labels_to(entry.new, task) if entry.mark == "wrong" else ""
         lines.writerow([entry.text, labels_to(entry.old, task), new, entry.mark, entry.who, entry.when])
     path = Path(corrections.path)
-    beside = path.with_name(f".{path.name}.new")
     try:
-        beside.write_bytes(stream.getvalue().encode())
-        beside.replace(path)
+        replace_file(path, stream.getvalue().encode())
     except OSError as error:
         raise BenchError(f"cannot write {path}: {error.strerror}") from error
     except UnicodeEncodeError as error:

@@ -15,8 +15,8 @@ from tempfile import TemporaryDirectory
 from bench.analysis.calibration import temperature
 from bench.analysis.thresholds import ABOVE_ALL, unsure_below
 from bench.config.cells import make_classifier
+from bench.files import replace_file
 from bench.inference.saved import open_saved
-from bench.records.jsonl import replace_file
 from bench.records.store import RunFolder
 from classifiers.errors import BenchError, check_known
 from classifiers.exporting import Deployment, Exportable, Graph, Wanted

@@ -14,8 +14,8 @@ from typing import Annotated
 from pydantic import Field, ValidationError, model_validator
 
 from bench.config.tables import NAME, Closed
+from bench.files import replace_file
 from bench.records.conditions import Decision
-from bench.records.jsonl import replace_file
 from bench.records.types import SCHEMA
 from classifiers.errors import BenchError
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from bench.files import replace_file
 from classifiers.errors import BenchError
 
 R = TypeVar("R")
@@ -86,13 +86,3 @@ def reason(error: Exception) -> str:
     """Return what is wrong with a record in one short line."""
     text = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
     return " ".join(text.split())[:MAX_SHOWN]
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a file beside `path` and rename it, so that nobody ever sees half of it."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(data)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)

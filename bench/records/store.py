@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from bench.records.jsonl import JsonLines, reason, replace_file
+from bench.files import replace_file
+from bench.records.jsonl import JsonLines, reason
 from bench.records.renamed import with_current_names
 from bench.records.types import (
     MAX_NUMBER,

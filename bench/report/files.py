@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench.analysis.compare import Disagreement
+from bench.files import replace_file
 from bench.inference.formulas import defused
-from bench.records.jsonl import replace_file
 from bench.report.build import Report
 from bench.report.charts import charts, narrow_charts, save_charts
 from bench.report.markdown import markdown, replace_block, results_block, scores_csv

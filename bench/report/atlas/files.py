@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from bench.records.jsonl import replace_file
+from bench.files import replace_file
 from bench.report.atlas.build import METHOD, Atlas
 from bench.report.atlas.chart import crossing_chart
 from bench.report.charts import save_charts

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bench.analysis.ranking import LEVEL, Standings
-from bench.records.jsonl import replace_file
+from bench.files import replace_file
 from bench.report.tables.comparison import p_text
 from bench.report.tables.table import Table, table_section
 from bench.report.text import share

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -105,7 +106,7 @@ def test_a_file_that_cannot_be_written_whole_is_left_as_it_was(tmp_path: Path) -
     with pytest.raises(BenchError, match=r"cannot write .*corrections.csv: '\\udcff' in it is half a character"):
         write_corrections(with_mark(known, half), TASK)
     assert path.read_bytes() == before
-    (tmp_path / f".{path.name}.new").mkdir()
+    (tmp_path / f".{path.name}.{os.getpid()}").mkdir()
     with pytest.raises(BenchError, match=r"cannot write .*: Is a directory"):
         write_corrections(known, TASK)
     assert path.read_bytes() == before
