@@ -153,7 +153,7 @@ def _add_disagreements(commands: Commands) -> None:
         "--right", choices=["first", "second", "both", "neither"], help="Show only messages where this one is right."
     )
     limit = "How many messages to print; 0 prints all (default: 20)."
-    parser.add_argument("--limit", type=parsers.count, default=20, help=limit)
+    parser.add_argument("--limit", type=parsers.at_least(0), default=20, help=limit)
     parser.add_argument("--csv", metavar="FILE", help="Write the messages to a CSV file instead.")
     parser.add_argument("--tui", action="store_true", help="Browse all test messages in the terminal.")
     about = "Note that the gold label of message ID is wrong and WHAT is right, or that it is 'ambiguous' or 'fine'."
@@ -223,7 +223,7 @@ def _add_label_errors(commands: Commands) -> None:
     add = parser.add_argument
     add("model", metavar="RUN/CLASSIFIER", help="The classifier that judges, such as latest/encoder-frozen.")
     add("--folds", type=int, default=5, help="Number of folds of the cross-validation (default: 5).")
-    add("--limit", type=parsers.count, default=20, help="How many messages to print; 0 prints all (default: 20).")
+    add("--limit", type=parsers.at_least(0), default=20, help="How many messages to print; 0 prints all (default: 20).")
     add("--csv", type=Path, metavar="FILE", help="Write the messages to a CSV file instead.")
     _add_json(parser)
     parser.set_defaults(command=tools.find_label_errors)
@@ -244,7 +244,7 @@ def _add_stress(commands: Commands) -> None:
     parser.add_argument("run", nargs="?", help=NEWEST)
     parser.add_argument("--only", metavar="NAME,NAME", help="Test only these classifiers.")
     parser.add_argument(
-        "--messages", type=parsers.at_least_one, default=30, help="How many test messages to perturb (default: 30)."
+        "--messages", type=parsers.at_least(1), default=30, help="How many test messages to perturb (default: 30)."
     )
     parser.add_argument("--attacked", type=int, default=10, help="How many of these to attack as well (default: 10).")
     orders = "How many other orders of the labels an LLM is asked with (default: 3)."

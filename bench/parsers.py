@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,18 +26,15 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="Print JSON for programs and nothing else.")
 
 
-def count(text: str) -> int:
-    """Read a number of 0 or more; raises ArgumentTypeError for another."""
-    if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f"give a number of 0 or more, not {text!r}")
-    return int(text)
+def at_least(least: int) -> Callable[[str], int]:
+    """Return what reads a whole number of at least so much; it raises ArgumentTypeError for another."""
 
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and int(text) >= least):
+            raise argparse.ArgumentTypeError(f"give a number of {least} or more, not {text!r}")
+        return int(text)
 
-def at_least_one(text: str) -> int:
-    """Read a number of 1 or more; raises ArgumentTypeError for another."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"give a number of 1 or more, not {text!r}")
-    return int(text)
+    return read
 
 
 def hours(text: str) -> float:
@@ -74,7 +72,7 @@ def add_compare(commands: Commands) -> None:
     limit = "Exit with code 3 unless the lower end of the interval of {} is at least this, such as 0.9; needs --of."
     add("--min-accuracy", type=float, metavar="SHARE", help=limit.format("accuracy"))
     add("--min-macro-f1", type=float, metavar="SHARE", help=limit.format("macro F1"))
-    add("--limit", type=count, default=20, help="How many flipped messages to print; 0 prints all (default: 20).")
+    add("--limit", type=at_least(0), default=20, help="How many flipped messages to print; 0 prints all (default: 20).")
     add("--csv", type=Path, metavar="FILE", help="Write all messages that flipped to a CSV file.")
     add_json(parser)
     parser.set_defaults(command=compare.compare_runs)
@@ -132,8 +130,8 @@ def add_speed(commands: Commands) -> None:
     add = parser.add_argument
     add("model", nargs="*", default=SPEED_MODELS, help="GGUF files and encoders, by name or path.")
     add("--data", default="data/customer-messages", metavar="PATH", help="Where the messages come from.")
-    add("--messages", type=at_least_one, help="Messages to use (default: 200 for an LLM, all for an encoder).")
-    add("--rounds", type=at_least_one, default=5, help="How many rounds to take the median of (default: 5).")
+    add("--messages", type=at_least(1), help="Messages to use (default: 200 for an LLM, all for an encoder).")
+    add("--rounds", type=at_least(1), default=5, help="How many rounds to take the median of (default: 5).")
     add("--no-server", action="store_true", help="Leave out llama_cpp.server with 8 clients.")
     add("--no-busy", action="store_true", help="Leave out the measurement beside programs that keep all cores busy.")
     add("--into", metavar="FILE.md", help=argparse.SUPPRESS)
