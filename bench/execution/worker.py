@@ -64,10 +64,12 @@ def run_cell(cell: Cell) -> CellRecord:
         _check_models(cell, before)
         _predict_test(cell, classifier)
         details = classifier.details()
-        asked = _asked(cell, classifier)
-        latency = _latency(cell, classifier, asked, spare)
+        answered = cell.folder.predictions.read()
+        asked = _asked(cell, classifier, answered)
+        latency = _latency(cell, classifier, answered, asked, spare)
         _predict_validation(cell, classifier, asked)
-        memory = _memory(cell, classifier, spare, elsewhere=details.runs_elsewhere)
+        texts = spare[: MEMORY_MESSAGES if answers_fast(answered) else SLOW_MEMORY_MESSAGES]
+        memory = _memory(cell, classifier, texts, elsewhere=details.runs_elsewhere)
         stages = {name: stage - before.stages.get(name, Stage()) for name, stage in details.stages.items()}
         return describe(cell, classifier.settings, details, Measured(latency, memory, stages))
 
@@ -80,7 +82,7 @@ def _check_models(cell: Cell, details: Details) -> None:
         raise BenchError(f"model file '{strangers[0].name}' changed while the run was at work; run again")
 
 
-def _memory(cell: Cell, classifier: Classifier[Any], spare: Sequence[str], *, elsewhere: bool) -> Memory:
+def _memory(cell: Cell, classifier: Classifier[Any], texts: Sequence[str], *, elsewhere: bool) -> Memory:
     """Measure memory: this process's peak, and that of a fresh one that only loads and answers."""
     if elsewhere:
         return Memory(None, None)
@@ -88,7 +90,6 @@ def _memory(cell: Cell, classifier: Classifier[Any], spare: Sequence[str], *, el
     if not cell.config.latency_messages or not isinstance(classifier, Saveable):
         return Memory(peak, None)
     cell.tell("phase", phase="memory")
-    texts = spare[: MEMORY_MESSAGES if answers_fast(cell.folder.predictions.read()) else SLOW_MEMORY_MESSAGES]
     threads = cell.config.threads_per_cell
     with _saved(cell, classifier) as folder:
         return Memory(peak, serving_memory_bytes(cell.plan, folder, cell.task, texts, threads=threads))
@@ -172,33 +173,39 @@ def _predict_test(cell: Cell, classifier: Classifier[Any]) -> None:
     cell.n_predicted = n_records[-1] - n_records[0]
 
 
-def _asked(cell: Cell, classifier: Classifier[Any]) -> list[Message]:
+def _asked(cell: Cell, classifier: Classifier[Any], answered: Sequence[PredictionRecord]) -> list[Message]:
     """Return those messages of the validation part that later choices are made on; `fit` may have answered some."""
     if isinstance(classifier, Recorded):  # these cost nothing
         given = classifier.answered(cell.messages("validation"))
         return stratified_sample(given, cell.config.validation_messages, cell.config.seed)
-    asked = asked_messages(cell, cell.folder.predictions.read())
+    asked = asked_messages(cell, answered)
     if isinstance(classifier, Remembering):
         remembered = classifier.remembered([message.text for message in asked])
         keep_answers(remembered, cell.full_task, asked, cell.folder.validation)
     return asked
 
 
-def _latency(cell: Cell, classifier: Classifier[Any], asked: Sequence[Message], spare: Sequence[str]) -> Latency | None:
+def _latency(
+    cell: Cell,
+    classifier: Classifier[Any],
+    answered: Sequence[PredictionRecord],
+    asked: Sequence[Message],
+    spare: Sequence[str],
+) -> Latency | None:
     """Time messages one at a time; those of a slow row are, where it can be, messages that it has to answer anyway."""
+    shared = asked if spare and is_slow_sample(answered) else ()
     given: dict[str, Prediction] = {}
 
     def answer_alone(text: str) -> None:
         (given[text],) = classifier.predict([text])
 
-    is_shared = bool(spare) and is_slow_sample(cell.folder.predictions.read())
     finished = {record.id for record in cell.folder.validation.read()}
-    waiting = [message.text for message in asked if is_shared and message.id not in finished]
+    waiting = [message.text for message in shared if message.id not in finished]
     texts = list(dict.fromkeys([*waiting, *spare]))[: cell.config.latency_messages]
     with cell.measured("latency"):
         latency = measure_latency(answer_alone, texts, clock=cell.clock, tell=cell.tell)
-    if is_shared:
-        keep_answers(given, cell.full_task, asked, cell.folder.validation)
+    if shared:
+        keep_answers(given, cell.full_task, shared, cell.folder.validation)
     return latency
 
 

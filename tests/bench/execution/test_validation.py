@@ -113,10 +113,10 @@ def test_a_slow_row_is_asked_no_validation_message_twice(
     """40 of a slow row were answered in fit and 50 alone, for the latency; a fast row answers all 110 left."""
     cell, classifier = cell_of(tmp_path, config()), Counting()
     cell.folder.path.mkdir()
-    cell.folder.predictions.write([answer(i, 0.9, seconds=seconds) for i in range(40)])
-    asked = _asked(cell, classifier)
+    answered = [answer(i, 0.9, seconds=seconds) for i in range(40)]
+    asked = _asked(cell, classifier, answered)
     spare = [message.text for message in asked[:50]]
-    latency = _latency(cell, classifier, asked, spare)
+    latency = _latency(cell, classifier, answered, asked, spare)
     _predict_validation(cell, classifier, asked)
     assert latency is not None
     assert latency.n == n_alone
