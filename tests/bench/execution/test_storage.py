@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from samples import WAITING
 
 from bench.cli import main
 from bench.execution.storage import store_cell
@@ -22,18 +23,6 @@ from bench.records.store import RunFolder
 pytestmark = pytest.mark.slow
 
 RCLONE = Path(sys.executable).with_name("rclone")
-SLOW = """
-import os, pathlib, time
-from classifiers.majority import Majority
-
-class Slow(Majority):
-    def fit(self, task, train, validation, *, listen=None):
-        here = pathlib.Path(__file__)
-        here.with_name(f"begun-{os.getpid()}").touch()
-        while not here.with_name("go").exists():
-            time.sleep(0.1)
-        super().fit(task, train, validation)
-"""
 
 
 def free_port() -> int:
@@ -77,7 +66,7 @@ def config(tmp_path: Path) -> Path:
     """A config of a row that is done at once and one that waits for the file `go`."""
     lines = [f"word{i} thing{i % 7},{'xy'[i % 2]}\n" for i in range(60)]
     (tmp_path / "m.csv").write_text("text,label\n" + "".join(lines))
-    (tmp_path / "slow.py").write_text(SLOW)
+    (tmp_path / "slow.py").write_text(WAITING)
     file = tmp_path / "c.toml"
     file.write_text(
         f"latency_messages = 0\nthreads = 1\n[data]\npath = '{tmp_path}/m.csv'\n[classifiers.majority]\n"
@@ -111,10 +100,10 @@ def test_a_killed_run_goes_on_from_the_bucket_whose_copy_is_a_folder_of_results(
     storage = "s3://results/all/"
     started = [sys.executable, "-m", "bench.cli", *command(tmp_path / "here", config, storage)]
     process = subprocess.Popen(started, stdout=subprocess.DEVNULL, start_new_session=True)
-    while not (bucket / "all/r/majority/cell.json").exists() or not list(tmp_path.glob("begun-*")):
+    while not (bucket / "all/r/majority/cell.json").exists() or not list(tmp_path.glob("started-*")):
         assert process.poll() is None
         time.sleep(0.1)
-    kill(process, list(tmp_path.glob("begun-*")))
+    kill(process, list(tmp_path.glob("started-*")))
     stored = times_in(bucket / "all" / "r" / "majority")
     assert {"cell.json", "cell-identity.json", "predictions.jsonl"} <= set(stored)
     assert not (bucket / "all/r/slow").exists()
@@ -126,7 +115,7 @@ def test_a_killed_run_goes_on_from_the_bucket_whose_copy_is_a_folder_of_results(
     finally:
         ray.shutdown()
     assert times_in(bucket / "all" / "r" / "majority") == stored
-    assert len(list(tmp_path.glob("begun-*"))) == 2
+    assert len(list(tmp_path.glob("started-*"))) == 2
 
     shutil.copytree(bucket / "all", tmp_path / "copy")
     capsys.readouterr()

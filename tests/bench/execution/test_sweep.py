@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from samples import WORDS, write_sweep
+from samples import WAITING, WORDS, write_sweep
 
 from bench.analysis.metrics import METRICS
 from bench.analysis.scored_run import rows_of
@@ -20,20 +20,6 @@ from bench.records.store import RunFolder
 from classifiers.errors import BenchError
 
 pytestmark = pytest.mark.slow
-
-SLOW = """
-import os, pathlib, time
-from classifiers.majority import Majority
-
-class Slow(Majority):
-    def fit(self, task, train, validation, *, listen=None):
-        mark = pathlib.Path(__file__)
-        mark.with_name(f"started-{task.name}-{os.getpid()}").touch()
-        while not mark.with_name("lost").exists():
-            time.sleep(0.1)
-        super().fit(task, train, validation)
-"""
-
 
 MEASURED = ("ms", "s", "/s", "B")
 
@@ -139,7 +125,7 @@ def test_cell_that_never_fits_is_a_failed_row(tmp_path: Path, capsys: pytest.Cap
 
 @pytest.mark.slow
 def test_ray_gives_the_same_answers_though_a_machine_is_lost(tmp_path: Path, cluster: Any) -> None:
-    (tmp_path / "slow.py").write_text(SLOW)
+    (tmp_path / "slow.py").write_text(WAITING)
     rows = f"[classifiers.slow]\nbackend = '{tmp_path / 'slow.py'}:Slow'\n"
     names = ("fruit", "cars")
     config = write_sweep(tmp_path, seeds=[0], names=names, seeded=False, rows=rows)
@@ -150,7 +136,7 @@ def test_ray_gives_the_same_answers_though_a_machine_is_lost(tmp_path: Path, clu
         while len(list(tmp_path.glob("started-*"))) < 2:
             time.sleep(0.1)
         cluster.remove_node(machines[0], allow_graceful=False)
-        (tmp_path / "lost").touch()
+        (tmp_path / "go").touch()
 
     killer = threading.Thread(target=lose_one, daemon=True)
     killer.start()
